@@ -1,0 +1,1 @@
+"""The vocabulary of kukeon: documents, manifests, wire format, errors."""

@@ -1,0 +1,1 @@
+"""kuke: the command line of kukeon."""

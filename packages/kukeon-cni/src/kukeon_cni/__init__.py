@@ -1,0 +1,1 @@
+"""CNI networks for namespaces, per the CNI specification."""

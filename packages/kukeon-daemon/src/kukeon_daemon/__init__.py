@@ -1,0 +1,1 @@
+"""kukeond: serves the kukeon runner over gRPC."""

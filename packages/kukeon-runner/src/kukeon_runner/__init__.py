@@ -1,0 +1,1 @@
+"""Makes a host match kukeon documents: containerd, cgroups, CNI, nftables."""

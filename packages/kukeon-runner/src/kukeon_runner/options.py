@@ -1,0 +1,31 @@
+"""How a runner is told where to live and what to use: the wishes of one start, not yet checked against the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DEFAULT_RUN_PATH = "/opt/kukeon"
+DEFAULT_CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+DEFAULT_NAMESPACE_SUFFIX = "kukeon.io"
+DEFAULT_CGROUP_ROOT = "/kukeon"
+DEFAULT_POD_SUBNET = "10.88.0.0/16"
+
+ContainerdWish = Literal["auto", "system", "embedded"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The settings of one start. `kukeon_runner.instance` compares them with what the run path was made with."""
+
+    run_path: str = DEFAULT_RUN_PATH
+    containerd: ContainerdWish = "auto"
+    containerd_socket: str = DEFAULT_CONTAINERD_SOCKET
+    """The socket of the host's own containerd; unused once the record says `embedded`."""
+    namespace_suffix: str = DEFAULT_NAMESPACE_SUFFIX
+    cgroup_root: str = DEFAULT_CGROUP_ROOT
+    """Relative to the mountpoint of the hierarchy, with a leading slash."""
+    pod_subnet: str = DEFAULT_POD_SUBNET
+    group_gid: int = 0
+    """Numeric group that may read the run path and use the socket; 0 leaves everything to root alone."""
+    force_regenerate_cni: bool = False

@@ -1,0 +1,320 @@
+"""The closed set of errors, alike on both sides of the wire.
+
+A branch (`NotFound`, `Conflict`, ...) exists because a caller would act differently; a leaf (`CellNotFound`, ...) says
+what it is about and is made from the table `KINDS`, one class per wire kind.  So `except NotFound` and
+`except CellNotFound` both work, in the daemon and in a program that talks to it.  This module never imports gRPC:
+codes are the names of gRPC's codes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, overload
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNKNOWN = "Unknown"
+
+
+# These two are not `model.Model`s only because the model needs this module; they keep the same struct options.
+class Problem(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
+):
+    """One thing wrong with an input: where it is, what is wrong, and what was probably meant.
+
+    `line` counts from 1 (0: unknown), `document` is the 0-based position in the stream (-1: not in a stream).
+    """
+
+    source: str = ""
+    line: int = 0
+    document: int | None = None
+    subject: str = ""
+    path: str = ""
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        """Return one line: `web.yaml:7: document 0 (Cell "web"): spec.containers[0].imgae: unknown field (...)`."""
+        where = f"{self.source}:{self.line}" if self.source and self.line else self.source
+        document = "" if self.document is None else f"document {self.document}"
+        subject = f"{document} ({self.subject})".strip() if self.subject else document
+        parts = [part for part in (where, subject, self.path, self.message) if part]
+        return ": ".join(parts) + (f" ({self.suggestion})" if self.suggestion else "")
+
+
+class APIError(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
+):
+    """An error as it travels: `kind` identifies the class, `message` is verbatim what `str(error)` was."""
+
+    kind: str
+    message: str
+    hint: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+class KukeonError(Exception):
+    """Something kukeon has to tell its caller.  `str(error)` is the message, verbatim.
+
+    `hint` says what to do about it, `kind` is the word on the wire, `problems` lists everything wrong with an input.
+    """
+
+    code: ClassVar[str] = "UNKNOWN"
+    exit_code: ClassVar[int] = 1
+    default_kind: ClassVar[str] = UNKNOWN
+
+    def __init__(
+        self, message: str, *, hint: str = "", kind: str | None = None, problems: Iterable[Problem] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.kind = kind or self.default_kind
+        self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive pickling: the keyword arguments are part of the error."""
+        return _rebuild, (type(self), self.message, self.hint, self.kind, self.problems)
+
+
+def _rebuild(cls: type[KukeonError], message: str, hint: str, kind: str, problems: tuple[Problem, ...]) -> KukeonError:
+    return cls(message, hint=hint, kind=kind, problems=problems)
+
+
+class Invalid(KukeonError):
+    """The input is wrong; `problems` names every place."""
+
+    code = "INVALID_ARGUMENT"
+    exit_code = 2
+    default_kind = "Invalid"
+
+
+class NotFound(KukeonError):
+    """The thing asked for is not there."""
+
+    code = "NOT_FOUND"
+    exit_code = 3
+    default_kind = "NotFound"
+
+
+class AlreadyExists(KukeonError):
+    """The thing to be made is there already."""
+
+    code = "ALREADY_EXISTS"
+    exit_code = 4
+    default_kind = "AlreadyExists"
+
+
+class Conflict(KukeonError):
+    """Not in this state: it has children, it runs, somebody else holds it."""
+
+    code = "FAILED_PRECONDITION"
+    exit_code = 5
+    default_kind = "Conflict"
+
+
+class Aborted(KukeonError):
+    """Somebody else changed it meanwhile; reading again and retrying is right."""
+
+    code = "ABORTED"
+    exit_code = 5
+    default_kind = "Aborted"
+
+
+class Denied(KukeonError):
+    """The caller may not do this."""
+
+    code = "PERMISSION_DENIED"
+    exit_code = 6
+    default_kind = "Denied"
+
+
+class Unsupported(KukeonError):
+    """This host, this daemon or this version cannot do it."""
+
+    code = "UNIMPLEMENTED"
+    exit_code = 7
+    default_kind = "Unsupported"
+
+
+class Unavailable(KukeonError):
+    """The daemon or containerd is away; retrying later is right."""
+
+    code = "UNAVAILABLE"
+    exit_code = 8
+    default_kind = "Unavailable"
+
+
+class TimedOut(KukeonError):
+    """It took too long; whether it happened is unknown."""
+
+    code = "DEADLINE_EXCEEDED"
+    exit_code = 8
+    default_kind = "TimedOut"
+
+
+class HostError(KukeonError):
+    """The kernel, a plugin, containerd or the disk refused; the message names the command or path."""
+
+    code = "INTERNAL"
+    exit_code = 1
+    default_kind = "HostError"
+
+
+BRANCHES: tuple[type[KukeonError], ...] = (
+    Invalid,
+    NotFound,
+    AlreadyExists,
+    Conflict,
+    Aborted,
+    Denied,
+    Unsupported,
+    Unavailable,
+    TimedOut,
+    HostError,
+)
+
+
+# One class per wire kind.  They are written as classes so that editors and type checkers know them; there is nothing
+# in them, and `_leaf` checks that name and kind agree by construction (the kind is the class's name).
+class _Leaf:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.default_kind = cls.__name__  # type: ignore[attr-defined]
+
+
+# fmt: off
+class RealmNotFound(_Leaf, NotFound): ...
+class SpaceNotFound(_Leaf, NotFound): ...
+class StackNotFound(_Leaf, NotFound): ...
+class CellNotFound(_Leaf, NotFound): ...
+class ContainerNotFound(_Leaf, NotFound): ...
+class TaskNotFound(_Leaf, NotFound): ...
+class NetworkNotFound(_Leaf, NotFound): ...
+class ImageNotFound(_Leaf, NotFound): ...
+class MissingMetadataFile(_Leaf, NotFound): ...
+
+class RealmNameRequired(_Leaf, Invalid): ...
+class SpaceNameRequired(_Leaf, Invalid): ...
+class StackNameRequired(_Leaf, Invalid): ...
+class CellNameRequired(_Leaf, Invalid): ...
+class ContainerNameRequired(_Leaf, Invalid): ...
+class InvalidRealmName(_Leaf, Invalid): ...
+class InvalidName(_Leaf, Invalid): ...
+class InvalidRef(_Leaf, Invalid): ...
+class InvalidImage(_Leaf, Invalid): ...
+class InvalidManifest(_Leaf, Invalid): ...
+class InvalidArchive(_Leaf, Invalid): ...
+class InvalidUser(_Leaf, Invalid): ...
+class TarballRequired(_Leaf, Invalid): ...
+class ConversionFailed(_Leaf, Invalid): ...
+class MultipleRootContainers(_Leaf, Invalid): ...
+class RootContainerMismatch(_Leaf, Invalid): ...
+class RootContainerRefused(_Leaf, Invalid): ...
+class VolumeSourceNotFound(_Leaf, Invalid): ...
+class ServerConfigurationInvalid(_Leaf, Invalid): ...
+class ClientConfigurationInvalid(_Leaf, Invalid): ...
+
+class ContainerExists(_Leaf, AlreadyExists): ...
+class NetworkAlreadyExists(_Leaf, AlreadyExists): ...
+class NamespaceAlreadyExists(_Leaf, AlreadyExists): ...
+
+class ResourceHasDependencies(_Leaf, Conflict): ...
+class BreakingChange(_Leaf, Conflict): ...
+class TaskNotRunning(_Leaf, Conflict): ...
+class InstanceMismatch(_Leaf, Conflict): ...
+class RunPathLocked(_Leaf, Conflict): ...
+class SubnetExhausted(_Leaf, Conflict): ...
+class CellSpecDrift(_Leaf, Conflict): ...
+
+class StaleResource(_Leaf, Aborted): ...
+
+class MustRunAsRoot(_Leaf, Denied): ...
+
+class NotSupportedYet(_Leaf, Unsupported): ...
+class AttachNotSupported(_Leaf, Unsupported): ...
+class UnsupportedScheme(_Leaf, Unsupported): ...
+
+class ConnectContainerd(_Leaf, Unavailable): ...
+
+class CreateRealm(_Leaf, HostError): ...
+class CreateSpace(_Leaf, HostError): ...
+class CreateStack(_Leaf, HostError): ...
+class CreateCell(_Leaf, HostError): ...
+class CreateContainer(_Leaf, HostError): ...
+class StartCell(_Leaf, HostError): ...
+class StartContainer(_Leaf, HostError): ...
+class WriteMetadata(_Leaf, HostError): ...
+class CorruptMetadata(_Leaf, HostError): ...
+class SubnetStateCorrupt(_Leaf, HostError): ...
+class CNIPluginNotFound(_Leaf, HostError): ...
+class CNIPluginFailed(_Leaf, HostError): ...
+class ShimLost(_Leaf, HostError): ...
+# fmt: on
+
+
+def _leaves() -> dict[str, type[KukeonError]]:
+    found = {branch.default_kind: branch for branch in BRANCHES}
+    for cls in _Leaf.__subclasses__():
+        assert issubclass(cls, KukeonError)
+        found[cls.default_kind] = cls
+    return found
+
+
+KINDS: dict[str, type[KukeonError]] = _leaves()
+"""Wire kind -> class, for branches and leaves."""
+
+CODES: dict[str, type[KukeonError]] = {branch.code: branch for branch in BRANCHES}
+"""gRPC code name -> branch, for kinds that this version does not know."""
+
+
+def _kukeon_error(exc: BaseException) -> KukeonError | None:
+    """Return the first KukeonError among `exc` and its causes, outermost first."""
+    seen: set[int] = set()
+    current: BaseException | None = exc
+    while current is not None and id(current) not in seen:
+        if isinstance(current, KukeonError):
+            return current
+        seen.add(id(current))
+        current = current.__cause__
+    return None
+
+
+@overload
+def kind_from_error(exc: None) -> None: ...
+@overload
+def kind_from_error(exc: BaseException) -> str: ...
+def kind_from_error(exc: BaseException | None) -> str | None:
+    """Return the wire kind of `exc` or of the nearest cause that has one; `Unknown` when none has, None for None."""
+    if exc is None:
+        return None
+    found = _kukeon_error(exc)
+    return found.kind if found else UNKNOWN
+
+
+@overload
+def to_api_error(exc: None) -> None: ...
+@overload
+def to_api_error(exc: BaseException) -> APIError: ...
+def to_api_error(exc: BaseException | None) -> APIError | None:
+    """Return `exc` as it travels.  The message is the outermost one; None gives None."""
+    if exc is None:
+        return None
+    found = _kukeon_error(exc)
+    if found is None:
+        return APIError(kind=UNKNOWN, message=str(exc))
+    return APIError(kind=found.kind, message=str(exc), hint=found.hint, problems=found.problems)
+
+
+@overload
+def from_api_error(error: None, code: str = "") -> None: ...
+@overload
+def from_api_error(error: APIError, code: str = "") -> KukeonError: ...
+def from_api_error(error: APIError | None, code: str = "") -> KukeonError | None:
+    """Return the exception that `error` was.  A kind unknown here falls back to the branch of the gRPC `code`."""
+    if error is None:
+        return None
+    cls = KINDS.get(error.kind) or CODES.get(code, KukeonError)
+    return cls(error.message, hint=error.hint, kind=error.kind, problems=error.problems)

@@ -1,0 +1,298 @@
+"""What the methods answer.
+
+`*_exists_pre` was seen before the work, `*_exists_post` after it; `*_created`, `started`, `deleted` say what this call
+did.  `deleted` lists are path-like (`space:x`, `metadata`, `cgroup`), in the order of removal.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from kukeon_api.model.base import Model, OptionalName
+from kukeon_api.model.cell import CellDoc
+from kukeon_api.model.container import ContainerDoc
+from kukeon_api.model.image import ImageInfo
+from kukeon_api.model.realm import RealmDoc
+from kukeon_api.model.space import SpaceDoc
+from kukeon_api.model.stack import StackDoc
+
+
+class CreateRealmResult(Model):
+    """Of CreateRealm."""
+
+    realm: RealmDoc
+    metadata_exists_pre: bool = False
+    metadata_exists_post: bool = False
+    cgroup_exists_pre: bool = False
+    cgroup_exists_post: bool = False
+    cgroup_created: bool = False
+    containerd_namespace_exists_pre: bool = False
+    containerd_namespace_exists_post: bool = False
+    containerd_namespace_created: bool = False
+    created: bool = False
+
+
+class CreateSpaceResult(Model):
+    """Of CreateSpace."""
+
+    space: SpaceDoc
+    metadata_exists_pre: bool = False
+    metadata_exists_post: bool = False
+    cgroup_exists_pre: bool = False
+    cgroup_exists_post: bool = False
+    cgroup_created: bool = False
+    cni_network_exists_pre: bool = False
+    cni_network_exists_post: bool = False
+    cni_network_created: bool = False
+    created: bool = False
+
+
+class CreateStackResult(Model):
+    """Of CreateStack."""
+
+    stack: StackDoc
+    metadata_exists_pre: bool = False
+    metadata_exists_post: bool = False
+    cgroup_exists_pre: bool = False
+    cgroup_exists_post: bool = False
+    cgroup_created: bool = False
+    created: bool = False
+
+
+class ContainerCreationOutcome(Model):
+    """What CreateCell did for one container."""
+
+    name: str
+    exists_pre: bool = False
+    exists_post: bool = False
+    created: bool = False
+
+
+class CreateCellResult(Model):
+    """Of CreateCell."""
+
+    cell: CellDoc
+    metadata_exists_pre: bool = False
+    metadata_exists_post: bool = False
+    cgroup_exists_pre: bool = False
+    cgroup_exists_post: bool = False
+    cgroup_created: bool = False
+    root_container_exists_pre: bool = False
+    root_container_exists_post: bool = False
+    root_container_created: bool = False
+    started_pre: bool = False
+    started_post: bool = False
+    started: bool = False
+    created: bool = False
+    containers: tuple[ContainerCreationOutcome, ...] = ()
+
+
+class GetRealmResult(Model):
+    """Of GetRealm; `metadata_exists` False means that there is no such realm and `realm` is what was asked with."""
+
+    realm: RealmDoc
+    metadata_exists: bool = False
+    cgroup_exists: bool = False
+    containerd_namespace_exists: bool = False
+
+
+class GetSpaceResult(Model):
+    """Of GetSpace; see GetRealmResult."""
+
+    space: SpaceDoc
+    metadata_exists: bool = False
+    cgroup_exists: bool = False
+    cni_network_exists: bool = False
+
+
+class GetStackResult(Model):
+    """Of GetStack; see GetRealmResult."""
+
+    stack: StackDoc
+    metadata_exists: bool = False
+    cgroup_exists: bool = False
+
+
+class GetCellResult(Model):
+    """Of GetCell; see GetRealmResult."""
+
+    cell: CellDoc
+    metadata_exists: bool = False
+    cgroup_exists: bool = False
+    root_container_exists: bool = False
+
+
+class GetContainerResult(Model):
+    """Of GetContainer; `container_exists` tells whether containerd has a record of it."""
+
+    container: ContainerDoc
+    cell_metadata_exists: bool = False
+    container_exists: bool = False
+
+
+class StartCellResult(Model):
+    """Of StartCell."""
+
+    cell: CellDoc
+    started: bool = False
+
+
+class StopCellResult(Model):
+    """Of StopCell."""
+
+    cell: CellDoc
+    stopped: bool = False
+
+
+class KillCellResult(Model):
+    """Of KillCell."""
+
+    cell: CellDoc
+    killed: bool = False
+
+
+class StartContainerResult(Model):
+    """Of StartContainer."""
+
+    container: ContainerDoc
+    started: bool = False
+
+
+class StopContainerResult(Model):
+    """Of StopContainer."""
+
+    container: ContainerDoc
+    stopped: bool = False
+
+
+class KillContainerResult(Model):
+    """Of KillContainer."""
+
+    container: ContainerDoc
+    killed: bool = False
+
+
+class DeleteRealmResult(Model):
+    """Of DeleteRealm."""
+
+    realm: RealmDoc
+    deleted: tuple[str, ...] = ()
+    metadata_deleted: bool = False
+    cgroup_deleted: bool = False
+    containerd_namespace_deleted: bool = False
+
+
+class DeleteSpaceResult(Model):
+    """Of DeleteSpace."""
+
+    space: SpaceDoc
+    space_name: OptionalName = ""
+    realm_name: OptionalName = ""
+    metadata_deleted: bool = False
+    cgroup_deleted: bool = False
+    cni_network_deleted: bool = False
+    deleted: tuple[str, ...] = ()
+
+
+class DeleteStackResult(Model):
+    """Of DeleteStack."""
+
+    stack: StackDoc
+    stack_name: OptionalName = ""
+    realm_name: OptionalName = ""
+    space_name: OptionalName = ""
+    metadata_deleted: bool = False
+    cgroup_deleted: bool = False
+    deleted: tuple[str, ...] = ()
+
+
+class DeleteCellResult(Model):
+    """Of DeleteCell."""
+
+    cell: CellDoc
+    containers_deleted: bool = False
+    cgroup_deleted: bool = False
+    metadata_deleted: bool = False
+
+
+class LogContainerResult(Model):
+    """Of LogContainer: where the output is on the host; exactly one path is set."""
+
+    host_capture_path: str = ""
+    host_log_path: str = ""
+
+
+class ApplyAction(enum.StrEnum):
+    """What apply did with one document."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+class ApplyResourceResult(Model, kw_only=True):
+    """Of one document; `index` is its 0-based position in the input."""
+
+    index: int = 0
+    kind: str = ""
+    name: str = ""
+    action: ApplyAction
+    error: str = ""
+    changes: tuple[str, ...] = ()
+    details: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class ApplyDocumentsResult(Model):
+    """Of ApplyDocuments, in the order of the work: realms first, containers last."""
+
+    resources: tuple[ApplyResourceResult, ...] = ()
+
+
+class LoadImageResult(Model):
+    """Of LoadImage: the names of the images now in the realm."""
+
+    realm: OptionalName = ""
+    namespace: str = ""
+    images: tuple[str, ...] = ()
+
+
+class ListImagesResult(Model):
+    """Of ListImages."""
+
+    realm: OptionalName = ""
+    namespace: str = ""
+    images: tuple[ImageInfo, ...] = ()
+
+
+class GetImageResult(Model, kw_only=True):
+    """Of GetImage."""
+
+    realm: OptionalName = ""
+    namespace: str = ""
+    image: ImageInfo
+
+
+class DeleteImageResult(Model):
+    """Of DeleteImage."""
+
+    realm: OptionalName = ""
+    namespace: str = ""
+    ref: str = ""
+
+
+class PingResult(Model):
+    """Of Ping: which daemon answers, and what it found on its host."""
+
+    ok: bool = False
+    version: str = ""
+    instance_id: str = ""
+    run_path: str = ""
+    containerd_mode: str = ""
+    containerd_version: str = ""
+    containerd_socket: str = ""
+    cgroup_mode: str = ""
+    warnings: tuple[str, ...] = ()
+    pid: int = 0

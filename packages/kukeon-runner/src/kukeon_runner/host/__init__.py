@@ -1,0 +1,1 @@
+"""The doors to the host: one module per outside thing, each translating its errors once."""

@@ -1,0 +1,196 @@
+"""Client: what a program can ask of kukeon, each method typed and described once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import BinaryIO
+
+    from kukeon_api import model
+
+
+class Client(Protocol):
+    """Access to the kukeon of one host.
+
+    `timeout` is in seconds; None waits as long as it takes. When it runs out `TimedOut` is raised, and the work that
+    was asked for goes on in the daemon: a timeout, like Ctrl-C, ends the waiting only. A document serves as a request
+    (`get`, `start`, `stop`, `kill`, `delete`: its names count, the rest is ignored) and as an answer.
+
+    Every method raises `Unavailable` when kukeond can't be reached, `Denied` when its socket may not be used,
+    `Invalid` when the input is wrong (`problems` has every place) and `HostError` when the host refuses; what else one
+    raises stands with it. All of them are in `kukeon_sdk.errors`.
+    """
+
+    def close(self) -> None:
+        """Hang up. Twice is fine; other methods raise `Conflict` afterwards."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the client itself; leaving the block closes it."""
+        ...
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        """Close the client."""
+        ...
+
+    def ping(self, *, timeout: float | None = None) -> model.PingResult:
+        """Return which kukeond answers and what it found on its host."""
+        ...
+
+    def apply_documents(self, raw_yaml: bytes, *, timeout: float | None = None) -> model.ApplyDocumentsResult:
+        """Make the host match the YAML documents; each resource's outcome is in the result.
+
+        Raises `Invalid` with every problem of every document, and then nothing was changed.
+        """
+        ...
+
+    def create_realm(self, doc: model.RealmDoc, *, timeout: float | None = None) -> model.CreateRealmResult:
+        """Make the realm, or complete it when it exists (`created` tells)."""
+        ...
+
+    def create_space(self, doc: model.SpaceDoc, *, timeout: float | None = None) -> model.CreateSpaceResult:
+        """Make the space and its network, or complete it when it exists. Raises `RealmNotFound`."""
+        ...
+
+    def create_stack(self, doc: model.StackDoc, *, timeout: float | None = None) -> model.CreateStackResult:
+        """Make the stack, or complete it when it exists. Raises `RealmNotFound` and `SpaceNotFound`."""
+        ...
+
+    def create_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.CreateCellResult:
+        """Make the cell and start it, or complete it when it exists.
+
+        Raises `RealmNotFound`, `SpaceNotFound`, `StackNotFound`, and `ImageNotFound` when the realm lacks an image.
+        """
+        ...
+
+    def get_realm(self, doc: model.RealmDoc, *, timeout: float | None = None) -> model.GetRealmResult:
+        """Return the realm; when there is none, `metadata_exists` is False and `realm` is `doc`."""
+        ...
+
+    def get_space(self, doc: model.SpaceDoc, *, timeout: float | None = None) -> model.GetSpaceResult:
+        """Return the space; when there is none, `metadata_exists` is False and `space` is `doc`."""
+        ...
+
+    def get_stack(self, doc: model.StackDoc, *, timeout: float | None = None) -> model.GetStackResult:
+        """Return the stack; when there is none, `metadata_exists` is False and `stack` is `doc`."""
+        ...
+
+    def get_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.GetCellResult:
+        """Return the cell; when there is none, `metadata_exists` is False and `cell` is `doc`."""
+        ...
+
+    def get_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.GetContainerResult:
+        """Return the container. Raises `ContainerNotFound` when its cell has none of that name, or is absent."""
+        ...
+
+    def list_realms(self, *, timeout: float | None = None) -> tuple[model.RealmDoc, ...]:
+        """Return every realm, in the order of their names."""
+        ...
+
+    def list_spaces(self, realm_name: str = "", *, timeout: float | None = None) -> tuple[model.SpaceDoc, ...]:
+        """Return the spaces of a realm; an empty name means all realms."""
+        ...
+
+    def list_stacks(
+        self, realm_name: str = "", space_name: str = "", *, timeout: float | None = None
+    ) -> tuple[model.StackDoc, ...]:
+        """Return the stacks within; an empty name means any."""
+        ...
+
+    def list_cells(
+        self, realm_name: str = "", space_name: str = "", stack_name: str = "", *, timeout: float | None = None
+    ) -> tuple[model.CellDoc, ...]:
+        """Return the cells within, with their states; an empty name means any."""
+        ...
+
+    def list_containers(
+        self,
+        realm_name: str = "",
+        space_name: str = "",
+        stack_name: str = "",
+        cell_name: str = "",
+        *,
+        timeout: float | None = None,
+    ) -> tuple[model.ContainerSpec, ...]:
+        """Return the specs of the containers within; an empty name means any. Their states are in `list_cells`."""
+        ...
+
+    def start_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.StartCellResult:
+        """Start every container of the cell that does not run. Raises `CellNotFound`."""
+        ...
+
+    def start_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.StartContainerResult:
+        """Start one container. Raises `ContainerNotFound`."""
+        ...
+
+    def stop_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.StopCellResult:
+        """Ask the cell's programs to end (SIGTERM), and make them after their grace period. Raises `CellNotFound`."""
+        ...
+
+    def stop_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.StopContainerResult:
+        """Stop one container. Raises `ContainerNotFound`."""
+        ...
+
+    def kill_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.KillCellResult:
+        """End the cell's programs at once (SIGKILL). Raises `CellNotFound`."""
+        ...
+
+    def kill_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.KillContainerResult:
+        """End one container at once. Raises `ContainerNotFound`."""
+        ...
+
+    def delete_realm(
+        self, doc: model.RealmDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.DeleteRealmResult:
+        """Delete the realm; `cascade` also deletes what is inside, `force` goes on past what refuses.
+
+        Raises `RealmNotFound`, and `ResourceHasDependencies` when something is inside and `cascade` is off.
+        """
+        ...
+
+    def delete_space(
+        self, doc: model.SpaceDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.DeleteSpaceResult:
+        """Delete the space and its network; see `delete_realm`. Raises `SpaceNotFound`, `ResourceHasDependencies`."""
+        ...
+
+    def delete_stack(
+        self, doc: model.StackDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.DeleteStackResult:
+        """Delete the stack; see `delete_realm`. Raises `StackNotFound`, `ResourceHasDependencies`."""
+        ...
+
+    def delete_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.DeleteCellResult:
+        """Delete the cell: end its programs, give its address back, remove what it wrote. Raises `CellNotFound`."""
+        ...
+
+    def log_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.LogContainerResult:
+        """Return where on the host the container's output is written. Raises `ContainerNotFound`."""
+        ...
+
+    def load_image(
+        self, realm: str, tarball: bytes | BinaryIO | Iterable[bytes], *, timeout: float | None = None
+    ) -> model.LoadImageResult:
+        """Import an OCI or docker archive, as it is read: it need not fit into memory.
+
+        Hanging up before the last byte is sent leaves nothing behind. Raises `RealmNotFound`, and `InvalidArchive`
+        when the archive is damaged or hostile; whatever reading `tarball` raises is raised unchanged.
+        """
+        ...
+
+    def list_images(self, realm: str, *, timeout: float | None = None) -> model.ListImagesResult:
+        """Return the images of a realm, in the order of their names. Raises `RealmNotFound`."""
+        ...
+
+    def get_image(self, realm: str, ref: str, *, timeout: float | None = None) -> model.GetImageResult:
+        """Return what containerd knows of an image. Raises `RealmNotFound` and `ImageNotFound`."""
+        ...
+
+    def delete_image(self, realm: str, ref: str, *, timeout: float | None = None) -> model.DeleteImageResult:
+        """Remove an image from a realm. Raises `RealmNotFound` and `ImageNotFound`."""
+        ...

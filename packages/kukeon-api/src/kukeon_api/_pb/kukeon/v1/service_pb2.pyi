@@ -1,0 +1,428 @@
+from kukeon_api._pb.kukeon.v1 import resources_pb2 as _resources_pb2
+from kukeon_api._pb.kukeon.v1 import results_pb2 as _results_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class PingArgs(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class PingReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.PingResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.PingResult, _Mapping]] = ...) -> None: ...
+
+class ApplyDocumentsArgs(_message.Message):
+    __slots__ = ("raw_yaml",)
+    RAW_YAML_FIELD_NUMBER: _ClassVar[int]
+    raw_yaml: bytes
+    def __init__(self, raw_yaml: _Optional[bytes] = ...) -> None: ...
+
+class ApplyDocumentsReply(_message.Message):
+    __slots__ = ("result", "error")
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.ApplyDocumentsResult
+    error: _results_pb2.APIError
+    def __init__(self, result: _Optional[_Union[_results_pb2.ApplyDocumentsResult, _Mapping]] = ..., error: _Optional[_Union[_results_pb2.APIError, _Mapping]] = ...) -> None: ...
+
+class CreateRealmArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.RealmDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.RealmDoc, _Mapping]] = ...) -> None: ...
+
+class CreateRealmReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.CreateRealmResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.CreateRealmResult, _Mapping]] = ...) -> None: ...
+
+class CreateSpaceArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.SpaceDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.SpaceDoc, _Mapping]] = ...) -> None: ...
+
+class CreateSpaceReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.CreateSpaceResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.CreateSpaceResult, _Mapping]] = ...) -> None: ...
+
+class CreateStackArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.StackDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.StackDoc, _Mapping]] = ...) -> None: ...
+
+class CreateStackReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.CreateStackResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.CreateStackResult, _Mapping]] = ...) -> None: ...
+
+class CreateCellArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+
+class CreateCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.CreateCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.CreateCellResult, _Mapping]] = ...) -> None: ...
+
+class GetRealmArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.RealmDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.RealmDoc, _Mapping]] = ...) -> None: ...
+
+class GetRealmReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.GetRealmResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.GetRealmResult, _Mapping]] = ...) -> None: ...
+
+class GetSpaceArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.SpaceDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.SpaceDoc, _Mapping]] = ...) -> None: ...
+
+class GetSpaceReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.GetSpaceResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.GetSpaceResult, _Mapping]] = ...) -> None: ...
+
+class GetStackArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.StackDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.StackDoc, _Mapping]] = ...) -> None: ...
+
+class GetStackReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.GetStackResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.GetStackResult, _Mapping]] = ...) -> None: ...
+
+class GetCellArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+
+class GetCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.GetCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.GetCellResult, _Mapping]] = ...) -> None: ...
+
+class GetContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class GetContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.GetContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.GetContainerResult, _Mapping]] = ...) -> None: ...
+
+class ListRealmsArgs(_message.Message):
+    __slots__ = ("page_token",)
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_token: str
+    def __init__(self, page_token: _Optional[str] = ...) -> None: ...
+
+class ListRealmsReply(_message.Message):
+    __slots__ = ("realms", "next_page_token")
+    REALMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    realms: _containers.RepeatedCompositeFieldContainer[_resources_pb2.RealmDoc]
+    next_page_token: str
+    def __init__(self, realms: _Optional[_Iterable[_Union[_resources_pb2.RealmDoc, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListSpacesArgs(_message.Message):
+    __slots__ = ("realm_name", "page_token")
+    REALM_NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    realm_name: str
+    page_token: str
+    def __init__(self, realm_name: _Optional[str] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSpacesReply(_message.Message):
+    __slots__ = ("spaces", "next_page_token")
+    SPACES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    spaces: _containers.RepeatedCompositeFieldContainer[_resources_pb2.SpaceDoc]
+    next_page_token: str
+    def __init__(self, spaces: _Optional[_Iterable[_Union[_resources_pb2.SpaceDoc, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListStacksArgs(_message.Message):
+    __slots__ = ("realm_name", "space_name", "page_token")
+    REALM_NAME_FIELD_NUMBER: _ClassVar[int]
+    SPACE_NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    realm_name: str
+    space_name: str
+    page_token: str
+    def __init__(self, realm_name: _Optional[str] = ..., space_name: _Optional[str] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListStacksReply(_message.Message):
+    __slots__ = ("stacks", "next_page_token")
+    STACKS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    stacks: _containers.RepeatedCompositeFieldContainer[_resources_pb2.StackDoc]
+    next_page_token: str
+    def __init__(self, stacks: _Optional[_Iterable[_Union[_resources_pb2.StackDoc, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListCellsArgs(_message.Message):
+    __slots__ = ("realm_name", "space_name", "stack_name", "page_token")
+    REALM_NAME_FIELD_NUMBER: _ClassVar[int]
+    SPACE_NAME_FIELD_NUMBER: _ClassVar[int]
+    STACK_NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    realm_name: str
+    space_name: str
+    stack_name: str
+    page_token: str
+    def __init__(self, realm_name: _Optional[str] = ..., space_name: _Optional[str] = ..., stack_name: _Optional[str] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListCellsReply(_message.Message):
+    __slots__ = ("cells", "next_page_token")
+    CELLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    cells: _containers.RepeatedCompositeFieldContainer[_resources_pb2.CellDoc]
+    next_page_token: str
+    def __init__(self, cells: _Optional[_Iterable[_Union[_resources_pb2.CellDoc, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListContainersArgs(_message.Message):
+    __slots__ = ("realm_name", "space_name", "stack_name", "cell_name", "page_token")
+    REALM_NAME_FIELD_NUMBER: _ClassVar[int]
+    SPACE_NAME_FIELD_NUMBER: _ClassVar[int]
+    STACK_NAME_FIELD_NUMBER: _ClassVar[int]
+    CELL_NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    realm_name: str
+    space_name: str
+    stack_name: str
+    cell_name: str
+    page_token: str
+    def __init__(self, realm_name: _Optional[str] = ..., space_name: _Optional[str] = ..., stack_name: _Optional[str] = ..., cell_name: _Optional[str] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListContainersReply(_message.Message):
+    __slots__ = ("containers", "next_page_token")
+    CONTAINERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    containers: _containers.RepeatedCompositeFieldContainer[_resources_pb2.ContainerSpec]
+    next_page_token: str
+    def __init__(self, containers: _Optional[_Iterable[_Union[_resources_pb2.ContainerSpec, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class StartCellArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+
+class StartCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.StartCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.StartCellResult, _Mapping]] = ...) -> None: ...
+
+class StartContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class StartContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.StartContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.StartContainerResult, _Mapping]] = ...) -> None: ...
+
+class StopCellArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+
+class StopCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.StopCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.StopCellResult, _Mapping]] = ...) -> None: ...
+
+class StopContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class StopContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.StopContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.StopContainerResult, _Mapping]] = ...) -> None: ...
+
+class KillCellArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+
+class KillCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.KillCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.KillCellResult, _Mapping]] = ...) -> None: ...
+
+class KillContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class KillContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.KillContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.KillContainerResult, _Mapping]] = ...) -> None: ...
+
+class DeleteRealmArgs(_message.Message):
+    __slots__ = ("doc", "force", "cascade")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.RealmDoc
+    force: bool
+    cascade: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.RealmDoc, _Mapping]] = ..., force: bool = ..., cascade: bool = ...) -> None: ...
+
+class DeleteRealmReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.DeleteRealmResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.DeleteRealmResult, _Mapping]] = ...) -> None: ...
+
+class DeleteSpaceArgs(_message.Message):
+    __slots__ = ("doc", "force", "cascade")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.SpaceDoc
+    force: bool
+    cascade: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.SpaceDoc, _Mapping]] = ..., force: bool = ..., cascade: bool = ...) -> None: ...
+
+class DeleteSpaceReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.DeleteSpaceResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.DeleteSpaceResult, _Mapping]] = ...) -> None: ...
+
+class DeleteStackArgs(_message.Message):
+    __slots__ = ("doc", "force", "cascade")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.StackDoc
+    force: bool
+    cascade: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.StackDoc, _Mapping]] = ..., force: bool = ..., cascade: bool = ...) -> None: ...
+
+class DeleteStackReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.DeleteStackResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.DeleteStackResult, _Mapping]] = ...) -> None: ...
+
+class DeleteCellArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+
+class DeleteCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.DeleteCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.DeleteCellResult, _Mapping]] = ...) -> None: ...
+
+class LogContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class LogContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.LogContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.LogContainerResult, _Mapping]] = ...) -> None: ...
+
+class LoadImageArgs(_message.Message):
+    __slots__ = ("realm", "chunk")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    chunk: bytes
+    def __init__(self, realm: _Optional[str] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class LoadImageReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.LoadImageResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.LoadImageResult, _Mapping]] = ...) -> None: ...
+
+class ListImagesArgs(_message.Message):
+    __slots__ = ("realm",)
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    def __init__(self, realm: _Optional[str] = ...) -> None: ...
+
+class ListImagesReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.ListImagesResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.ListImagesResult, _Mapping]] = ...) -> None: ...
+
+class GetImageArgs(_message.Message):
+    __slots__ = ("realm", "ref")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    ref: str
+    def __init__(self, realm: _Optional[str] = ..., ref: _Optional[str] = ...) -> None: ...
+
+class GetImageReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.GetImageResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.GetImageResult, _Mapping]] = ...) -> None: ...
+
+class DeleteImageArgs(_message.Message):
+    __slots__ = ("realm", "ref")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    ref: str
+    def __init__(self, realm: _Optional[str] = ..., ref: _Optional[str] = ...) -> None: ...
+
+class DeleteImageReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.DeleteImageResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.DeleteImageResult, _Mapping]] = ...) -> None: ...

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 UNKNOWN = "Unknown"
 
@@ -270,16 +270,19 @@ CODES: dict[str, type[KukeonError]] = {branch.code: branch for branch in BRANCHE
 """gRPC code name -> branch, for kinds that this version does not know."""
 
 
-def _kukeon_error(exc: BaseException) -> KukeonError | None:
-    """Return the first KukeonError among `exc` and its causes, outermost first."""
+def causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield `exc` and what it was raised from, outermost first."""
     seen: set[int] = set()
     current: BaseException | None = exc
     while current is not None and id(current) not in seen:
-        if isinstance(current, KukeonError):
-            return current
+        yield current
         seen.add(id(current))
         current = current.__cause__
-    return None
+
+
+def find(exc: BaseException) -> KukeonError | None:
+    """Return the first of our errors among `exc` and its causes."""
+    return next((each for each in causes(exc) if isinstance(each, KukeonError)), None)
 
 
 @overload
@@ -290,7 +293,7 @@ def kind_from_error(exc: BaseException | None) -> str | None:
     """Return the wire kind of `exc` or of the nearest cause that has one; `Unknown` when none has, None for None."""
     if exc is None:
         return None
-    found = _kukeon_error(exc)
+    found = find(exc)
     return found.kind if found else UNKNOWN
 
 
@@ -302,7 +305,7 @@ def to_api_error(exc: BaseException | None) -> APIError | None:
     """Return `exc` as it travels.  The message is the outermost one; None gives None."""
     if exc is None:
         return None
-    found = _kukeon_error(exc)
+    found = find(exc)
     if found is None:
         return APIError(kind=UNKNOWN, message=str(exc))
     return APIError(kind=found.kind, message=str(exc), hint=found.hint, problems=found.problems)

@@ -1,0 +1,120 @@
+"""Pack and unpack the messages of a method: the same four functions serve every method, on both sides.
+
+Client: `pack_args` -> call -> `unpack_reply`.  Daemon: `unpack_args` -> controller -> `pack_reply`.
+An upload sends `first_chunk`, then `chunk`s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kukeon_api import codec, errors, messages, wire
+from kukeon_api.errors import APIError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from google.protobuf.message import Message
+
+    from kukeon_api.methods import Method
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""What both sides accept in one message; paged lists stay below it."""
+
+CHUNK_BYTES = 64 * 1024
+"""The size of an upload's chunks: larger ones are no faster through a unix socket."""
+
+
+def args_class(method: Method) -> type[Message]:
+    """Return the request message type."""
+    return messages.message_class(f"{method.name}Args")
+
+
+def reply_class(method: Method) -> type[Message]:
+    """Return the reply message type."""
+    return messages.message_class(f"{method.name}Reply")
+
+
+def pack_args(method: Method, values: Mapping[str, Any], page_token: str = "") -> Any:
+    """Return the request of a method that does not upload; `values` is keyed by parameter name."""
+    message: Any = args_class(method)()
+    for name, kind in method.params:
+        if issubclass(kind, msgspec.Struct):
+            wire.to_proto(values[name], getattr(message, name))
+        else:
+            _set(message, name, values[name])
+    if page_token:
+        message.page_token = page_token
+    return message
+
+
+def unpack_args(method: Method, message: Any) -> dict[str, Any]:
+    """Return the arguments by parameter name (without those of an upload); raises `Invalid`."""
+    return {
+        name: wire.from_proto(getattr(message, name), kind)
+        if issubclass(kind, msgspec.Struct)
+        else getattr(message, name)
+        for name, kind in method.params
+        if name != method.upload
+    }
+
+
+def first_chunk(method: Method, values: Mapping[str, Any]) -> Any:
+    """Return the message that opens an upload: every parameter but the data."""
+    message = args_class(method)()
+    for name, _ in method.params:
+        if name != method.upload:
+            _set(message, name, values[name])
+    return message
+
+
+def chunk(method: Method, data: bytes) -> Any:
+    """Return a message with a piece of an upload's data."""
+    message: Any = args_class(method)()
+    message.chunk = data
+    return message
+
+
+def pack_reply(method: Method, result: Any, next_page_token: str = "") -> Any:
+    """Return the reply that carries `result`: a model, or for a list the items of this page."""
+    message: Any = reply_class(method)()
+    if not method.listed:
+        wire.to_proto(result, message.result)
+        return message
+    add, encode = getattr(message, method.listed).add, codec.encoder(method.returns)
+    for item in result:
+        encode(item, add())
+    if next_page_token:
+        message.next_page_token = next_page_token
+    return message
+
+
+def pack_error(method: Method, error: errors.Invalid) -> Any:
+    """Return the reply that carries an error, for a method with `error_in_reply`."""
+    message: Any = reply_class(method)()
+    wire.to_proto(errors.to_api_error(error), message.error)
+    return message
+
+
+def unpack_reply(method: Method, message: Any) -> Any:
+    """Return the result, for a list the tuple of this page's items; raises the error that the reply carries."""
+    if method.error_in_reply and message.HasField("error"):
+        raise errors.from_api_error(wire.from_proto(message.error, APIError), errors.Invalid.code)
+    if not method.listed:
+        return wire.from_proto(message.result, method.returns)
+    return tuple([wire.from_proto(item, method.returns) for item in getattr(message, method.listed)])
+
+
+def next_page_token(message: Any) -> str:
+    """Return what the next request of a paged list must carry; empty after the last page."""
+    token: str = message.next_page_token
+    return token
+
+
+def _set(message: Any, name: str, value: Any) -> None:
+    try:
+        setattr(message, name, value)
+    except (TypeError, ValueError) as exc:
+        raise errors.Invalid(f"cannot send {name}: {exc}") from exc

@@ -1,0 +1,83 @@
+"""What a field of a model is, seen once for the codec, the agreement check, manifests and dumps."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import functools
+import inspect
+import re
+import types
+import typing
+from typing import Any, Literal
+
+import msgspec
+
+Shape = Literal["one", "list", "map"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field: `item` is its type, or that of a list's items or a map's values.
+
+    `optional`: `X | None`, unset differs from empty.  `required`: has no default.  `pattern` constrains text.
+    """
+
+    name: str
+    paper: str
+    shape: Shape
+    item: type
+    optional: bool
+    required: bool
+    default: Any
+    pattern: re.Pattern[str] | None = None
+
+    @property
+    def nested(self) -> bool:
+        """Whether the items are models."""
+        return issubclass(self.item, msgspec.Struct)
+
+    @property
+    def choice(self) -> bool:
+        """Whether the items are one of a closed set of words."""
+        return issubclass(self.item, enum.Enum)
+
+
+@functools.cache
+def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
+    """Return the fields of `model`: inherited ones first, each where it was first declared."""
+    order = {name: None for cls in reversed(model.__mro__) for name in inspect.get_annotations(cls)}
+    infos = {info.name: info for info in msgspec.structs.fields(model)}
+    return tuple(_field(infos[name]) for name in order if name in infos)
+
+
+def _field(info: msgspec.structs.FieldInfo) -> Field:
+    hint = info.type
+    optional = False
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        [hint] = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        optional = True
+    shape: Shape = "one"
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        shape, hint = "list", typing.get_args(hint)[0]
+    elif origin is dict:
+        shape, hint = "map", typing.get_args(hint)[1]
+    pattern = None
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, *constraints = typing.get_args(hint)
+        pattern = next((re.compile(meta.pattern.replace("$", r"\Z")) for meta in constraints if meta.pattern), None)
+    default = info.default
+    if info.default_factory is not msgspec.NODEFAULT:
+        default = info.default_factory()
+    required = default is msgspec.NODEFAULT
+    return Field(info.name, info.encode_name, shape, hint, optional, required, default, pattern)
+
+
+def zero(item: type) -> Any:
+    """Return the value of type `item` that the wire does not send."""
+    return item() if item in (str, bytes, bool, int, float) else None
+
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -1,0 +1,111 @@
+"""The methods of the service, as one table: client, daemon and command line are driven by it.
+
+Importing this brings neither gRPC nor protobuf; `calls` packs and unpacks the messages.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from kukeon_api import model
+
+SERVICE = "KukeonV1"
+"""The service's name; the suffix is the version of the wire, a breaking change becomes KukeonV2."""
+
+PACKAGE = "kukeon.v1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One method.
+
+    `params` are the parameters of the Python method in order, each a field of `<name>Args`.  `returns` is the type of
+    the result, or of its items where `listed` names the reply's repeated field: the Python method then returns a tuple.
+    `paged` lists come in several replies (`page_token`, `next_page_token`).  `upload` names the parameter that travels
+    as a stream of `chunk`s.  `writes` tells methods that change something from those that look.
+    `error_in_reply`: an `Invalid` travels in the reply's `error`, whole, because a status is too small for it.
+    """
+
+    name: str
+    params: tuple[tuple[str, type], ...] = ()
+    returns: type = object
+    listed: str = ""
+    paged: bool = False
+    upload: str = ""
+    writes: bool = False
+    error_in_reply: bool = False
+
+    @property
+    def python(self) -> str:
+        """The name of the Python method: `CreateRealm` -> `create_realm`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
+
+    @property
+    def full_name(self) -> str:
+        """The name in logs and errors: `KukeonV1.CreateRealm`."""
+        return f"{SERVICE}.{self.name}"
+
+    @property
+    def path(self) -> str:
+        """The path of gRPC: `/kukeon.v1.KukeonV1/CreateRealm`."""
+        return f"/{PACKAGE}.{SERVICE}/{self.name}"
+
+
+def _lists(name: str, listed: str, item: type, *within: str) -> Method:
+    return Method(name, tuple((field, str) for field in within), item, listed=listed, paged=True)
+
+
+def _writes(name: str, doc: type, returns: type, *switches: str) -> Method:
+    return Method(name, (("doc", doc), *((switch, bool) for switch in switches)), returns, writes=True)
+
+
+_ALL = (
+    Method("Ping", (), model.PingResult),
+    Method("ApplyDocuments", (("raw_yaml", bytes),), model.ApplyDocumentsResult, writes=True, error_in_reply=True),
+    _writes("CreateRealm", model.RealmDoc, model.CreateRealmResult),
+    _writes("CreateSpace", model.SpaceDoc, model.CreateSpaceResult),
+    _writes("CreateStack", model.StackDoc, model.CreateStackResult),
+    _writes("CreateCell", model.CellDoc, model.CreateCellResult),
+    Method("GetRealm", (("doc", model.RealmDoc),), model.GetRealmResult),
+    Method("GetSpace", (("doc", model.SpaceDoc),), model.GetSpaceResult),
+    Method("GetStack", (("doc", model.StackDoc),), model.GetStackResult),
+    Method("GetCell", (("doc", model.CellDoc),), model.GetCellResult),
+    Method("GetContainer", (("doc", model.ContainerDoc),), model.GetContainerResult),
+    _lists("ListRealms", "realms", model.RealmDoc),
+    _lists("ListSpaces", "spaces", model.SpaceDoc, "realm_name"),
+    _lists("ListStacks", "stacks", model.StackDoc, "realm_name", "space_name"),
+    _lists("ListCells", "cells", model.CellDoc, "realm_name", "space_name", "stack_name"),
+    _lists("ListContainers", "containers", model.ContainerSpec, "realm_name", "space_name", "stack_name", "cell_name"),
+    _writes("StartCell", model.CellDoc, model.StartCellResult),
+    _writes("StopCell", model.CellDoc, model.StopCellResult),
+    _writes("KillCell", model.CellDoc, model.KillCellResult),
+    _writes("StartContainer", model.ContainerDoc, model.StartContainerResult),
+    _writes("StopContainer", model.ContainerDoc, model.StopContainerResult),
+    _writes("KillContainer", model.ContainerDoc, model.KillContainerResult),
+    _writes("DeleteRealm", model.RealmDoc, model.DeleteRealmResult, "force", "cascade"),
+    _writes("DeleteSpace", model.SpaceDoc, model.DeleteSpaceResult, "force", "cascade"),
+    _writes("DeleteStack", model.StackDoc, model.DeleteStackResult, "force", "cascade"),
+    _writes("DeleteCell", model.CellDoc, model.DeleteCellResult),
+    Method("LogContainer", (("doc", model.ContainerDoc),), model.LogContainerResult),
+    Method("LoadImage", (("realm", str), ("tarball", bytes)), model.LoadImageResult, upload="tarball", writes=True),
+    Method("ListImages", (("realm", str),), model.ListImagesResult),
+    Method("GetImage", (("realm", str), ("ref", str)), model.GetImageResult),
+    Method("DeleteImage", (("realm", str), ("ref", str)), model.DeleteImageResult, writes=True),
+)
+
+METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+"""Name -> method: `METHODS["CreateRealm"]`."""
+
+BY_PYTHON: dict[str, Method] = {method.python: method for method in _ALL}
+"""Python name -> method: `BY_PYTHON["create_realm"]`."""
+
+
+def __getattr__(name: str) -> Any:
+    """Serve the constants `METHOD_CREATE_REALM` == "KukeonV1.CreateRealm" and so on."""
+    if name.startswith("METHOD_"):
+        found = BY_PYTHON.get(name.removeprefix("METHOD_").lower())
+        if found is not None:
+            return found.full_name
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

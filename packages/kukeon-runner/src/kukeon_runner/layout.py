@@ -1,9 +1,9 @@
 """Every path and every derived name of an instance, in one place, without touching the host.
 
-Two rules hold for all of them. A name is checked before it becomes part of a path, so nothing a client sends can lead
-out of the directories below. And what is derived is injective: two resources never share a path, a network or a shim,
-whatever they are called. Names are DNS labels, so whatever of ours stands beside a directory named by a user contains
-a dot or an underscore.
+Two rules hold for all of them. A name is checked before it becomes part of a path (a `Ref` can't be made of anything
+else), so nothing a client sends can lead out of the directories below. And what is derived is injective: two resources
+never share a path, a network or a shim, whatever they are called. Names are DNS labels, so whatever of ours stands
+beside a directory named by a user contains a dot or an underscore.
 
 Paths are plain strings: steps, specs and plugins take strings.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors, names
 
 if TYPE_CHECKING:
-    from kukeon_api.model import Ref
+    from kukeon_api.model import Kind, Ref
     from kukeon_runner.instance import Instance
 
 RUNTIME_ROOT = "/run/kukeon"
@@ -33,7 +33,6 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 """What containerd takes as a namespace or container id; two hyphens in a row are not."""
 
 _INTERFACE_NAME_LIMIT = 15
-_DEPTH = {"Realm": 1, "Space": 2, "Stack": 3, "Cell": 4, "Container": 5}
 _ETC_FILES = frozenset({"hosts", "hostname", "resolv.conf"})
 
 
@@ -72,20 +71,14 @@ def check_identifier(text: str, what: str) -> str:
     return text
 
 
-def components(ref: Ref, *kinds: str) -> tuple[str, ...]:
-    """The checked names on the way to `ref`, whose kind must be one of `kinds`.
+def components(ref: Ref, *kinds: Kind) -> tuple[str, ...]:
+    """The names on the way to `ref`; a Ref has checked them when it was made.
 
-    Raises Invalid for a name that is none, for a gap (a cell without a stack), and ValueError for another kind, which
-    is a mistake of the caller.
+    Raises ValueError when `ref` is of none of `kinds`, which is a mistake of the caller.
     """
-    parts: tuple[str, ...] = (ref.realm, ref.space, ref.stack, ref.cell, ref.container)
-    while len(parts) > 1 and not parts[-1]:
-        parts = parts[:-1]
-    for kind, part in zip(_DEPTH, parts, strict=False):
-        names.check_name(part, kind)
-    if len(parts) not in {_DEPTH[kind] for kind in kinds}:
-        raise ValueError(f"{'/'.join(parts)!r} is not a {' or '.join(kinds)}")
-    return parts
+    if ref.kind not in kinds:
+        raise ValueError(f"{str(ref)!r} is a {ref.kind}, not a {' or '.join(kinds)}")
+    return ref.parts
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,7 @@ class Layout:
 
     def directory(self, ref: Ref) -> str:
         """The directory of any resource. A container's is inside its cell's and holds its log, no document."""
-        return "/".join((self.data, *components(ref, *_DEPTH)))
+        return "/".join((self.data, *ref.parts))
 
     def realm_dir(self, ref: Ref) -> str:
         return "/".join((self.data, *components(ref, "Realm")))

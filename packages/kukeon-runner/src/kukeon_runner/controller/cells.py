@@ -1,0 +1,95 @@
+"""Cells over the wire."""
+
+from __future__ import annotations
+
+from kukeon_api import model
+from kukeon_runner import observed
+from kukeon_runner.controller.base import Base
+from kukeon_runner.runner.cell import Outcome
+from kukeon_runner.wanted import Site
+
+
+class Cells(Base):
+    async def create_cell(self, doc: model.CellDoc) -> model.CreateCellResult:
+        """Have the cell and start it. One that exists keeps its spec. Raises StackNotFound and its parents' kin."""
+        ref = self.changeable(model.ref_of(doc))
+        stored, new = await self.runner.cells.register(doc)
+        outcome = await self.runner.cells.start(ref)
+        pre, post, site = outcome.pre, outcome.post, outcome.site
+        return model.CreateCellResult(
+            cell=outcome.doc,
+            metadata_exists_pre=not new,
+            metadata_exists_post=True,
+            cgroup_exists_pre=pre.cgroup,
+            cgroup_exists_post=post.cgroup,
+            cgroup_created=post.cgroup and not pre.cgroup,
+            root_container_exists_pre=_recorded(pre, site.root_id),
+            root_container_exists_post=_recorded(post, site.root_id),
+            root_container_created=_recorded(post, site.root_id) and not _recorded(pre, site.root_id),
+            started_pre=_all_alive(stored, site, pre),
+            started_post=_all_alive(stored, site, post),
+            started=outcome.steps > 0 and _all_alive(stored, site, post),
+            created=new,
+            containers=_containers(outcome),
+        )
+
+    async def get_cell(self, doc: model.CellDoc) -> model.GetCellResult:
+        """The cell as last stored, or `metadata_exists` False."""
+        ref = model.ref_of(doc)
+        found = self.runner.cells.find(ref)
+        if found is None:
+            return model.GetCellResult(cell=doc)
+        seen, site = await self.runner.cells.seen(found)
+        return model.GetCellResult(
+            cell=found,
+            metadata_exists=True,
+            cgroup_exists=seen.cgroup,
+            root_container_exists=_recorded(seen, site.root_id),
+        )
+
+    async def start_cell(self, doc: model.CellDoc) -> model.StartCellResult:
+        """Start every container that does not run. Raises CellNotFound."""
+        outcome = await self.runner.cells.start(self.changeable(model.ref_of(doc)))
+        return model.StartCellResult(cell=outcome.doc, started=outcome.steps > 0)
+
+    async def stop_cell(self, doc: model.CellDoc) -> model.StopCellResult:
+        """Stop every container, keeping what they wrote. Raises CellNotFound."""
+        outcome = await self.runner.cells.stop(self.changeable(model.ref_of(doc)))
+        return model.StopCellResult(cell=outcome.doc, stopped=outcome.steps > 0)
+
+    async def kill_cell(self, doc: model.CellDoc) -> model.KillCellResult:
+        """Kill every container. Raises CellNotFound."""
+        outcome = await self.runner.cells.kill(self.changeable(model.ref_of(doc)))
+        return model.KillCellResult(cell=outcome.doc, killed=outcome.steps > 0)
+
+    async def delete_cell(self, doc: model.CellDoc) -> model.DeleteCellResult:
+        """Delete the cell with all its containers. Raises CellNotFound."""
+        outcome = await self.runner.cells.delete(self.changeable(model.ref_of(doc)))
+        return model.DeleteCellResult(
+            cell=outcome.doc,
+            containers_deleted=not outcome.post.containers,
+            cgroup_deleted=outcome.pre.cgroup and not outcome.post.cgroup,
+            metadata_deleted=True,
+        )
+
+
+def _containers(outcome: Outcome) -> tuple[model.ContainerCreationOutcome, ...]:
+    found = []
+    for each in outcome.doc.spec.containers:
+        identity = outcome.site.container_id(each.id, root=each.root)
+        before, after = _recorded(outcome.pre, identity), _recorded(outcome.post, identity)
+        found.append(
+            model.ContainerCreationOutcome(
+                name=each.id, exists_pre=before, exists_post=after, created=after and not before
+            )
+        )
+    return tuple(found)
+
+
+def _recorded(seen: observed.Cell, identity: str) -> bool:
+    return identity in seen.containers and seen.containers[identity].recorded
+
+
+def _all_alive(doc: model.CellDoc, site: Site, seen: observed.Cell) -> bool:
+    ids = [site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)]
+    return all(id in seen.containers and seen.containers[id].alive for id in ids)

@@ -1,0 +1,161 @@
+"""What is observed, as the states that people see. One derivation for verbs, refresh and reconcile. Pure.
+
+A status is carried on, never written from scratch: what the runtime cannot tell (when it was created, how it last
+ended) survives every refresh.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from kukeon_api import model
+from kukeon_runner import observed, wanted
+from kukeon_runner.observed import TaskStatus
+
+MESSAGE_LIMIT_BYTES = 256
+"""Room for a failure's words in a status (model: Status)."""
+
+ACTIVE = frozenset(
+    {
+        model.ContainerState.READY,
+        model.ContainerState.PENDING,
+        model.ContainerState.PAUSED,
+        model.ContainerState.PAUSING,
+    }
+)
+BAD = frozenset({model.ContainerState.ERROR, model.ContainerState.FAILED})
+
+_OF_TASK = {
+    TaskStatus.CREATED: model.ContainerState.PENDING,
+    TaskStatus.RUNNING: model.ContainerState.READY,
+    TaskStatus.PAUSED: model.ContainerState.PAUSED,
+    TaskStatus.PAUSING: model.ContainerState.PAUSING,
+    TaskStatus.UNKNOWN: model.ContainerState.UNKNOWN,
+}
+
+
+def cell(
+    doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit], now: dt.datetime
+) -> model.CellStatus:
+    """The status of `doc` after what was `seen`; `exits` are ends, by containerd id, whose tasks are deleted already."""
+    before = {each.name: each for each in doc.status.containers}
+    containers = tuple(
+        container(before.get(each.id), each, site, seen, exits, now) for each in doc.spec.containers
+    )
+    state = cell_state(doc, site, seen, containers)
+    status = msgspec.structs.replace(
+        doc.status,
+        state=state,
+        cgroup_path=site.cgroup,
+        cgroup_ready=seen.cgroup,
+        containers=containers,
+        network=_network(doc.status.network, seen.address),
+        ready_observed=doc.status.ready_observed or state is model.CellState.READY,
+        observed_generation=doc.metadata.generation,
+    )
+    if state is model.CellState.FAILED:
+        return status
+    reason, message = _failure(containers) if state is model.CellState.ERROR else ("", "")
+    return msgspec.structs.replace(status, reason=reason, message=message)
+
+
+def cell_state(
+    doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, containers: Iterable[model.ContainerStatus]
+) -> model.CellState:
+    """Sum up the workloads. The root container counts only where there is no other."""
+    stopped = doc.status.desired is model.DesiredState.STOPPED
+    roots = {each.id for each in doc.spec.containers if each.root}
+    workloads = [each.state for each in containers if each.name not in roots]
+    if not workloads:
+        workloads = [_state_of(seen.containers.get(site.root_id), stopped=stopped)]
+    active = [each for each in workloads if each in ACTIVE]
+    if doc.status.state is model.CellState.FAILED and not active:
+        return model.CellState.FAILED
+    if stopped and not active:
+        return model.CellState.STOPPED
+    if not seen.cgroup or (model.ContainerState.UNKNOWN in workloads and not active):
+        return model.CellState.UNKNOWN
+    if active:
+        return model.CellState.DEGRADED if BAD.intersection(workloads) else model.CellState.READY
+    if BAD.intersection(workloads):
+        return model.CellState.ERROR
+    if all(each is model.ContainerState.EXITED for each in workloads):
+        return model.CellState.EXITED
+    return model.CellState.STOPPED
+
+
+def container(
+    before: model.ContainerStatus | None,
+    spec: model.ContainerSpec,
+    site: wanted.Site,
+    seen: observed.Cell,
+    exits: Mapping[str, observed.Exit],
+    now: dt.datetime,
+) -> model.ContainerStatus:
+    """The status of one container, carrying on what was known `before`."""
+    identity = site.container_id(spec.id, root=spec.root)
+    found = seen.containers.get(identity)
+    status = before or model.ContainerStatus(name=spec.id)
+    ended = exits.get(identity) or (found.task.exit if found and found.task else None)
+    state = _state_of(found, stopped=False)
+    changes: dict[str, object] = {"id": identity, "state": state}
+    if found is not None and found.recorded and status.created_at is None:
+        changes["created_at"] = now
+    if state is model.ContainerState.READY:
+        if status.state is not model.ContainerState.READY or status.start_time is None:
+            changes["start_time"] = now
+        changes |= {"exit_code": None, "exit_signal": "", "finish_time": None, "reason": "", "message": ""}
+    elif ended is not None:
+        changes |= {
+            "exit_code": ended.code,
+            "exit_signal": signal_name(ended.code),
+            "finish_time": ended.at or status.finish_time or now,
+        }
+    return msgspec.structs.replace(status, **changes)
+
+
+def _state_of(found: observed.Container | None, *, stopped: bool) -> model.ContainerState:
+    if found is None or not found.recorded:
+        return model.ContainerState.NOT_CREATED
+    if found.task is None:
+        return model.ContainerState.STOPPED
+    if found.task.status is TaskStatus.STOPPED:
+        failed = not stopped and found.task.exit is not None and found.task.exit.code != 0
+        return model.ContainerState.ERROR if failed else model.ContainerState.EXITED
+    return _OF_TASK[found.task.status]
+
+
+def signal_name(code: int) -> str:
+    """`SIGKILL` for 137: runtimes report the end by signal n as 128 + n."""
+    try:
+        return signal.Signals(code - 128).name if code > 128 else ""
+    except ValueError:
+        return ""
+
+
+def one_line(error: BaseException) -> str:
+    """An error's words on one line of at most 256 bytes."""
+    text = " ".join(str(error).split())
+    raw = text.encode()
+    if len(raw) <= MESSAGE_LIMIT_BYTES:
+        return text
+    return raw[: MESSAGE_LIMIT_BYTES - 3].decode(errors="ignore") + "..."
+
+
+def _network(before: model.CellNetworkStatus | None, address: observed.Address | None) -> model.CellNetworkStatus:
+    bridge = before.bridge_name if before else ""
+    if address is None:
+        return model.CellNetworkStatus(bridge_name=bridge)
+    return model.CellNetworkStatus(bridge_name=bridge, address=address.cidr, gateway=address.gateway)
+
+
+def _failure(containers: Iterable[model.ContainerStatus]) -> tuple[str, str]:
+    for each in containers:
+        if each.state in BAD:
+            how = f"was ended by {each.exit_signal}" if each.exit_signal else f"exited with code {each.exit_code}"
+            return "WorkloadFailed", f"container {each.name!r} {how}"
+    return "", ""

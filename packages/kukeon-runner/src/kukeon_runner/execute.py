@@ -1,0 +1,140 @@
+"""Do the steps of a plan, as many at once as its order allows, and take back what was done when one fails.
+
+Taking back covers the failed step, too, since it may have got half-way; undoing what never happened is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import graphlib
+import logging
+from typing import Any, assert_never
+
+from kukeon_api import errors
+from kukeon_runner import etc
+from kukeon_runner.host.protocol import Host
+from kukeon_runner.steps import (
+    AttachNetwork,
+    CreateContainer,
+    CreateTask,
+    DeleteContainer,
+    DeleteTask,
+    DetachNetwork,
+    MakeCgroup,
+    MountShm,
+    PinNamespaces,
+    Plan,
+    RemoveCgroup,
+    Results,
+    StartTask,
+    Step,
+    StopTask,
+    UnmountShm,
+    UnpinNamespaces,
+    WriteFile,
+    WriteHosts,
+)
+
+log = logging.getLogger(__name__)
+
+UNDO_TIMEOUT_S = 60.0
+"""For one step taken back: a stuck program must not keep the others."""
+
+
+async def execute(plan: Plan, host: Host) -> Results:
+    """Do `plan` on `host` and return what its steps yielded.
+
+    Raises the first step's error after everything attempted was taken back. A cancelled call takes back as well.
+    """
+    order = graphlib.TopologicalSorter(plan)
+    order.prepare()
+    results: dict[Step, Any] = {}
+    attempted: list[Step] = []
+    running: dict[asyncio.Task[Any], Step] = {}
+    try:
+        while order.is_active():
+            for step in order.get_ready():
+                attempted.append(step)
+                running[asyncio.create_task(_do(step, host, results), name=str(step))] = step
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                step = running.pop(task)
+                results[step] = task.result()
+                order.done(step)
+    except BaseException:
+        # What is under way has deadlines of its own; ending it half-way would leave more to find out than waiting.
+        await asyncio.shield(_take_back(attempted, running, host))
+        raise
+    return results
+
+
+async def _take_back(attempted: list[Step], running: dict[asyncio.Task[Any], Step], host: Host) -> None:
+    if running:
+        await asyncio.wait(running)
+        for task, step in running.items():
+            if not task.cancelled() and (error := task.exception()):
+                log.info("another step failed as well: %s: %s", step, error)
+    for step in reversed(attempted):
+        for back in undo(step):
+            try:
+                async with asyncio.timeout(UNDO_TIMEOUT_S):
+                    await _do(back, host, {})
+            except (errors.KukeonError, OSError, TimeoutError) as error:
+                log.warning("cannot take back %s: %s", step, error)
+
+
+def undo(step: Step) -> tuple[Step, ...]:
+    """The steps that take `step` back. Ending is not taken back: what was stopped stays stopped."""
+    match step:
+        case MakeCgroup(path):
+            return (RemoveCgroup(path),)
+        case PinNamespaces(directory, _):
+            return (UnpinNamespaces(directory),)
+        case MountShm(path):
+            return (UnmountShm(path),)
+        case AttachNetwork(conflist, container_id, netns):
+            return (DetachNetwork(conflist, container_id, netns),)
+        case CreateContainer(namespace=namespace, id=id):
+            return (DeleteContainer(namespace, id),)
+        case CreateTask(namespace=namespace, id=id):
+            return (StopTask(namespace, id, "SIGKILL", 0), DeleteTask(namespace, id))
+        case _:
+            return ()
+
+
+async def _do(step: Step, host: Host, results: Results) -> Any:
+    match step:
+        case MakeCgroup(path):
+            return await host.kernel.make_cgroup(path)
+        case RemoveCgroup(path):
+            return await host.kernel.remove_cgroup(path)
+        case PinNamespaces(directory, hostname):
+            return await host.kernel.pin_namespaces(directory, hostname)
+        case UnpinNamespaces(directory):
+            return await host.kernel.unpin_namespaces(directory)
+        case MountShm(path):
+            return await host.kernel.mount_shm(path)
+        case UnmountShm(path):
+            return await host.kernel.unmount_shm(path)
+        case WriteFile(path, text):
+            return await host.kernel.write_file(path, text)
+        case AttachNetwork(conflist, container_id, netns):
+            return await host.network.attach(conflist, container_id, netns)
+        case DetachNetwork(conflist, container_id, netns):
+            return await host.network.detach(conflist, container_id, netns)
+        case WriteHosts(path, hostname, attach):
+            return await host.kernel.write_file(path, etc.hosts(hostname, results[attach].ip))
+        case CreateContainer():
+            return await host.containers.create(step)
+        case DeleteContainer(namespace, id):
+            return await host.containers.delete(namespace, id)
+        case CreateTask():
+            return await host.containers.create_task(step)
+        case StartTask(namespace, id):
+            return await host.containers.start_task(namespace, id)
+        case StopTask(namespace, id, signal, grace_s):
+            return await host.containers.stop_task(namespace, id, signal, grace_s)
+        case DeleteTask(namespace, id):
+            return await host.containers.delete_task(namespace, id)
+        case unreachable:
+            assert_never(unreachable)

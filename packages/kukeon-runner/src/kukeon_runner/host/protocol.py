@@ -1,0 +1,126 @@
+"""What the runner asks of a host: everything that `execute` does and `observe` sees, by what it is about.
+
+Making and ending are idempotent: making what is there and ending what is gone both succeed. Errors are those of
+`kukeon_api.errors`; a program that refuses is a HostError with its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from ipaddress import IPv4Network
+from typing import Protocol
+
+from kukeon_api import model
+from kukeon_runner import observed, steps
+from kukeon_runner.firewall import BridgeNet
+
+
+class Kernel(Protocol):
+    """Cgroups, namespaces, mounts and files."""
+
+    @property
+    def cgroup_mode(self) -> str:
+        """v2, hybrid or v1."""
+
+    @property
+    def nofile(self) -> int:
+        """The most open files that a limit may allow."""
+
+    async def make_cgroup(self, path: str) -> bool:
+        """True when it was made."""
+
+    async def cgroup_exists(self, path: str) -> bool: ...
+    async def remove_cgroup(self, path: str) -> None:
+        """Kill what is in it and remove it with everything below."""
+
+    async def controllers(self, path: str) -> tuple[str, ...]: ...
+
+    async def pin_namespaces(self, directory: str, hostname: str) -> None: ...
+    async def unpin_namespaces(self, directory: str) -> None: ...
+    async def pinned(self, directory: str) -> bool: ...
+
+    async def mount_shm(self, path: str) -> None: ...
+    async def unmount_shm(self, path: str) -> None: ...
+    async def mounted(self, path: str) -> bool: ...
+
+    async def read_file(self, path: str) -> str:
+        """Raises FileNotFoundError."""
+
+    async def write_file(self, path: str, text: str) -> None:
+        """Write in place, keeping the inode that containers may have bound."""
+
+    async def resolv_conf(self) -> str:
+        """The resolver configuration that suits a cell."""
+
+
+class Network(Protocol):
+    """CNI networks and the packet filter."""
+
+    async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address: ...
+    async def detach(self, conflist: str, container_id: str, netns: str) -> None: ...
+    async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
+        """The address held for `container_id`, if it is known, and whether anything is held at all."""
+
+    async def routed(self) -> Sequence[IPv4Network]:
+        """Networks that the host has routes to."""
+
+    async def remove(self, conflist: str, bridge: str) -> None:
+        """Remove what is left of a network without cells: bridge, addresses, cached results and the file itself."""
+
+    async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
+        """Make our table and our rules in other tables exactly what `bridges` need."""
+
+
+class Containers(Protocol):
+    """containerd's namespaces, records and tasks."""
+
+    async def namespace_exists(self, namespace: str) -> bool: ...
+    async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Make the containerd namespace unless it is there; True when it was made."""
+
+    async def delete_namespace(self, namespace: str) -> None:
+        """Drain the namespace of leases, images, snapshots and content, and delete it."""
+
+    async def create(self, step: steps.CreateContainer) -> None: ...
+    async def delete(self, namespace: str, id: str) -> None: ...
+    async def find(self, namespace: str, id: str) -> observed.Container | None: ...
+    async def ids(self, namespace: str, labels: Mapping[str, str]) -> Sequence[str]:
+        """Ids of all containers recorded in `namespace` that carry `labels`."""
+
+    async def create_task(self, step: steps.CreateTask) -> int: ...
+    async def start_task(self, namespace: str, id: str) -> None: ...
+    async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None: ...
+    async def delete_task(self, namespace: str, id: str) -> observed.Exit | None: ...
+
+    def task_events(self) -> AsyncIterator[tuple[str, str]]:
+        """Namespace and container id of each task that started or ended, as it happens."""
+
+
+class Images(Protocol):
+    """The images of a containerd namespace."""
+
+    async def find(self, namespace: str, ref: str) -> observed.Image:
+        """Raises ImageNotFound."""
+
+    async def list(self, namespace: str) -> Sequence[model.ImageInfo]: ...
+    async def info(self, namespace: str, ref: str) -> model.ImageInfo:
+        """Raises ImageNotFound."""
+
+    async def delete(self, namespace: str, ref: str) -> None:
+        """Raises ImageNotFound. Disk space is free again on return."""
+
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
+        """Import an archive and return the names of its images."""
+
+
+class Host(Protocol):
+    """All doors of one host."""
+
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def containers(self) -> Containers: ...
+    @property
+    def images(self) -> Images: ...

@@ -1,0 +1,93 @@
+"""What a host can be seen to have, as values."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class TaskStatus(enum.StrEnum):
+    """containerd's states of a task, plus UNKNOWN for whatever a newer one adds."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    PAUSING = "pausing"
+    UNKNOWN = "unknown"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process exists, so that it must be stopped before its task can be deleted."""
+        return self is not TaskStatus.STOPPED
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a task ended: its exit code (128 + n after signal n) and the time, as the shim saw them."""
+
+    code: int
+    at: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class Task:
+    status: TaskStatus
+    pid: int = 0
+    exit: Exit | None = None
+
+
+@dataclass(frozen=True)
+class Address:
+    """A cell's place in its network: `10.88.0.2/24` and the gateway."""
+
+    cidr: str
+    gateway: str = ""
+
+    @property
+    def ip(self) -> str:
+        return self.cidr.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container id that belongs to a cell: any of record, snapshot and task may be missing after a crash."""
+
+    recorded: bool
+    spec_hash: str = ""
+    stop_signal: str = ""
+    snapshot: bool = False
+    task: Task | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.task is not None and self.task.status.alive
+
+
+@dataclass(frozen=True)
+class Cell:
+    cgroup: bool = False
+    pinned: bool = False
+    shm: bool = False
+    address: Address | None = None
+    network_residue: bool = False
+    """An address or a cached CNI result is held for the cell, whether or not it is usable."""
+    containers: Mapping[str, Container] = field(default_factory=dict)
+    """By containerd id: those that are wanted and strays that carry the cell's labels."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that is present, as far as making a container from it needs it."""
+
+    name: str
+    digest: str
+    chain_id: str
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    stop_signal: str = ""

@@ -1,0 +1,211 @@
+"""The steps that bring one cell to where it should be.
+
+Three targets, one rule: what is right already stays, the rest is taken down and made again. A plan over what its own
+execution left is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from kukeon_runner import etc, observed, wanted
+from kukeon_runner.steps import (
+    AttachNetwork,
+    CreateContainer,
+    CreateTask,
+    DeleteContainer,
+    DeleteTask,
+    DetachNetwork,
+    MakeCgroup,
+    MountShm,
+    PinNamespaces,
+    Plan,
+    RemoveCgroup,
+    StartTask,
+    Step,
+    StopTask,
+    UnmountShm,
+    UnpinNamespaces,
+    WriteFile,
+    WriteHosts,
+)
+
+STOP_GRACE_S = 10.0
+"""How long a program may take to end after its stop signal, unless the caller says otherwise (docker's default, too)."""
+
+
+RUNS = frozenset({observed.TaskStatus.RUNNING, observed.TaskStatus.PAUSED, observed.TaskStatus.PAUSING})
+"""States in which a task is left alone. One that was created and never started is made again."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How to end a task: `signal` (empty: the image's, else SIGTERM), the time until SIGKILL, and whether to delete it."""
+
+    signal: str = ""
+    grace_s: float = STOP_GRACE_S
+    delete: bool = True
+
+
+class _Draft(dict[Step, frozenset[Step]]):
+    def add(self, step: Step, *after: Step | None) -> Step:
+        self[step] = self.get(step, frozenset()) | frozenset(each for each in after if each is not None)
+        return step
+
+    def steps(self, *kinds: type[Step]) -> tuple[Step, ...]:
+        return tuple(each for each in self if isinstance(each, kinds))
+
+
+def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = None) -> Plan:
+    """Have every container of `cell` running in its pinned namespaces, and no others.
+
+    With `only`, the containers with other ids stay as they are, unless what they share has to be made anew.
+    """
+    draft = _Draft()
+    site = cell.site
+    by_id = {each.id: each for each in cell.containers}
+    intact = seen.pinned and seen.shm
+    staying = {
+        id
+        for id, found in seen.containers.items()
+        if intact and id in by_id and _reusable(by_id[id], found) and _runs(found)
+    }
+    if only is not None:
+        staying |= {id for id in {*by_id, *seen.containers} if id not in only and (intact or not _alive(seen, id))}
+    for id, found in seen.containers.items():
+        if id in staying:
+            continue
+        gone = _end_task(draft, site, id, found, End())
+        if (found.recorded or found.snapshot) and (id not in by_id or not _reusable(by_id[id], found)):
+            draft.add(DeleteContainer(site.namespace, id), gone)
+    missing = [each for each in cell.containers if each.id not in staying]
+
+    ended = draft.steps(StopTask, DeleteTask)
+    attached = seen.address if seen.pinned else None
+    detach = None
+    if seen.network_residue and attached is None:
+        detach = draft.add(_detach(site, seen), *ended)
+    pins = None if seen.pinned else draft.add(PinNamespaces(site.pins, site.ref.cell), detach, *ended)
+    attach: AttachNetwork | None = None
+    if attached is None:
+        attach = AttachNetwork(site.conflist, site.root_id, f"{site.pins}/net")
+        draft.add(attach, pins, detach)
+    cgroup = None if seen.cgroup else draft.add(MakeCgroup(site.cgroup))
+    shm = None if seen.shm else draft.add(MountShm(site.shm), *ended)
+    if not missing and attach is None:
+        return draft
+
+    address = attached.ip if attached else ""
+    # The file must exist before anything binds it, and hold the address before a workload starts.
+    present = draft.add(WriteFile(site.hosts, etc.hosts(site.ref.cell, address)))
+    ready = draft.add(WriteHosts(site.hosts, site.ref.cell, attach), present, attach) if attach else present
+    files = (
+        present,
+        draft.add(WriteFile(site.hostname, etc.hostname(site.ref.cell))),
+        draft.add(WriteFile(site.resolv, cell.resolv)),
+    )
+    root_started: Step | None = None
+    for each in missing:
+        recorded = None
+        if each.id not in seen.containers or not _reusable(each, seen.containers[each.id]):
+            deleted = DeleteContainer(site.namespace, each.id)
+            recorded = draft.add(_create(site, each), deleted if deleted in draft else None)
+        rootfs = "" if each.image else site.pause_rootfs
+        # Deleting the last task of a shim group while creating in it fails now and then, so all deletions come first.
+        created = draft.add(
+            CreateTask(site.namespace, each.id, each.log, rootfs), recorded, cgroup, pins, shm, *files, *ended
+        )
+        started = draft.add(StartTask(site.namespace, each.id), created, root_started, ready if not each.root else None)
+        if each.root:
+            root_started = started
+    return draft
+
+
+def stop(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) -> Plan:
+    """End every task, workloads together and the root container last; keep records and writable layers."""
+    return _down(site, seen, End(grace_s=grace_s))
+
+
+def kill(site: wanted.Site, seen: observed.Cell) -> Plan:
+    """End every task at once with SIGKILL and leave the ended tasks to be looked at."""
+    return _down(site, seen, End(signal="SIGKILL", grace_s=0, delete=False))
+
+
+def remove(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) -> Plan:
+    """Leave nothing of the cell on the host but its metadata, which goes last, when all of this succeeded."""
+    draft = _down(site, seen, End(grace_s=grace_s))
+    ended = tuple(draft)
+    for id, found in seen.containers.items():
+        if found.recorded or found.snapshot:
+            draft.add(DeleteContainer(site.namespace, id), *ended)
+    if seen.cgroup:
+        draft.add(RemoveCgroup(site.cgroup), *ended)
+    return draft
+
+
+def stop_container(site: wanted.Site, seen: observed.Cell, id: str, end: End) -> Plan:
+    """End one workload's task and leave the rest of the cell alone."""
+    draft = _Draft()
+    if id in seen.containers:
+        _end_task(draft, site, id, seen.containers[id], end)
+    return draft
+
+
+def _down(site: wanted.Site, seen: observed.Cell, end: End) -> _Draft:
+    draft = _Draft()
+    workloads = [
+        _end_task(draft, site, id, found, end) for id, found in seen.containers.items() if id != site.root_id
+    ]
+    detach = draft.add(_detach(site, seen), *workloads) if seen.network_residue else None
+    root = seen.containers.get(site.root_id)
+    last = None if root is None else _end_task(draft, site, site.root_id, root, end, detach, *workloads)
+    if seen.shm:
+        draft.add(UnmountShm(site.shm), last, detach, *workloads)
+    if seen.pinned:
+        draft.add(UnpinNamespaces(site.pins), last, detach, *workloads)
+    return draft
+
+
+def _end_task(
+    draft: _Draft, site: wanted.Site, id: str, found: observed.Container, end: End, *after: Step | None
+) -> Step | None:
+    """Add what ends the task of `id`, and return the last step of it; None when there is nothing to end."""
+    last: Step | None = None
+    if found.alive:
+        signal = end.signal or found.stop_signal or "SIGTERM"
+        last = draft.add(StopTask(site.namespace, id, signal, end.grace_s), *after)
+    if end.delete and found.task is not None:
+        last = draft.add(DeleteTask(site.namespace, id), last, *after)
+    return last
+
+
+def _detach(site: wanted.Site, seen: observed.Cell) -> DetachNetwork:
+    # Without a pin the plugins get an empty namespace and free what they can (CNI specification, DEL).
+    return DetachNetwork(site.conflist, site.root_id, f"{site.pins}/net" if seen.pinned else "")
+
+
+def _create(site: wanted.Site, each: wanted.Container) -> CreateContainer:
+    return CreateContainer(
+        namespace=site.namespace,
+        id=each.id,
+        image=each.image,
+        chain_id=each.chain_id,
+        labels=each.labels,
+        user=each.user,
+        spec=each.spec,
+        log=each.log,
+    )
+
+
+def _reusable(container: wanted.Container, found: observed.Container) -> bool:
+    """Whether the recorded container, and so its writable layer, is the one that is wanted."""
+    return found.recorded and found.spec_hash == container.spec_hash
+
+
+def _alive(seen: observed.Cell, id: str) -> bool:
+    return id in seen.containers and seen.containers[id].alive
+
+
+def _runs(found: observed.Container) -> bool:
+    return found.task is not None and found.task.status in RUNS

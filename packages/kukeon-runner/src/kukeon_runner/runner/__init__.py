@@ -1,0 +1,31 @@
+"""The host verbs, one module a noun: lock, observe, plan, execute, store."""
+
+from __future__ import annotations
+
+from kukeon_api import model
+from kukeon_runner.runner.cell import Cells
+from kukeon_runner.runner.context import Context
+from kukeon_runner.runner.realm import Realms
+from kukeon_runner.runner.space import Spaces
+from kukeon_runner.runner.stack import Stacks
+
+
+class Runner:
+    """Everything that can be done to the resources of one instance."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.cells = Cells(context)
+        self.stacks = Stacks(context, self.cells.delete)
+        self.spaces = Spaces(context, self._delete_stack)
+        self.realms = Realms(context, self._delete_space)
+
+    async def ensure_root_cgroup(self) -> bool:
+        """Have the cgroup above all realms; True when it was made."""
+        return await self.context.host.kernel.make_cgroup(self.context.layout.cgroup_root)
+
+    async def _delete_stack(self, ref: model.Ref) -> object:
+        return await self.stacks.delete(ref, cascade=True)
+
+    async def _delete_space(self, ref: model.Ref) -> object:
+        return await self.spaces.delete(ref, cascade=True)

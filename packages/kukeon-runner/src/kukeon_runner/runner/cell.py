@@ -1,0 +1,269 @@
+"""Cells: where a manifest becomes running containers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from kukeon_api import errors, labels, model, normalise
+from kukeon_runner import derive, observe, observed, wanted
+from kukeon_runner.execute import execute
+from kukeon_runner.plan import cell as plan
+from kukeon_runner.runner.context import Context
+from kukeon_runner.steps import DeleteTask, Results, StopTask
+from kukeon_runner.together import together
+
+log = logging.getLogger(__name__)
+
+Pre = observed.Cell
+"""What was there before a verb did anything."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell after a verb, what was seen before and after it, and how many steps it took."""
+
+    doc: model.CellDoc
+    site: wanted.Site
+    pre: observed.Cell
+    post: observed.Cell
+    steps: int
+
+
+class Cells:
+    """The verbs of cells and of the containers in them.
+
+    Each verb holds the cell's lock, looks at the host, decides, does and stores. Every one can be repeated: what is
+    right already is left alone.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def find(self, ref: model.Ref) -> model.CellDoc | None:
+        return self.context.store.find(ref, model.CellDoc)
+
+    def get(self, ref: model.Ref) -> model.CellDoc:
+        """Raises CellNotFound."""
+        return self.context.store.load(ref, model.CellDoc)
+
+    def effective(self, doc: model.CellDoc) -> model.CellDoc:
+        """`doc` with its space's defaults. Raises SpaceNotFound or StackNotFound when it has no place to be."""
+        ref = model.ref_of(doc)
+        space = self.context.store.load(model.Ref(ref.realm, ref.space), model.SpaceDoc)
+        self.context.store.load(model.Ref(ref.realm, ref.space, ref.stack))
+        return normalise.effective(normalise.normalise(doc), space.spec)
+
+    async def register(self, doc: model.CellDoc) -> tuple[model.CellDoc, bool]:
+        """Store a new cell, or return the stored one; True when it is new. Nothing is made on the host."""
+        ref = model.ref_of(doc)
+        site_check = self.site(ref)
+        for each in doc.spec.containers:
+            site_check.container_id(each.id, root=each.root)
+        parent = ref.parent
+        assert parent is not None
+        async with self.context.lock(parent):
+            if (stored := self.find(ref)) is not None:
+                return stored, False
+            effective = self.effective(doc)
+            managed = {
+                labels.REALM: ref.realm,
+                labels.SPACE: ref.space,
+                labels.STACK: ref.stack,
+                labels.CELL: ref.cell,
+            }
+            metadata = model.Metadata(name=ref.cell, labels=managed | effective.metadata.labels)
+            bridge = self.context.layout.bridge(model.Ref(ref.realm, ref.space))
+            status = model.CellStatus(network=model.CellNetworkStatus(bridge_name=bridge))
+            return await self.context.save(model.CellDoc(metadata=metadata, spec=effective.spec, status=status)), True
+
+    async def start(self, ref: model.Ref, *, only: str | None = None) -> Outcome:
+        """Have the cell running (with `only`, just that workload and the root container).
+
+        Raises CellNotFound, ImageNotFound, or what the host says; then the cell is Failed with the reason, and none of
+        its containers is left running.
+        """
+        async with self.context.lock(ref):
+            return await self._start(self.get(ref), only)
+
+    async def update(self, ref: model.Ref, doc: model.CellDoc) -> Outcome:
+        """Give the stored cell the effective spec and labels of `doc` and have it running as they say.
+
+        A running cell is left alone when an image of the new spec is missing.
+        """
+        async with self.context.lock(ref):
+            stored = self.get(ref)
+            managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
+            metadata = msgspec.structs.replace(stored.metadata, labels=managed | doc.metadata.labels)
+            wanted_doc = msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
+            if stored.status.state in (model.CellState.READY, model.CellState.DEGRADED):
+                await self._images(wanted_doc, self.site(ref))
+            return await self._start(await self.context.save(wanted_doc), None)
+
+    async def stop(self, ref: model.Ref, grace_s: float = plan.STOP_GRACE_S) -> Outcome:
+        """End all tasks, workloads first and together; records and writable layers stay."""
+        async with self.context.lock(ref):
+            doc = await self._desire(self.get(ref), model.DesiredState.STOPPED)
+            pre, site = await self._observe(doc)
+            return await self._down(doc, site, pre, plan.stop(site, pre, grace_s))
+
+    async def kill(self, ref: model.Ref) -> Outcome:
+        """End all tasks with SIGKILL and leave them visible."""
+        async with self.context.lock(ref):
+            doc = await self._desire(self.get(ref), model.DesiredState.STOPPED)
+            pre, site = await self._observe(doc)
+            return await self._down(doc, site, pre, plan.kill(site, pre))
+
+    async def stop_container(self, ref: model.Ref, end: plan.End) -> Outcome:
+        """End one workload. Raises ContainerNotFound; RootContainerRefused for the root container."""
+        cell = ref.parent
+        assert cell is not None
+        async with self.context.lock(cell):
+            doc = self.get(cell)
+            pre, site = await self._observe(doc)
+            identity = self.workload(doc, ref, site, "stop")
+            return await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
+
+    async def start_container(self, ref: model.Ref) -> Outcome:
+        """Start one workload and, when it is gone, the root container. Raises like `start` and `stop_container`."""
+        cell = ref.parent
+        assert cell is not None
+        async with self.context.lock(cell):
+            doc = self.get(cell)
+            self.workload(doc, ref, self.site(cell), "start")
+            return await self._start(doc, ref.container)
+
+    async def delete(self, ref: model.Ref) -> Outcome:
+        """Remove the cell from host and store. The document stays until nothing else is left, so it can be repeated."""
+        async with self.context.lock(ref):
+            doc = self.get(ref)
+            pre, site = await self._observe(doc)
+            steps = plan.remove(site, pre)
+            await execute(steps, self.context.host)
+            post = await observe.cell(self.context.host, site, pre.containers, strays=True)
+            await self.context.forget(ref)
+            return Outcome(doc, site, pre, post, len(steps))
+
+    async def refresh(self, ref: model.Ref) -> model.CellDoc | None:
+        """Store what is observed now; None when the cell is gone or a verb is at work on it, which will store it."""
+        if self.context.lock.locked(ref):
+            return None
+        async with self.context.lock(ref):
+            doc = self.find(ref)
+            if doc is None:
+                return None
+            seen, site = await self._observe(doc, strays=False)
+            return await self._store(doc, site, seen, {})
+
+    def site(self, ref: model.Ref) -> wanted.Site:
+        """Where the cell `ref` lives. Raises RealmNotFound, or Invalid for names that do not fit together."""
+        realm = self.context.store.load(model.Ref(ref.realm), model.RealmDoc)
+        host = self.context.host
+        return wanted.Site.of(
+            self.context.layout,
+            ref,
+            realm.spec.namespace,
+            cgroup_files=host.kernel.cgroup_mode == "v2",
+            nofile=host.kernel.nofile,
+        )
+
+    def workload(self, doc: model.CellDoc, ref: model.Ref, site: wanted.Site, verb: str) -> str:
+        """The containerd id of the workload `ref`."""
+        for each in doc.spec.containers:
+            if each.id == ref.container and not each.root:
+                return site.container_id(each.id, root=False)
+        if ref.container == model.ROOT or any(each.id == ref.container for each in doc.spec.containers):
+            raise errors.RootContainerRefused(
+                f"cannot {verb} container {str(ref)!r}: it is the root container, which lives and ends with its cell",
+                hint=f"{verb} the cell: kuke {verb} cell {ref.cell}",
+            )
+        raise errors.ContainerNotFound(f"container {str(ref)!r} not found")
+
+    async def seen(self, doc: model.CellDoc) -> tuple[observed.Cell, wanted.Site]:
+        """What the host has of `doc` now."""
+        return await self._observe(doc)
+
+    async def _observe(self, doc: model.CellDoc, *, strays: bool = True) -> tuple[observed.Cell, wanted.Site]:
+        site = self.site(model.ref_of(doc))
+        return await observe.cell(self.context.host, site, self._ids(doc, site), strays=strays), site
+
+    def _ids(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
+        return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
+
+    async def _images(self, doc: model.CellDoc, site: wanted.Site) -> Mapping[str, observed.Image]:
+        refs = sorted({each.image for each in doc.spec.containers})
+        found = await together(*(self.context.host.images.find(site.namespace, ref) for ref in refs))
+        return dict(zip(refs, found, strict=True))
+
+    async def _start(self, doc: model.CellDoc, only: str | None) -> Outcome:
+        ref = model.ref_of(doc)
+        fresh = doc.status.created_at is None or not doc.status.containers
+        doc = await self._desire(doc, model.DesiredState.RUNNING)
+        site = self.site(ref)
+        results: Results = {}
+        pre = observed.Cell()
+        try:
+            pre = await observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh)
+            images, resolv = await self._images(doc, site), await self.context.host.kernel.resolv_conf()
+            cell = wanted.cell(
+                site, doc, images, resolv, lambda name: self.context.layout.container_log(ref.child(name))
+            )
+            limit = None if only is None else {site.root_id, site.container_id(only, root=False)}
+            steps = plan.start(cell, pre, limit)
+            results = await execute(steps, self.context.host)
+        except errors.KukeonError as error:
+            await self._failed(doc, site, error)
+            raise
+        post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
+        ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
+        return Outcome(await self._store(ready, site, post, _exits(results)), site, pre, post, len(steps))
+
+    async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError) -> None:
+        """Leave no sibling running, and the reason where people look. It is stored first, in case the rest fails, too."""
+        reason = "CreateCellFailed" if not doc.status.ready_observed else "StartCellFailed"
+        failed = msgspec.structs.replace(
+            doc,
+            status=msgspec.structs.replace(
+                doc.status, state=model.CellState.FAILED, reason=reason, message=derive.one_line(error)
+            ),
+        )
+        failed = await self.context.save(failed)
+        try:
+            seen, _ = await self._observe(failed)
+            await execute(plan.stop(site, seen, grace_s=0), self.context.host)
+            await self._store(failed, site, (await self._observe(failed))[0], {})
+        except errors.KukeonError as second:
+            log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
+
+    async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: plan.Plan) -> Outcome:
+        results = await execute(steps, self.context.host)
+        post = await observe.cell(self.context.host, site, pre.containers, strays=False)
+        calm = doc
+        if doc.status.desired is model.DesiredState.STOPPED:
+            status = msgspec.structs.replace(doc.status, state=model.CellState.STOPPED, reason="", message="")
+            calm = msgspec.structs.replace(doc, status=status)
+        return Outcome(await self._store(calm, site, post, _exits(results)), site, pre, post, len(steps))
+
+    async def _desire(self, doc: model.CellDoc, desired: model.DesiredState) -> model.CellDoc:
+        """Store the wish before acting on it: after a crash, it is what decides."""
+        if doc.status.desired is desired:
+            return doc
+        status = msgspec.structs.replace(doc.status, desired=desired)
+        return await self.context.save(msgspec.structs.replace(doc, status=status))
+
+    async def _store(
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit]
+    ) -> model.CellDoc:
+        status = derive.cell(doc, site, seen, exits, self.context.now())
+        return await self.context.save(msgspec.structs.replace(doc, status=status))
+
+
+def _exits(results: Results) -> dict[str, observed.Exit]:
+    ended: dict[str, observed.Exit] = {}
+    for step, result in results.items():
+        if isinstance(step, (StopTask, DeleteTask)) and isinstance(result, observed.Exit):
+            ended[step.id] = result
+    return ended

@@ -1,0 +1,182 @@
+"""Realm, space and stack are alike: a document, a few pieces of the host, and children. Written once for the three."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from kukeon_api import errors, labels, model
+from kukeon_runner import derive
+from kukeon_runner.runner.context import Context
+from kukeon_runner.together import together
+
+D = TypeVar("D", model.RealmDoc, model.SpaceDoc, model.StackDoc)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One thing on the host that a resource is made of; `make` and `remove` are idempotent."""
+
+    name: str
+    exists: Callable[[], Coroutine[Any, Any, bool]]
+    make: Callable[[], Coroutine[Any, Any, object]]
+    remove: Callable[[], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True)
+class Converged(Generic[D]):
+    """A resource as it is now, with what was there before and after, by piece."""
+
+    doc: D
+    existed: bool
+    pre: Mapping[str, bool]
+    post: Mapping[str, bool]
+    changed: bool
+    """Whether anything was made or the stored document rewritten."""
+
+
+@dataclass(frozen=True)
+class Deleted(Generic[D]):
+    doc: D
+    removed: tuple[str, ...]
+    """`space:x` for each child, then the pieces, then `metadata`."""
+
+
+class Level(abc.ABC, Generic[D]):
+    """The verbs of one kind. `child` deletes the children of a resource that is deleted with `cascade`."""
+
+    kind: str
+    document: type[D]
+
+    def __init__(self, context: Context, child: Callable[[model.Ref], Coroutine[Any, Any, object]]) -> None:
+        self.context = context
+        self._delete_child = child
+
+    @abc.abstractmethod
+    def pieces(self, ref: model.Ref, doc: D) -> tuple[Piece, ...]:
+        """What `doc` is made of, in the order of making."""
+
+    @abc.abstractmethod
+    def complete(self, ref: model.Ref, doc: D) -> D:
+        """`doc` with the fields that the server fills in."""
+
+    def status(self, doc: D, post: Mapping[str, bool]) -> dict[str, Any]:
+        """Further fields of the status of a resource that is made."""
+        return {}
+
+    def find(self, ref: model.Ref) -> D | None:
+        return self.context.store.find(ref, self.document)
+
+    def get(self, ref: model.Ref) -> D:
+        """Raises `<Kind>NotFound`."""
+        return self.context.store.load(ref, self.document)
+
+    async def presence(self, ref: model.Ref, doc: D) -> dict[str, bool]:
+        """Which pieces of `doc` exist."""
+        pieces = self.pieces(ref, self.complete(ref, doc))
+        found = await together(*(each.exists() for each in pieces))
+        return {each.name: there for each, there in zip(pieces, found, strict=True)}
+
+    async def converge(self, wanted: D, *, update: bool) -> Converged[D]:
+        """Have the resource; when it is there already, with the spec of `wanted` only if `update`.
+
+        Raises `<Parent>NotFound`, or what the host says; then the resource stays, Failed, with the reason.
+        """
+        ref = model.ref_of(wanted)
+        if ref.parent is not None:
+            async with self.context.lock(ref.parent):
+                self.context.store.load(ref.parent)
+                await self._register(ref, wanted)
+        else:
+            await self._register(ref, wanted)
+        async with self.context.lock(ref):
+            return await self._converge(ref, wanted, update=update)
+
+    async def _register(self, ref: model.Ref, wanted: D) -> None:
+        """Write the document before anything is made, so that whatever a crash leaves has a name."""
+        if self.find(ref) is None:
+            new = self.document(metadata=_labelled(ref, wanted).metadata, spec=wanted.spec)
+            await self.context.save(self.complete(ref, new))
+
+    async def _converge(self, ref: model.Ref, wanted: D, *, update: bool) -> Converged[D]:
+        stored = self.get(ref)
+        existed = stored.status.ready_at is not None
+        doc = self.complete(ref, merged(stored, _labelled(ref, wanted)) if update or not existed else stored)
+        pieces = self.pieces(ref, doc)
+        pre = await self.presence(ref, doc)
+        try:
+            for piece in pieces:
+                if not pre[piece.name]:
+                    await piece.make()
+            post = await self.presence(ref, doc)
+        except errors.KukeonError as error:
+            failed = {"state": _state(doc, "Failed"), "reason": f"Create{self.kind}Failed"}
+            await self._save(doc, failed | {"message": derive.one_line(error)})
+            raise
+        state = _state(doc, "Ready" if all(post.values()) else "Unknown")
+        after = await self._save(doc, {"state": state, "reason": "", "message": ""} | self.status(doc, post))
+        changed = after.spec != stored.spec or after.metadata.labels != stored.metadata.labels or pre != post
+        return Converged(after, existed, pre, post, changed)
+
+    async def _save(self, doc: D, status: Mapping[str, Any]) -> D:
+        after = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, **status))
+        return await self.context.save(after)
+
+    async def refresh(self, ref: model.Ref) -> D:
+        """Look at the pieces and store the state they add up to."""
+        async with self.context.lock(ref):
+            doc = self.get(ref)
+            found = await self.presence(ref, doc)
+            state = _state(doc, "Ready" if all(found.values()) else "Unknown")
+            if doc.status.state == _state(doc, "Failed") and not all(found.values()):
+                state = doc.status.state
+            return await self._save(doc, {"state": state} | self.status(doc, found))
+
+    async def delete(self, ref: model.Ref, *, cascade: bool) -> Deleted[D]:
+        """Remove the resource; with `cascade` its children first, all at once.
+
+        Raises `<Kind>NotFound`; ResourceHasDependencies when there are children and no `cascade`. When the host refuses,
+        the document stays, so that the call can be repeated.
+        """
+        async with self.context.lock(ref):
+            doc = self.get(ref)
+            children = self.context.store.children(ref)
+            if children and not cascade:
+                noun = _CHILD[self.kind] + ("" if len(children) == 1 else "s")
+                raise errors.ResourceHasDependencies(
+                    f"cannot delete {self.kind.lower()} {str(ref)!r}: {len(children)} {noun} inside",
+                    hint="delete them first, or pass --cascade",
+                )
+            await together(*(self._delete_child(ref.child(name)) for name in children))
+            removed = [f"{_CHILD[self.kind]}:{name}" for name in children]
+            for piece in reversed(self.pieces(ref, self.complete(ref, doc))):
+                if await piece.exists():
+                    await piece.remove()
+                    removed.append(piece.name)
+            await self.context.forget(ref)
+            return Deleted(doc, (*removed, "metadata"))
+
+
+_CHILD = {"Realm": "space", "Space": "stack", "Stack": "cell"}
+
+
+def merged(stored: D, wanted: D) -> D:
+    """`stored` with the spec and labels of `wanted`; managed labels that the user does not name stay."""
+    managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
+    metadata = msgspec.structs.replace(stored.metadata, labels=managed | wanted.metadata.labels)
+    return msgspec.structs.replace(stored, metadata=metadata, spec=wanted.spec)
+
+
+def _labelled(ref: model.Ref, doc: D) -> D:
+    keys = (labels.REALM, labels.SPACE, labels.STACK)
+    own = dict(zip(keys, ref.parts, strict=False))
+    metadata = model.Metadata(name=ref.name, labels=own | doc.metadata.labels)
+    return msgspec.structs.replace(doc, metadata=metadata)
+
+
+def _state(doc: D, name: str) -> Any:
+    return type(doc.status.state)(name)

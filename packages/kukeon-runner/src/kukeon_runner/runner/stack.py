@@ -1,0 +1,34 @@
+"""Stacks: a cgroup that holds the cells of one purpose together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from kukeon_api import model
+from kukeon_runner.runner.level import Level, Piece
+
+
+class Stacks(Level[model.StackDoc]):
+    kind = "Stack"
+    document = model.StackDoc
+
+    def complete(self, ref: model.Ref, doc: model.StackDoc) -> model.StackDoc:
+        return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, id=doc.spec.id or ref.stack))
+
+    def pieces(self, ref: model.Ref, doc: model.StackDoc) -> tuple[Piece, ...]:
+        host, cgroup = self.context.host, self.context.layout.cgroup(ref)
+        return (
+            Piece(
+                "cgroup",
+                partial(host.kernel.cgroup_exists, cgroup),
+                partial(host.kernel.make_cgroup, cgroup),
+                partial(host.kernel.remove_cgroup, cgroup),
+            ),
+        )
+
+    def status(self, doc: model.StackDoc, post: Mapping[str, bool]) -> dict[str, Any]:
+        return {"cgroup_path": self.context.layout.cgroup(model.ref_of(doc)), "cgroup_ready": post["cgroup"]}

@@ -1,0 +1,173 @@
+"""The closed set of things kukeon ever does to a host for one cell, as values.
+
+A plan is a mapping from each step to the steps that must come before it: the shape that `graphlib` walks, so whatever
+has no order runs at the same time. Steps carry finished names and paths; nothing below the plan derives any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MakeCgroup:
+    """Have the cgroup `path` (relative to the hierarchy), with the controllers of its parents enabled."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class RemoveCgroup:
+    """Kill what is left in the cgroup `path` and remove it with everything below."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class PinNamespaces:
+    """Make net, ipc and uts namespaces and pin them as files in `directory`."""
+
+    directory: str
+    hostname: str
+
+
+@dataclass(frozen=True)
+class UnpinNamespaces:
+    directory: str
+
+
+@dataclass(frozen=True)
+class MountShm:
+    """Mount the tmpfs that all containers of a cell see as /dev/shm."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class UnmountShm:
+    path: str
+
+
+@dataclass(frozen=True)
+class WriteFile:
+    """Write `text` to `path` in place: containers hold the inode through a bind mount, a rename would leave them the old file."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class AttachNetwork:
+    """CNI ADD of the network described at `conflist`. Its result is an `observed.Address`."""
+
+    conflist: str
+    container_id: str
+    netns: str
+
+
+@dataclass(frozen=True)
+class DetachNetwork:
+    """CNI DEL, then free whatever address is still held for `container_id`."""
+
+    conflist: str
+    container_id: str
+    netns: str
+
+
+@dataclass(frozen=True)
+class WriteHosts:
+    """Write the cell's hosts file with the address that `attach` yields."""
+
+    path: str
+    hostname: str
+    attach: AttachNetwork
+
+
+@dataclass(frozen=True)
+class CreateContainer:
+    """Prepare the root file system (none for the pause program) and record the container in containerd."""
+
+    namespace: str
+    id: str
+    image: str
+    chain_id: str
+    """The image's top snapshot; empty for the pause program, which needs none."""
+    labels: tuple[tuple[str, str], ...]
+    user: str
+    """As written in the manifest or image: the numbers behind names are looked up in the root file system."""
+    spec: str
+    """The OCI runtime specification as JSON, complete but for the numeric user."""
+    log: str
+    """The log file, whose directory must exist before the task; empty for none."""
+
+
+@dataclass(frozen=True)
+class DeleteContainer:
+    """Delete the containerd record and the snapshot of `id`, whichever exist."""
+
+    namespace: str
+    id: str
+
+
+@dataclass(frozen=True)
+class CreateTask:
+    """Have runc create (not start) the process of a container. Its result is the process id."""
+
+    namespace: str
+    id: str
+    log: str
+    """File for the output in CRI format; empty discards it."""
+    rootfs: str = ""
+    """A directory that serves as read-only root file system in place of a snapshot."""
+
+
+@dataclass(frozen=True)
+class StartTask:
+    namespace: str
+    id: str
+
+
+@dataclass(frozen=True)
+class StopTask:
+    """Send `signal`, wait `grace_s` seconds for the exit, then kill. Its result is an `observed.Exit`."""
+
+    namespace: str
+    id: str
+    signal: str
+    grace_s: float
+
+
+@dataclass(frozen=True)
+class DeleteTask:
+    """Delete an ended task and its shim state. Its result is an `observed.Exit`."""
+
+    namespace: str
+    id: str
+
+
+Step = (
+    MakeCgroup
+    | RemoveCgroup
+    | PinNamespaces
+    | UnpinNamespaces
+    | MountShm
+    | UnmountShm
+    | WriteFile
+    | AttachNetwork
+    | DetachNetwork
+    | WriteHosts
+    | CreateContainer
+    | DeleteContainer
+    | CreateTask
+    | StartTask
+    | StopTask
+    | DeleteTask
+)
+
+Plan = Mapping[Step, frozenset[Step]]
+"""Each step with the steps that must be done before it."""
+
+Results = Mapping[Step, Any]
+"""What the done steps yielded."""

@@ -1,0 +1,203 @@
+"""A cell as it should be on this host: the manifest turned into finished names, paths and documents. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from kukeon_api import labels, model, names
+from kukeon_runner import observed, spec
+from kukeon_runner.layout import Layout
+
+SPEC_VERSION = "1"
+"""Grows when the document that `spec` makes from the same manifest changes in a way that running containers must follow."""
+
+NOT_HASHED = frozenset({"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path"})
+
+
+STOP_SIGNAL_LABEL = "kukeon.io/stop-signal"
+"""What the image asks to be stopped with, kept so that a stop needs no image."""
+IMAGE_DIGEST_LABEL = "kukeon.io/image-digest"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a cell lives on this host: finished names and paths."""
+
+    ref: model.Ref
+    namespace: str
+    cgroup: str
+    group: str
+    root_id: str
+    """containerd id of the root container; also the cell's id towards CNI."""
+    pins: str
+    shm: str
+    conflist: str
+    hosts: str
+    hostname: str
+    resolv: str
+    pause_rootfs: str
+    cgroup_files: bool
+    nofile: int
+
+    @classmethod
+    def of(cls, layout: Layout, ref: model.Ref, namespace: str, *, cgroup_files: bool, nofile: int) -> Site:
+        """The site of the cell `ref`. Raises Invalid when a name does not fit, before anything is made."""
+        space = model.Ref(ref.realm, ref.space)
+        return cls(
+            ref=ref,
+            namespace=namespace,
+            cgroup=layout.cgroup(ref),
+            group=layout.shim_group(ref),
+            root_id=names.containerd_id(ref.space, ref.stack, ref.cell, names.ROOT),
+            pins=layout.pins(ref),
+            shm=layout.shm(ref),
+            conflist=layout.conflist(space),
+            hosts=layout.etc_file(ref, "hosts"),
+            hostname=layout.etc_file(ref, "hostname"),
+            resolv=layout.etc_file(ref, "resolv.conf"),
+            pause_rootfs=layout.pause_rootfs,
+            cgroup_files=cgroup_files,
+            nofile=nofile,
+        )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the containerd records of the cell's containers carry, and no others in the realm's namespace."""
+        ref = self.ref
+        return {
+            labels.CONTAINERD_REALM: ref.realm,
+            labels.CONTAINERD_SPACE: ref.space,
+            labels.CONTAINERD_STACK: ref.stack,
+            labels.CONTAINERD_CELL: ref.cell,
+        }
+
+    def container_id(self, name: str, *, root: bool) -> str:
+        if root:
+            return self.root_id
+        return names.containerd_id(self.ref.space, self.ref.stack, self.ref.cell, name)
+
+
+@dataclass(frozen=True)
+class Container:
+    name: str
+    id: str
+    root: bool
+    image: str
+    chain_id: str
+    labels: tuple[tuple[str, str], ...]
+    user: str
+    spec: str
+    spec_hash: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    site: Site
+    containers: tuple[Container, ...]
+    """The root container first."""
+    resolv: str
+
+
+def cell(
+    site: Site, doc: model.CellDoc, images: Mapping[str, observed.Image], resolv: str, log: Callable[[str], str]
+) -> Cell:
+    """What `doc` (normalised, effective) asks for, with its `images` by reference and `log` giving a log file's path.
+
+    Raises KeyError for an image that is not in `images`: the caller has resolved all of them.
+    """
+    containers = [_workload(site, each, images[each.image], log(each.id)) for each in doc.spec.containers]
+    if not any(each.root for each in containers):
+        containers.append(_pause(site))
+    return Cell(site, tuple(sorted(containers, key=lambda each: not each.root)), resolv)
+
+
+def _workload(site: Site, wanted: model.ContainerSpec, image: observed.Image, log: str) -> Container:
+    place = _place(site, wanted.id)
+    identity = site.container_id(wanted.id, root=wanted.root)
+    document = spec.container(place, identity, wanted, image)
+    digest = _hash(wanted)
+    return Container(
+        name=wanted.id,
+        id=identity,
+        root=wanted.root,
+        image=image.name,
+        chain_id=image.chain_id,
+        labels=_labels(site, wanted.id, digest, image.stop_signal, image.digest, root=wanted.root),
+        user=wanted.user or image.user,
+        spec=json.dumps(document, sort_keys=True),
+        spec_hash=digest,
+        log=log,
+    )
+
+
+def _pause(site: Site) -> Container:
+    place = _place(site, names.ROOT)
+    digest = f"{SPEC_VERSION}-pause"
+    return Container(
+        name=names.ROOT,
+        id=site.root_id,
+        root=True,
+        image="",
+        chain_id="",
+        labels=_labels(site, names.ROOT, digest, "SIGTERM", "", root=True),
+        user="",
+        spec=json.dumps(spec.pause(place, site.root_id), sort_keys=True),
+        spec_hash=digest,
+        log="",
+    )
+
+
+def _place(site: Site, name: str) -> spec.Place:
+    ref = site.ref
+    variables = {
+        "KUKEON_REALM": ref.realm,
+        "KUKEON_SPACE": ref.space,
+        "KUKEON_STACK": ref.stack,
+        "KUKEON_CELL_NAME": ref.cell,
+        "KUKEON_CONTAINER_ID": name,
+        "KUKEON_CGROUP_PATH": site.cgroup,
+    }
+    return spec.Place(
+        cgroup=site.cgroup,
+        pins=site.pins,
+        shm=site.shm,
+        etc={"hosts": site.hosts, "hostname": site.hostname, "resolv.conf": site.resolv},
+        group=site.group,
+        variables=variables,
+        cgroup_files=site.cgroup_files,
+        nofile=site.nofile,
+    )
+
+
+def _hash(wanted: model.ContainerSpec) -> str:
+    """Tell apart containers that must be made anew from those that may be started again with their writable layer."""
+    plain = msgspec.to_builtins(wanted)
+    kept = {key: value for key, value in sorted(plain.items()) if key not in _NOT_HASHED_NAMES}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return f"{SPEC_VERSION}-{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+_NOT_HASHED_NAMES = {
+    each.encode_name for each in msgspec.structs.fields(model.ContainerSpec) if each.name in NOT_HASHED
+}
+
+
+def _labels(
+    site: Site, name: str, digest: str, stop_signal: str, image_digest: str, *, root: bool
+) -> tuple[tuple[str, str], ...]:
+    found = site.labels | {
+        labels.CONTAINERD_TYPE: labels.TYPE_ROOT if root else labels.TYPE_CONTAINER,
+        labels.CONTAINERD_CONTAINER: name,
+        labels.CONTAINERD_SPEC_HASH: digest,
+    }
+    if stop_signal:
+        found[STOP_SIGNAL_LABEL] = stop_signal
+    if image_digest:
+        found[IMAGE_DIGEST_LABEL] = image_digest
+    return tuple(sorted(found.items()))

@@ -1,0 +1,1 @@
+"""The door to containerd.  Start with `client.Containerd.connect(socket)`."""

@@ -1,0 +1,204 @@
+"""containerd's content store: blobs by digest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from kukeon_api import errors
+from kukeon_runner.host.containerd import documents, values
+from kukeon_runner.host.containerd._pb import kukeon_containerd_pb2 as pb
+from kukeon_runner.host.containerd.connection import Rpc, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime
+
+_SERVICE = "/containerd.services.content.v1.Content/"
+INFO = Rpc(_SERVICE + "Info", pb.ContentInfoRequest, pb.ContentInfoResponse)
+UPDATE = Rpc(_SERVICE + "Update", pb.UpdateContentRequest, pb.ContentInfoResponse)
+LIST = Rpc(_SERVICE + "List", pb.ListContentRequest, pb.ListContentResponse)
+DELETE = Rpc(_SERVICE + "Delete", pb.DeleteContentRequest, Empty)
+READ = Rpc(_SERVICE + "Read", pb.ReadContentRequest, pb.ReadContentResponse)
+WRITE = Rpc(_SERVICE + "Write", pb.WriteContentRequest, pb.WriteContentResponse)
+LIST_INGESTS = Rpc(_SERVICE + "ListStatuses", pb.ListIngestsRequest, pb.ListIngestsResponse)
+ABORT = Rpc(_SERVICE + "Abort", pb.AbortContentRequest, Empty)
+
+WRITE_TIMEOUT_S = 3600.0
+"""A write lives as long as its source feeds it, which may be a slow client."""
+
+WRITES_UNDER_WAY = 2
+"""Messages sent before the oldest answer is awaited: keeps containerd busy, memory flat."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BlobInfo:
+    """A committed blob; size in bytes."""
+
+    digest: str
+    size: int
+    created_at: datetime | None = None
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, message: pb.ContentInfo) -> BlobInfo:
+        """Return the value of a message."""
+        return cls(message.digest, message.size, values.time_of(message.created_at), dict(message.labels))
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """The blobs of one namespace."""
+
+    scope: Scope
+
+    async def info(self, digest: str) -> BlobInfo:
+        """Return what is known of a blob, or raise NotFound."""
+        answer = await self.scope.unary(INFO, pb.ContentInfoRequest(digest=digest), f"find blob {digest}")
+        return BlobInfo.of(answer.info)
+
+    async def exists(self, digest: str) -> bool:
+        """Say whether the blob is there."""
+        try:
+            await self.info(digest)
+        except errors.NotFound:
+            return False
+        return True
+
+    async def read(self, digest: str, *, limit_bytes: int = documents.DOCUMENT_LIMIT_BYTES) -> bytes:
+        """Return a whole blob.  Raises NotFound, or Invalid when it is larger than `limit_bytes`."""
+        parts = []
+        left = limit_bytes
+        request = pb.ReadContentRequest(digest=digest)
+        size = (await self.info(digest)).size
+        if size > limit_bytes:
+            raise errors.Invalid(f"cannot read blob {digest}: it has {size} bytes, the limit is {limit_bytes}")
+        async with contextlib.aclosing(self.scope.stream(READ, request, f"read blob {digest}")) as answers:
+            async for answer in answers:
+                parts.append(answer.data)
+                left -= len(answer.data)
+                if left < 0:
+                    raise errors.Invalid(f"cannot read blob {digest}: it grew beyond {limit_bytes} bytes")
+        return b"".join(parts)
+
+    async def read_range(self, digest: str, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset` on; `size` is to be small and positive."""
+        request = pb.ReadContentRequest(digest=digest, offset=offset, size=size)
+        return b"".join([part.data async for part in self.scope.stream(READ, request, f"read blob {digest}")])
+
+    async def list(self) -> tuple[BlobInfo, ...]:
+        """Return every blob of the namespace."""
+        found: list[BlobInfo] = []
+        async for answer in self.scope.stream(LIST, pb.ListContentRequest(), "list blobs"):
+            found.extend(BlobInfo.of(info) for info in answer.info)
+        return tuple(found)
+
+    async def set_labels(self, digest: str, labels: Mapping[str, str]) -> None:
+        """Set these labels on a blob and leave its others alone."""
+        request = pb.UpdateContentRequest(
+            info=pb.ContentInfo(digest=digest, labels=dict(labels)),
+            update_mask=FieldMask(paths=[f"labels.{key}" for key in labels]),
+        )
+        await self.scope.unary(UPDATE, request, f"label blob {digest}")
+
+    async def delete(self, digest: str) -> bool:
+        """Delete a blob; say whether it was there."""
+        try:
+            await self.scope.unary(DELETE, pb.DeleteContentRequest(digest=digest), f"delete blob {digest}")
+        except errors.NotFound:
+            return False
+        return True
+
+    async def ingests(self) -> tuple[str, ...]:
+        """Return the refs of writes that were begun and not committed."""
+        answer = await self.scope.unary(LIST_INGESTS, pb.ListIngestsRequest(), "list unfinished writes")
+        return tuple(status.ref for status in answer.statuses)
+
+    async def abort(self, ref: str) -> bool:
+        """Drop an unfinished write; say whether it was there."""
+        try:
+            await self.scope.unary(ABORT, pb.AbortContentRequest(ref=ref), f"drop unfinished write {ref!r}")
+        except errors.NotFound:
+            return False
+        return True
+
+    async def write(self, data: bytes, *, labels: Mapping[str, str] | None = None) -> str:
+        """Store a small blob and return its digest; one that is there already gets the labels."""
+
+        async def once() -> AsyncIterator[bytes]:
+            yield data
+
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        await self.write_stream(once(), size=len(data), expected=digest)
+        if labels:
+            await self.set_labels(digest, labels)
+        return digest
+
+    async def write_stream(self, chunks: AsyncIterator[bytes], *, size: int, expected: str = "") -> str:
+        """Store `size` bytes from `chunks` as one blob and return its digest.
+
+        With `expected` (a digest) the blob must have it: Conflict when not, and nothing is stored.  A blob that is
+        there already is fine; the source is then left where it was.  Chunks are to be at most a few MiB.
+        """
+        ref = f"kukeon-{secrets.token_hex(16)}"
+        call: Any = self.scope.connection.method(WRITE, "stream_stream")(
+            timeout=WRITE_TIMEOUT_S, metadata=self.scope.headers
+        )
+        committed = False
+        try:
+            with self.scope.translated(WRITE, f"write blob {expected or ref}"):
+                digest = await _send(call, chunks, ref, size, expected)
+            committed = True
+            return digest
+        except errors.AlreadyExists:
+            committed = True
+            return expected
+        finally:
+            call.cancel()
+            if not committed:
+                # The ingest is under the lease too, but a refused blob should not occupy the disk until it goes.
+                with contextlib.suppress(errors.KukeonError):
+                    await self.abort(ref)
+
+
+async def _send(call: Any, chunks: AsyncIterator[bytes], ref: str, size: int, expected: str) -> str:
+    """Feed `chunks` to an open Write call and return the digest it commits to."""
+    offset = 0
+    awaited = 0
+    async for data in chunks:
+        await _ask(
+            call,
+            pb.WriteContentRequest(action=pb.WRITE, ref=ref, total=size, expected=expected, offset=offset, data=data),
+        )
+        offset += len(data)
+        awaited += 1
+        if awaited >= WRITES_UNDER_WAY:
+            await _answer(call)
+            awaited -= 1
+    await _ask(call, pb.WriteContentRequest(action=pb.COMMIT, ref=ref, total=size, expected=expected, offset=offset))
+    for _ in range(awaited):
+        await _answer(call)
+    return str((await _answer(call)).digest)
+
+
+async def _ask(call: Any, request: pb.WriteContentRequest) -> None:
+    try:
+        await call.write(request)
+    except asyncio.InvalidStateError:
+        # containerd ended the call already; reading raises why.
+        await call.read()
+        raise
+
+
+async def _answer(call: Any) -> pb.WriteContentResponse:
+    answer = await call.read()
+    if not isinstance(answer, pb.WriteContentResponse):
+        raise errors.HostError("cannot write a blob: containerd ended the call without an answer")
+    return answer

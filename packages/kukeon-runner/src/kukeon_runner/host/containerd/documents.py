@@ -1,0 +1,238 @@
+"""The JSON documents of images: index, manifest, config.  Pure; whatever they say is checked here.
+
+Formats: OCI image-spec (image-index.md, manifest.md, config.md) and Docker's schema 2, which
+differ in media types only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from kukeon_api import errors
+from kukeon_runner.host.containerd.platforms import Platform
+from kukeon_runner.host.containerd.values import Descriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INDEX_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+MANIFEST_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    }
+)
+CONFIG_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+LAYER_TYPES = frozenset(
+    {
+        f"application/vnd.oci.image.layer.{kind}v1.tar{suffix}"
+        for kind in ("", "nondistributable.")
+        for suffix in ("", "+gzip", "+zstd")
+    }
+    | {f"{DOCKER_LAYER}{suffix}" for suffix in ("", ".gzip", ".zstd")}
+    | {f"application/vnd.docker.image.rootfs.foreign.diff.tar{suffix}" for suffix in ("", ".gzip")}
+)
+
+LAYERS_LIMIT = 500
+"""overlayfs takes at most 500 lower directories (Linux, fs/overlayfs/params.c)."""
+
+INDEX_LIMIT = 1000
+
+DOCUMENT_LIMIT_BYTES = 8 * 1024 * 1024
+"""Indexes, manifests and configs beyond this are refused; registries refuse manifests beyond 4 MiB."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_SIZE_LIMIT_BYTES = 1 << 50
+
+
+class _Platform(msgspec.Struct, frozen=True):
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+
+
+class _Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+    media_type: str
+    digest: str
+    size: int
+    annotations: dict[str, str] | None = None
+    platform: _Platform | None = None
+
+
+class _Index(msgspec.Struct, frozen=True, rename="camel"):
+    manifests: list[_Descriptor]
+
+
+class _Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    config: _Descriptor
+    layers: list[_Descriptor]
+
+
+class _Process(msgspec.Struct, frozen=True):
+    User: str | None = None
+    Env: list[str] | None = None
+    Entrypoint: list[str] | None = None
+    Cmd: list[str] | None = None
+    WorkingDir: str | None = None
+    StopSignal: str | None = None
+    Labels: dict[str, str] | None = None
+    Volumes: dict[str, Any] | None = None
+    ExposedPorts: dict[str, Any] | None = None
+
+
+class _RootFilesystem(msgspec.Struct, frozen=True):
+    diff_ids: list[str] | None = None
+
+
+class _Config(msgspec.Struct, frozen=True):
+    rootfs: _RootFilesystem
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+    config: _Process | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class IndexEntry:
+    """One entry of an index; `platform` is None when the index does not say."""
+
+    descriptor: Descriptor
+    platform: Platform | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """A manifest: one config, and the layers from the lowest up."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageConfig:
+    """What an image says about running it; None where it says nothing."""
+
+    platform: Platform
+    diff_ids: tuple[str, ...]
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    stop_signal: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[str, ...] = ()
+    exposed_ports: tuple[str, ...] = ()
+
+    @property
+    def chain_id(self) -> str:
+        """Return the name of the snapshot that has all layers; "" for an image without any."""
+        chain = chain_ids(self.diff_ids)
+        return chain[-1] if chain else ""
+
+
+def parse_index(data: bytes, what: str) -> tuple[IndexEntry, ...]:
+    """Return the entries of an index; `what` names the document in the errors."""
+    index = decode(data, _Index, what)
+    if len(index.manifests) > INDEX_LIMIT:
+        raise _invalid(f"{what} lists {len(index.manifests)} manifests, the limit is {INDEX_LIMIT}")
+    return tuple(IndexEntry(_descriptor(entry, what), _platform(entry.platform)) for entry in index.manifests)
+
+
+def parse_manifest(data: bytes, what: str) -> Manifest:
+    """Return a manifest whose config and layers have types that can be unpacked."""
+    manifest = decode(data, _Manifest, what)
+    if len(manifest.layers) > LAYERS_LIMIT:
+        raise _invalid(f"{what} has {len(manifest.layers)} layers, the limit is {LAYERS_LIMIT}")
+    config = _descriptor(manifest.config, what)
+    if config.media_type not in CONFIG_TYPES:
+        raise _invalid(f"{what} is no container image: its config has the type {config.media_type!r}")
+    layers = tuple(_descriptor(layer, what) for layer in manifest.layers)
+    for layer in layers:
+        if layer.media_type not in LAYER_TYPES:
+            raise _invalid(f"{what}: layer {layer.digest} has the unknown type {layer.media_type!r}")
+    return Manifest(config, layers)
+
+
+def parse_config(data: bytes, what: str) -> ImageConfig:
+    """Return an image's config."""
+    config = decode(data, _Config, what)
+    diff_ids = tuple(config.rootfs.diff_ids or ())
+    for diff_id in diff_ids:
+        check_digest(diff_id, what)
+    process = config.config or _Process()
+    return ImageConfig(
+        platform=Platform(config.os, config.architecture, config.variant),
+        diff_ids=diff_ids,
+        entrypoint=tuple(process.Entrypoint or ()),
+        cmd=tuple(process.Cmd or ()),
+        env=tuple(process.Env or ()),
+        working_dir=process.WorkingDir or "",
+        user=process.User or "",
+        stop_signal=process.StopSignal or "",
+        labels=tuple(sorted((process.Labels or {}).items())),
+        volumes=tuple(sorted(process.Volumes or {})),
+        exposed_ports=tuple(sorted(process.ExposedPorts or {})),
+    )
+
+
+def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the chain id after each layer: sha256 of "<chain id below> <diff id>" (image-spec, config.md)."""
+    chain: list[str] = []
+    for diff_id in diff_ids:
+        if not chain:
+            chain.append(diff_id)
+        else:
+            chain.append(f"sha256:{hashlib.sha256(f'{chain[-1]} {diff_id}'.encode()).hexdigest()}")
+    return tuple(chain)
+
+
+def check_digest(digest: str, what: str) -> str:
+    """Return `digest` if it is a sha256 digest, else raise InvalidArchive."""
+    if not _DIGEST.fullmatch(digest):
+        raise _invalid(f"{what} has the digest {digest[:100]!r}: only sha256 with 64 lower-case hex digits is known")
+    return digest
+
+
+_T = TypeVar("_T")
+
+
+def decode(data: bytes, type_: type[_T], what: str) -> _T:
+    """Return `data` as `type_`, or raise InvalidArchive saying where it is wrong."""
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _invalid(f"{what} is malformed: {error}") from error
+    except RecursionError:
+        raise _invalid(f"{what} is malformed: nested too deep") from None
+
+
+def _descriptor(found: _Descriptor, what: str) -> Descriptor:
+    check_digest(found.digest, what)
+    if not 0 <= found.size <= _SIZE_LIMIT_BYTES:
+        raise _invalid(f"{what} gives {found.digest} the size {found.size}")
+    return Descriptor(found.media_type, found.digest, found.size, dict(found.annotations or {}))
+
+
+def _platform(found: _Platform | None) -> Platform | None:
+    return None if found is None else Platform(found.os, found.architecture, found.variant)
+
+
+def _invalid(why: str) -> errors.InvalidArchive:
+    return errors.InvalidArchive(f"cannot use the image: {why}")

@@ -1,0 +1,164 @@
+"""Finds what an image means on this host: target -> manifest for our platform -> config and layers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors
+from kukeon_runner.host.containerd import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from kukeon_runner.host.containerd.platforms import Platform
+    from kukeon_runner.host.containerd.values import Descriptor
+
+    ReadBlob = Callable[[Descriptor], Awaitable[bytes]]
+
+NESTING_LIMIT = 8
+READS_LIMIT = 200
+"""Documents looked at for one image; an index that needs more is built to waste our time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolved:
+    """The image of one platform: the indexes passed through (outermost first), its manifest, config and layers."""
+
+    indexes: tuple[tuple[Descriptor, tuple[documents.IndexEntry, ...]], ...]
+    descriptor: Descriptor
+    manifest: documents.Manifest
+    config: documents.ImageConfig
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of everything it is made of, compressed as it is stored."""
+        parts = (*(index for index, _ in self.indexes), self.descriptor, self.manifest.config, *self.manifest.layers)
+        return sum(part.size for part in parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    misfit: int
+    descriptor: Descriptor
+    indexes: tuple[tuple[Descriptor, tuple[documents.IndexEntry, ...]], ...]
+
+
+class _Search:
+    """One look through an image's documents.  `read` raises NotFound for a blob that is not there."""
+
+    def __init__(self, platform: Platform, read: ReadBlob) -> None:
+        self.platform = platform
+        self._read = read
+        self._reads = 0
+        self._seen: set[str] = set()
+        self.candidates: list[_Candidate] = []
+        self.others: list[str] = []
+        self.missing: list[errors.NotFound] = []
+
+    async def document(self, descriptor: Descriptor) -> bytes:
+        """Return a document, checked against its descriptor's size and our limits."""
+        self._reads += 1
+        if self._reads > READS_LIMIT:
+            raise _invalid(f"more than {READS_LIMIT} documents have to be read to find the right one")
+        if descriptor.size > documents.DOCUMENT_LIMIT_BYTES:
+            raise _invalid(f"the document {descriptor.digest} has {descriptor.size} bytes, too many")
+        data = await self._read(descriptor)
+        if len(data) != descriptor.size:
+            raise _invalid(f"{descriptor.digest} has {len(data)} bytes, its descriptor says {descriptor.size}")
+        return data
+
+    async def look(
+        self,
+        descriptor: Descriptor,
+        platform: Platform | None,
+        indexes: tuple[tuple[Descriptor, tuple[documents.IndexEntry, ...]], ...] = (),
+    ) -> None:
+        """Collect the manifests below `descriptor` that fit; blobs absent from an index are other platforms'."""
+        if descriptor.digest in self._seen:
+            return
+        self._seen.add(descriptor.digest)
+        if descriptor.media_type in documents.MANIFEST_TYPES:
+            await self._manifest(descriptor, platform, indexes)
+        elif descriptor.media_type in documents.INDEX_TYPES:
+            if len(indexes) >= NESTING_LIMIT:
+                raise _invalid(f"indexes are nested more than {NESTING_LIMIT} deep")
+            try:
+                data = await self.document(descriptor)
+            except errors.NotFound as error:
+                self.missing.append(error)
+                return
+            entries = documents.parse_index(data, f"the index {descriptor.digest}")
+            for entry in entries:
+                await self.look(entry.descriptor, entry.platform, (*indexes, (descriptor, entries)))
+        elif not indexes:
+            raise _invalid(f"{descriptor.digest} has the unknown type {descriptor.media_type!r}")
+        # An unknown type inside an index is something beside the image, such as a signature.
+
+    async def _manifest(
+        self,
+        descriptor: Descriptor,
+        platform: Platform | None,
+        indexes: tuple[tuple[Descriptor, tuple[documents.IndexEntry, ...]], ...],
+    ) -> None:
+        if platform is None or not platform.architecture:
+            try:
+                _, config = await self.contents(descriptor)
+            except errors.NotFound as error:
+                self.missing.append(error)
+                return
+            platform = config.platform
+        misfit = platform.misfit(self.platform) if platform.architecture else 0
+        if misfit is None:
+            self.others.append(str(platform))
+        else:
+            self.candidates.append(_Candidate(misfit, descriptor, indexes))
+
+    async def contents(self, descriptor: Descriptor) -> tuple[documents.Manifest, documents.ImageConfig]:
+        """Return a manifest and its config, which must belong together."""
+        what = f"the manifest {descriptor.digest}"
+        manifest = documents.parse_manifest(await self.document(descriptor), what)
+        config = documents.parse_config(await self.document(manifest.config), f"the config {manifest.config.digest}")
+        if len(config.diff_ids) != len(manifest.layers):
+            raise _invalid(f"{what} has {len(manifest.layers)} layers, its config has {len(config.diff_ids)}")
+        return manifest, config
+
+
+async def resolve(target: Descriptor, platform: Platform, read: ReadBlob) -> Resolved:
+    """Return the image below `target` that fits `platform` best.
+
+    Raises NotFound when a document that is needed is not there, InvalidArchive when one is wrong, `NoPlatform` when
+    the image is for other platforms only.
+    """
+    search = _Search(platform, read)
+    await search.look(target, None)
+    if not search.candidates:
+        if search.missing:
+            raise search.missing[0]
+        raise NoPlatform(platform, tuple(search.others))
+    best = min(search.candidates, key=lambda candidate: candidate.misfit)
+    manifest, config = await search.contents(best.descriptor)
+    if config.platform.architecture and _kind(config.platform) != _kind(platform):
+        raise NoPlatform(platform, (str(config.platform),))
+    return Resolved(best.indexes, best.descriptor, manifest, config)
+
+
+def _kind(platform: Platform) -> tuple[str, str]:
+    return platform.os or "linux", platform.architecture
+
+
+class NoPlatform(errors.InvalidArchive):
+    """The image is for other platforms only; `found` lists them."""
+
+    def __init__(self, wanted: Platform, found: tuple[str, ...]) -> None:
+        has = ", ".join(sorted(set(found))[:10]) or "no platform at all"
+        super().__init__(
+            f"cannot use the image: it is for {has}, this host needs {wanted}",
+            hint=f"build or save it for this host's platform, such as with --platform {wanted}",
+            kind=errors.InvalidArchive.__name__,
+        )
+        self.found = found
+
+
+def _invalid(why: str) -> errors.InvalidArchive:
+    return errors.InvalidArchive(f"cannot use the image: {why}")

@@ -1,0 +1,87 @@
+"""Unpacks an image's layers into a chain of committed snapshots, one per layer, shared between images."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors
+from kukeon_runner.host.containerd import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kukeon_runner.host.containerd.client import Namespaced
+    from kukeon_runner.host.containerd.values import Descriptor, Mount
+
+REF_LABEL = "containerd.io/snapshot.ref"
+UNCOMPRESSED_LABEL = "containerd.io/uncompressed"
+
+# What containerd's words hold when a layer could not be unpacked because of this host, not because of the layer.
+_HOST_TROUBLE = (
+    "no space left",
+    "disk quota exceeded",
+    "input/output error",
+    "read-only file system",
+    "too many open files",
+    "cannot allocate memory",
+    "failed to mount",
+)
+
+
+async def unpack(leased: Namespaced, layers: Sequence[Descriptor], diff_ids: Sequence[str]) -> str:
+    """Make sure that the snapshot with all `layers` exists and return its name (the chain id; "" without layers).
+
+    `leased` must hold a lease: everything made or found here is protected by it.  Each unpacked layer is checked
+    against its diff id; InvalidArchive when it differs.  Two unpackings of one chain at once are both right: the
+    second to commit takes the first one's snapshot.
+    """
+    chain = documents.chain_ids(diff_ids)
+    parent = ""
+    for layer, diff_id, chain_id in zip(layers, diff_ids, chain, strict=True):
+        if not await _have(leased, chain_id):
+            await _unpack_layer(leased, layer, diff_id, parent, chain_id)
+        await leased.content.set_labels(layer.digest, {UNCOMPRESSED_LABEL: diff_id})
+        parent = chain_id
+    return parent
+
+
+async def _have(leased: Namespaced, chain_id: str) -> bool:
+    """Say whether the snapshot exists, and if so keep it: it is put under the lease first, then looked for."""
+    await leased.leases.add(leased.lease_id, f"snapshots/{leased.snapshotter}", chain_id)
+    return await leased.snapshots.exists(chain_id)
+
+
+async def _unpack_layer(leased: Namespaced, layer: Descriptor, diff_id: str, parent: str, chain_id: str) -> None:
+    key = f"extract-{secrets.token_hex(8)} {chain_id}"
+    try:
+        mounts = await leased.snapshots.prepare(key, parent, {REF_LABEL: chain_id})
+    except errors.AlreadyExists:
+        # A remote snapshotter answers so when it has the layer itself.
+        if await leased.snapshots.exists(chain_id):
+            return
+        raise
+    try:
+        applied = await _apply(leased, layer, mounts)
+        if applied.digest != diff_id:
+            raise errors.InvalidArchive(
+                f"cannot use the image: layer {layer.digest} unpacks to {applied.digest}, its config says {diff_id}"
+            )
+        await leased.snapshots.commit(chain_id, key, {REF_LABEL: chain_id})
+    except BaseException as error:
+        with contextlib.suppress(errors.KukeonError):
+            await leased.snapshots.remove(key)
+        if isinstance(error, errors.AlreadyExists) and await leased.snapshots.exists(chain_id):
+            return
+        raise
+
+
+async def _apply(leased: Namespaced, layer: Descriptor, mounts: Sequence[Mount]) -> Descriptor:
+    try:
+        return await leased.diff.apply(layer, mounts)
+    except (errors.HostError, errors.Invalid, errors.Unsupported) as error:
+        words = error.message.lower()
+        if any(trouble in words for trouble in _HOST_TROUBLE):
+            raise errors.HostError(error.message, hint="free disk space or check the disk, then load again") from error
+        raise errors.InvalidArchive(f"cannot use the image: {error.message}") from error

@@ -1,0 +1,84 @@
+"""One kukeond with a containerd of its own for the whole run, and a look at the host after every story."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kuketest import manifests, traces
+from kuketest.instance import Instance
+from kuketest.waiting import until_equal
+
+TOP = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.host)
+
+
+@pytest.fixture(scope="session")
+def image_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OCI archive of the machine's static busybox."""
+    path = tmp_path_factory.mktemp("image") / "busybox.tar"
+    subprocess.run([str(TOP / "scripts" / "build-image"), str(path)], check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_instance() -> Iterator[Callable[..., Instance]]:
+    """Makes instances; each is uninstalled in the end, and a trace that it leaves fails the run."""
+    made: list[Instance] = []
+
+    def make(*options: str, programs: Path | None = None) -> Instance:
+        chosen = options or ("--containerd", "embedded")
+        instance = Instance.make(chosen, programs) if programs else Instance.make(chosen)
+        made.append(instance)
+        return instance
+
+    yield make
+    for instance in made:
+        instance.leave_nothing()
+
+
+@pytest.fixture(scope="session")
+def shared_instance(new_instance: Callable[..., Instance], image_archive: Path) -> Instance:
+    instance = new_instance()
+    instance.start()
+    instance.kuke("image", "load", str(image_archive))
+    return instance
+
+
+@pytest.fixture
+def kukeon(shared_instance: Instance) -> Iterator[Instance]:
+    """The shared instance, running; the story that used it must leave no trace of its cells."""
+    if shared_instance.daemon is None:
+        shared_instance.start()
+    before = traces.of_cells(shared_instance)
+    yield shared_instance
+    if shared_instance.daemon is None:
+        shared_instance.start()
+
+    def new_traces() -> dict[str, set[str]]:
+        now = traces.of_cells(shared_instance)
+        return {what: now[what] - before[what] for what in now if now[what] - before[what]}
+
+    # containerd collects garbage when a lease or a container goes, a moment later.
+    until_equal(new_traces, {}, "traces that the story left", 10)
+
+
+@pytest.fixture
+def server_cell(kukeon: Instance) -> Iterator[str]:
+    """A running cell that serves a page."""
+    kukeon.apply(manifests.server("web"))
+    yield "web"
+    if kukeon.daemon is None:
+        kukeon.start()
+    kukeon.kuke("delete", "cell", "web", code=None)
+
+
+def pytest_report_header() -> str:
+    return f"programs under test: {Path(sys.executable).parent}"

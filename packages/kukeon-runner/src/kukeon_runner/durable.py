@@ -54,6 +54,8 @@ def host_error(doing: str, path: str, exc: OSError) -> errors.KukeonError:
     match exc.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return errors.HostError(message, hint="free some space; what was stored before is intact")
+        case errno.EXDEV | errno.EBUSY:
+            return errors.HostError(message, hint="something is mounted below (`findmnt`): unmount it first")
         case errno.EROFS:
             return errors.HostError(message, hint="remount the file system writable")
         case errno.EACCES | errno.EPERM:
@@ -68,6 +70,8 @@ def _reason(exc: OSError) -> str:
     match exc.errno:
         case errno.ELOOP | errno.EMLINK:
             return "symbolic links are not followed"
+        case errno.EXDEV:
+            return "a file system is mounted there"
         case None:
             return str(exc)
         case number:
@@ -186,10 +190,14 @@ def trash(parent: int, name: str) -> str:
 
 
 def remove_tree(parent: int, name: str) -> None:
-    """Remove `name` with everything below, never following a link and never crossing into a mounted file system.
+    """Remove `name` with everything below, never following a link and never entering a mounted file system.
 
-    What is gone already is fine. OSError (EBUSY, EXDEV) when something is mounted below: that is not ours to empty.
+    What is gone already is fine. OSError (EXDEV, EBUSY) when something is mounted below: that is not ours to empty.
     """
+    _remove_tree(parent, name, _mount_id(parent))
+
+
+def _remove_tree(parent: int, name: str, mount_id: bytes) -> None:
     try:
         fd = open_directory(name, parent)
     except FileNotFoundError:
@@ -200,19 +208,29 @@ def remove_tree(parent: int, name: str) -> None:
         _unlink(parent, name)
         return
     try:
-        if os.fstat(fd).st_dev != os.fstat(parent).st_dev:
-            raise OSError(errno.EXDEV, "a file system is mounted there")
+        if _mount_id(fd) != mount_id:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         with os.scandir(fd) as entries:
             found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
         for child, is_directory in found:
             if is_directory:
-                remove_tree(fd, child)
+                _remove_tree(fd, child, mount_id)
             else:
                 _unlink(fd, child)
     finally:
         os.close(fd)
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(name, dir_fd=parent)
+
+
+def _mount_id(fd: int) -> bytes:
+    """Which mount `fd` is on. A bind mount has the device number of what it shows, so st_dev would not tell."""
+    # proc(5), /proc/pid/fdinfo: a line `mnt_id:` and the number in /proc/pid/mountinfo.
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as info:
+        for line in info:
+            if line.startswith(b"mnt_id:"):
+                return line
+    raise OSError(errno.ENOSYS, "the kernel names no mount of an open directory")
 
 
 def _write_temp(parent: int, name: str, content: bytes, gid: int, mode: int) -> str:

@@ -1,0 +1,52 @@
+"""Models as plain data: what `-o yaml` and `-o json` print, camelCase and without what is unset."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from typing import Any
+
+import msgspec
+
+from kukeon_api.fields import Field, fields_of
+
+
+def to_builtins(value: Any) -> Any:
+    """Return `value` (a model, or a list or tuple of them) as dicts, lists and scalars, ready for JSON and YAML.
+
+    A document begins with apiVersion and kind.  Unset and default values are left out; values that may be unset are
+    there when set, even if empty.  Words of closed sets are always there.
+    """
+    if isinstance(value, msgspec.Struct):
+        head = {}
+        if hasattr(value, "api_version") and hasattr(value, "kind"):
+            head = {"apiVersion": value.api_version, "kind": value.kind}
+        return head | _fields(value)
+    if isinstance(value, tuple | list):
+        return [to_builtins(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_builtins(item) for key, item in value.items()}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dt.datetime):
+        return format_time(value)
+    return value
+
+
+def format_time(value: dt.datetime) -> str:
+    """Return a time as RFC 3339 in UTC: `2026-11-21T10:00:00.123456Z`, the fraction only where there is one."""
+    return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _fields(model: msgspec.Struct) -> dict[str, Any]:
+    return {
+        field.paper: to_builtins(value)
+        for field in fields_of(type(model))
+        if _told(field, value := getattr(model, field.name))
+    }
+
+
+def _told(field: Field, value: Any) -> bool:
+    if value is None:
+        return False
+    return field.required or field.optional or field.choice or bool(value != field.default)

@@ -77,11 +77,16 @@ class _Descriptor(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Index(msgspec.Struct, frozen=True, rename="camel"):
     manifests: list[_Descriptor]
+    media_type: str = ""
+    layers: Any = None
+    config: Any = None
 
 
 class _Manifest(msgspec.Struct, frozen=True, rename="camel"):
     config: _Descriptor
     layers: list[_Descriptor]
+    media_type: str = ""
+    manifests: Any = None
 
 
 class _Process(msgspec.Struct, frozen=True):
@@ -150,6 +155,8 @@ class ImageConfig:
 def parse_index(data: bytes, what: str) -> tuple[IndexEntry, ...]:
     """Return the entries of an index; `what` names the document in the errors."""
     index = decode(data, _Index, what)
+    if index.layers is not None or index.config is not None or index.media_type not in {"", *INDEX_TYPES}:
+        raise _ambiguous(what)
     if len(index.manifests) > INDEX_LIMIT:
         raise _invalid(f"{what} lists {len(index.manifests)} manifests, the limit is {INDEX_LIMIT}")
     return tuple(IndexEntry(_descriptor(entry, what), _platform(entry.platform)) for entry in index.manifests)
@@ -158,6 +165,8 @@ def parse_index(data: bytes, what: str) -> tuple[IndexEntry, ...]:
 def parse_manifest(data: bytes, what: str) -> Manifest:
     """Return a manifest whose config and layers have types that can be unpacked."""
     manifest = decode(data, _Manifest, what)
+    if manifest.manifests is not None or manifest.media_type not in {"", *MANIFEST_TYPES}:
+        raise _ambiguous(what)
     if len(manifest.layers) > LAYERS_LIMIT:
         raise _invalid(f"{what} has {len(manifest.layers)} layers, the limit is {LAYERS_LIMIT}")
     config = _descriptor(manifest.config, what)
@@ -234,5 +243,15 @@ def _platform(found: _Platform | None) -> Platform | None:
     return None if found is None else Platform(found.os, found.architecture, found.variant)
 
 
+def _ambiguous(what: str) -> errors.InvalidArchive:
+    # A document that is an index to one reader and a manifest to another could pass a check and run something else.
+    return _invalid(f"{what} is both an index and a manifest")
+
+
 def _invalid(why: str) -> errors.InvalidArchive:
     return errors.InvalidArchive(f"cannot use the image: {why}")
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of a document."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

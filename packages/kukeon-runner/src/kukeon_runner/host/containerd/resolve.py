@@ -52,6 +52,7 @@ class _Search:
         self._read = read
         self._reads = 0
         self._seen: set[str] = set()
+        self._contents: dict[str, tuple[documents.Manifest, documents.ImageConfig]] = {}
         self.candidates: list[_Candidate] = []
         self.others: list[str] = []
         self.missing: list[errors.NotFound] = []
@@ -116,11 +117,14 @@ class _Search:
 
     async def contents(self, descriptor: Descriptor) -> tuple[documents.Manifest, documents.ImageConfig]:
         """Return a manifest and its config, which must belong together."""
+        if descriptor.digest in self._contents:
+            return self._contents[descriptor.digest]
         what = f"the manifest {descriptor.digest}"
         manifest = documents.parse_manifest(await self.document(descriptor), what)
         config = documents.parse_config(await self.document(manifest.config), f"the config {manifest.config.digest}")
         if len(config.diff_ids) != len(manifest.layers):
             raise _invalid(f"{what} has {len(manifest.layers)} layers, its config has {len(config.diff_ids)}")
+        self._contents[descriptor.digest] = manifest, config
         return manifest, config
 
 
@@ -151,7 +155,7 @@ class NoPlatform(errors.InvalidArchive):
     """The image is for other platforms only; `found` lists them."""
 
     def __init__(self, wanted: Platform, found: tuple[str, ...]) -> None:
-        has = ", ".join(sorted(set(found))[:10]) or "no platform at all"
+        has = ", ".join(sorted({name for name in found if "unknown" not in name})[:10]) or "no platform at all"
         super().__init__(
             f"cannot use the image: it is for {has}, this host needs {wanted}",
             hint=f"build or save it for this host's platform, such as with --platform {wanted}",

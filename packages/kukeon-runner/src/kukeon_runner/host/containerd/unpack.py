@@ -42,7 +42,9 @@ async def unpack(leased: Namespaced, layers: Sequence[Descriptor], diff_ids: Seq
     for layer, diff_id, chain_id in zip(layers, diff_ids, chain, strict=True):
         if not await _have(leased, chain_id):
             await _unpack_layer(leased, layer, diff_id, parent, chain_id)
-        await leased.content.set_labels(layer.digest, {UNCOMPRESSED_LABEL: diff_id})
+        with contextlib.suppress(errors.NotFound):
+            # Unpacked earlier, the layer itself need not be there any more.
+            await leased.content.set_labels(layer.digest, {UNCOMPRESSED_LABEL: diff_id})
         parent = chain_id
     return parent
 

@@ -1,0 +1,20 @@
+"""Near misses: what somebody probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """Return `did you mean "x"?` for the nearest of the `known` words, "" when none is near.  Case does not count."""
+    words = {_plain(word): word for word in known}
+    near = difflib.get_close_matches(_plain(text[:80]), words, n=1, cutoff=0.6)
+    return f'did you mean "{words[near[0]]}"?' if near else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,91 @@
+"""What the documents can say and nothing makes work yet.
+
+This is the one table of it.  Such a field is refused when it says something, never accepted and ignored; a line leaves
+the table with the change that makes its field work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from kukeon_api import model
+from kukeon_api.errors import Problem
+from kukeon_api.fields import Field, fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """A field that may only have its default or one of the `harmless` values; `[*]` in the path is every item."""
+
+    path: str
+    harmless: tuple[Any, ...] = ()
+
+
+_CONTAINER = (
+    Refused("ports"),
+    Refused("networks"),
+    Refused("networksAliases"),
+    Refused("privileged"),
+    Refused("hostNetwork"),
+    Refused("hostPID"),
+    Refused("hostCgroup"),
+    Refused("secrets"),
+    Refused("restartPolicy", harmless=("no",)),
+    Refused("attachable"),
+    Refused("tty", harmless=(model.ContainerTty(),)),
+    Refused("cniConfigPath"),
+)
+
+FIELDS: dict[str, tuple[Refused, ...]] = {
+    "Realm": (Refused("spec.registryCredentials"),),
+    "Space": (Refused("spec.network.egress", harmless=(model.EgressPolicy(), model.EgressPolicy(default="allow"))),),
+    "Stack": (),
+    "Cell": (
+        Refused("spec.tty", harmless=(model.CellTty(),)),
+        Refused("spec.autoDelete"),
+        Refused("spec.nestedCgroupRuntime"),
+        *(Refused(f"spec.containers[*].{field.path}", field.harmless) for field in _CONTAINER),
+    ),
+    "Container": tuple(Refused(f"spec.{field.path}", field.harmless) for field in _CONTAINER),
+}
+"""Kind -> fields of the model that are refused."""
+
+KINDS = frozenset({"CellProfile", "Secret", "CellBlueprint", "CellConfig", "Volume"})
+"""Kinds that are refused as such; others are unknown."""
+
+LATER = frozenset({"devices", "repos", "git", "restartBackoffSeconds", "restartMaxRetries", "annotations", "volumeRef"})
+"""Names of fields that the model does not have yet: known for what they are, not for typing errors."""
+
+MESSAGE = "is not supported yet"
+
+
+def problems(doc: model.Doc) -> Iterator[Problem]:
+    """Yield a problem for every field of `doc` that says something that nothing makes work yet."""
+    for refused in FIELDS[doc.kind]:
+        for path, value, default in _values(doc, refused.path.split("."), ""):
+            if value is not None and value != default and value not in refused.harmless:
+                yield Problem(path=path, message=MESSAGE)
+
+
+def _values(holder: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield path, value and default of every field that the steps lead to."""
+    step, *rest = steps
+    paper, every, _ = step.partition("[*]")
+    field = _field(type(holder), paper)
+    value = getattr(holder, field.name)
+    path = f"{path}.{paper}" if path else paper
+    if not rest:
+        yield path, value, field.default
+    elif every:
+        for index, item in enumerate(value):
+            yield from _values(item, rest, f"{path}[{index}]")
+    elif value is not None:
+        yield from _values(value, rest, path)
+
+
+def _field(holder: type, paper: str) -> Field:
+    return next(field for field in fields_of(holder) if field.paper == paper)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
@@ -17,11 +18,10 @@ R = TypeVar("R")
 
 def _performed(declared: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
     """Return a method with the signature and the documentation of `declared` that goes through `perform`."""
-    signature = inspect.signature(declared)
     name = declared.__name__
 
     def method(self: Calls, /, *args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(self, *args, **kwargs)
+        bound = _signature(declared).bind(self, *args, **kwargs)
         bound.apply_defaults()
         arguments = bound.arguments
         arguments.pop("self")
@@ -31,8 +31,13 @@ def _performed(declared: Callable[Concatenate[Any, P], R]) -> Callable[Concatena
     method.__name__ = name
     method.__qualname__ = f"Calls.{name}"
     method.__doc__ = declared.__doc__
-    method.__signature__ = signature  # type: ignore[attr-defined] # inspect and help() look here
+    method.__wrapped__ = declared  # type: ignore[attr-defined] # inspect and help() take the signature from here
     return cast("Callable[Concatenate[Any, P], R]", method)
+
+
+@functools.cache
+def _signature(declared: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(declared)
 
 
 class Calls:

@@ -1,4 +1,4 @@
-"""Client: what a program can ask of kukeon, each method typed and described once."""
+"""Client: what a program can ask of kukeon, each method typed and described once; `dial` returns one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from kukeon_api import model
+
+DIAL_TIMEOUT_S = 5.0
+
+
+def dial(address: str | None = None, *, dial_timeout: float = DIAL_TIMEOUT_S) -> Client:
+    """Return a client of the kukeond at `address`: `unix:///a/path`, or an absolute path.
+
+    None means `$KUKEON_HOST`, else unix:///run/kukeon/kukeond.sock. Nothing is connected before the first call, which
+    may take `dial_timeout` seconds to get through. Raises `UnsupportedSchemeError` for other schemes, `Invalid` for
+    what is no address.
+    """
+    from kukeon_sdk import address as addresses
+    from kukeon_sdk.remote import UnixClient
+
+    path = addresses.socket_path(addresses.default_address() if address is None else address)
+    return UnixClient(path, dial_timeout=dial_timeout)
 
 
 class Client(Protocol):
@@ -179,7 +195,8 @@ class Client(Protocol):
         """Import an OCI or docker archive, as it is read: it need not fit into memory.
 
         Hanging up before the last byte is sent leaves nothing behind. Raises `RealmNotFound`, and `InvalidArchive`
-        when the archive is damaged or hostile; whatever reading `tarball` raises is raised unchanged.
+        when the archive is damaged or hostile; whatever reading `tarball` raises is raised unchanged. A file is read
+        from where it stands, on another thread, and is left open.
         """
         ...
 

@@ -1,0 +1,92 @@
+"""UnixClient: the client over a unix socket, connected when it is first used."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from kukeon_api import errors
+from kukeon_sdk import address, reach
+from kukeon_sdk.calls import Calls
+from kukeon_sdk.client import DIAL_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from kukeon_sdk.connection import Connection
+
+
+class UnixClient(Calls):
+    """A `Client` of the kukeond that listens at the socket `path`.
+
+    One connection serves all calls, from any number of threads; it is made by the first call and made again when
+    kukeond was restarted. `dial_timeout` is how many seconds connecting may take.
+    """
+
+    def __init__(self, path: str, dial_timeout: float = DIAL_TIMEOUT_S) -> None:
+        self._path = address.check_socket_path(path)
+        self._dial_timeout_s = dial_timeout
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"UnixClient({self._path!r})"
+
+    def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        """Do the method `name` of the daemon. Interrupted or out of time, it ends the waiting, not the work."""
+        from kukeon_api import methods
+
+        method = methods.BY_PYTHON[name]
+        deadline = Deadline(timeout)
+        connection = self._connected(deadline)
+        try:
+            if method.upload:
+                return connection.upload(method, arguments, deadline)
+            if method.paged:
+                return connection.list(method, arguments, deadline)
+            return connection.call(method, arguments, deadline)
+        except errors.Unavailable:
+            self._forget(connection)
+            raise
+
+    def close(self) -> None:
+        """Hang up; calls that are running on other threads raise `Conflict`. Twice is fine."""
+        with self._lock:
+            self._closed = True
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self, deadline: Deadline) -> Connection:
+        with self._lock:
+            if self._closed:
+                raise errors.Conflict("cannot call kukeond: this client is closed")
+            if self._connection is None:
+                reach.check_reachable(self._path, deadline.at_most(self._dial_timeout_s))
+                from kukeon_sdk import connection  # brings gRPC, which takes longer to import than a call takes
+
+                self._connection = connection.Connection(self._path, self._dial_timeout_s)
+            return self._connection
+
+    def _forget(self, connection: Connection) -> None:
+        """Connect anew next time. Calls that other threads have on `connection` end by themselves."""
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
+
+
+class Deadline:
+    """The moment until which one call may take, over all its parts; None: for ever."""
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self.timeout_s = timeout_s
+        self._at = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def left_s(self) -> float | None:
+        """Return the seconds that are left, 0 when none are; None: no end."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def at_most(self, limit_s: float) -> float:
+        """Return the seconds that are left, but never more than `limit_s`."""
+        left_s = self.left_s()
+        return limit_s if left_s is None else min(limit_s, left_s)

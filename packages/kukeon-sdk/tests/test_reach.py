@@ -1,0 +1,145 @@
+"""Why a daemon cannot be reached, told apart."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kukeon_api import errors
+from kukeon_sdk import UnixClient, UnsupportedSchemeError, default_address, dial
+from kukeon_sdk.address import MAX_SOCKET_PATH_BYTES, socket_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with UnixClient(f"{tmp_path}/s") as client, pytest.raises(errors.Unavailable) as caught:
+        client.ping()
+    assert str(tmp_path / "s") in str(caught.value)
+    assert "no such file" in str(caught.value)
+    assert "kuke daemon start" in caught.value.hint
+    assert "kuke init" in caught.value.hint
+
+
+def test_a_socket_that_nobody_listens_to(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(f"{tmp_path}/s")
+    with UnixClient(f"{tmp_path}/s") as client, pytest.raises(errors.Unavailable, match="refused"):
+        client.ping()
+
+
+def test_no_socket_but_a_file(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("")
+    with UnixClient(f"{tmp_path}/s") as client, pytest.raises(errors.Invalid, match="not a socket"):
+        client.ping()
+
+
+ASK = """
+import os, sys, kukeon_sdk.remote, kukeon_api.methods  # all of it, before the files of root are out of reach
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    kukeon_sdk.dial(sys.argv[1]).ping()
+except kukeon_sdk.errors.KukeonError as error:
+    print(type(error).__name__, error.exit_code, error.hint, error, sep="|")
+"""
+
+
+@pytest.mark.parametrize("mode", [(0o755, 0o000), (0o000, 0o666)], ids=["socket", "directory"])
+def test_no_permission(tmp_path: Path, mode: tuple[int, int]) -> None:
+    for directory in (tmp_path, *tmp_path.parents):  # pytest makes them 0700: let somebody else look in
+        if directory.stat().st_uid == os.geteuid() and len(directory.parts) > 2:
+            directory.chmod(0o755)
+    inner = tmp_path / "d"
+    inner.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{inner}/s")
+        listener.listen()
+        (inner / "s").chmod(mode[1])
+        inner.chmod(mode[0])
+        answer = subprocess.run(
+            [sys.executable, "-c", ASK, f"unix://{inner}/s"], capture_output=True, text=True, check=True
+        ).stdout
+        inner.chmod(0o700)
+    name, exit_code, hint, message = answer.strip().split("|")
+    assert (name, exit_code) == ("Denied", "6")
+    assert "usermod -aG kukeon" in hint
+    assert f"{inner}/s" in message
+
+
+def test_a_listener_without_room(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(f"{tmp_path}/s")
+        listener.listen(0)
+        first.connect(f"{tmp_path}/s")  # never accepted: the queue is full
+        started = time.monotonic()
+        with (
+            UnixClient(f"{tmp_path}/s", dial_timeout=0.3) as client,
+            pytest.raises(errors.Unavailable, match="in time"),
+        ):
+            client.ping()
+        assert time.monotonic() - started >= 0.3
+
+
+def test_a_listener_that_never_answers(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{tmp_path}/s")
+        listener.listen(16)
+        started = time.monotonic()
+        with UnixClient(f"{tmp_path}/s", dial_timeout=0.5) as client:
+            with pytest.raises(errors.Unavailable, match="does not answer as kukeond"):
+                client.ping()
+            with pytest.raises(errors.TimedOut):
+                client.ping(timeout=0.2)
+        assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("address", ["/a/b.sock", "unix:///a/b.sock", "unix:/a/b.sock", "UNIX:///a/b.sock"])
+def test_addresses_of_sockets(address: str) -> None:
+    assert socket_path(address) == "/a/b.sock"
+
+
+@pytest.mark.parametrize("address", ["ssh://root@host", "tcp://1.2.3.4:5", "http://x", "vsock:3:4"])
+def test_other_schemes(address: str) -> None:
+    with pytest.raises(UnsupportedSchemeError) as caught:
+        dial(address)
+    assert isinstance(caught.value, errors.Unsupported)
+    assert caught.value.exit_code == 7
+    assert address in str(caught.value)
+
+
+def test_ssh_has_its_own_words() -> None:
+    with pytest.raises(UnsupportedSchemeError) as caught:
+        dial("ssh://root@host")
+    assert "not supported yet" in str(caught.value)
+    assert "ssh -L" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "kukeond.sock", "./s", "unix://relative", "unix:", "unix://", "/" + "x" * MAX_SOCKET_PATH_BYTES, "/a\0b"],
+)
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(errors.Invalid):
+        dial(address)
+
+
+def test_the_longest_path_is_fine() -> None:
+    path = "/" + "x" * (MAX_SOCKET_PATH_BYTES - 1)
+    assert socket_path(path) == path
+
+
+def test_the_default_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUKEON_HOST", raising=False)
+    assert default_address() == "unix:///run/kukeon/kukeond.sock"
+    monkeypatch.setenv("KUKEON_HOST", "/elsewhere/s")
+    assert default_address() == "/elsewhere/s"
+    with dial() as client:
+        assert repr(client) == "UnixClient('/elsewhere/s')"

@@ -30,7 +30,7 @@ def instance() -> Iterator[Instance]:
 def image_archive() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "busybox.tar"
-        subprocess.run([TOP / "scripts" / "build-image", "--output", path], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([TOP / "scripts" / "build-image", path], check=True, stdout=subprocess.DEVNULL)
         yield path
 
 

@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def image_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An OCI archive of the machine's static busybox."""
     path = tmp_path_factory.mktemp("image") / "busybox.tar"
-    subprocess.run([str(TOP / "scripts" / "build-image"), "--output", str(path)], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([str(TOP / "scripts" / "build-image"), str(path)], check=True, stdin=subprocess.DEVNULL)
     return path
 
 

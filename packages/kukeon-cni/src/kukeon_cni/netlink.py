@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-__all__ = ["ack", "attributes", "dump"]
+__all__ = ["ack", "attribute", "attributes", "dump"]
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
@@ -37,10 +37,16 @@ def dump(type_: int, request: bytes) -> list[bytes]:
     raise OSError(errno.EAGAIN, "the table kept changing while it was read")
 
 
-def ack(type_: int, request: bytes) -> None:
-    """Send a change and wait for the kernel's answer. Raises `OSError` with its errno."""
-    for _ in _exchange(type_, _NLM_F_ACK, request):
+def ack(type_: int, request: bytes, flags: int = 0) -> None:
+    """Send a change and wait for the kernel's answer. `flags` are NLM_F_*. Raises `OSError` with its errno."""
+    for _ in _exchange(type_, _NLM_F_ACK | flags, request):
         pass
+
+
+def attribute(type_: int, data: bytes) -> bytes:
+    """Return one attribute, padded as the next one needs it."""
+    length = _ATTRIBUTE.size + len(data)
+    return _ATTRIBUTE.pack(length, type_) + data + bytes(-length % 4)
 
 
 def attributes(body: bytes, offset: int = 0) -> dict[int, bytes]:

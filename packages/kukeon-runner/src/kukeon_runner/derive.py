@@ -6,15 +6,19 @@ ended) survives every refresh.
 
 from __future__ import annotations
 
-import datetime as dt
 import signal
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kukeon_api import model
-from kukeon_runner import observed, wanted
 from kukeon_runner.observed import TaskStatus
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping
+
+    from kukeon_runner import observed, wanted
 
 MESSAGE_LIMIT_BYTES = 256
 """Room for a failure's words in a status (model: Status)."""
@@ -41,11 +45,9 @@ _OF_TASK = {
 def cell(
     doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit], now: dt.datetime
 ) -> model.CellStatus:
-    """The status of `doc` after what was `seen`; `exits` are ends, by containerd id, whose tasks are deleted already."""
+    """The status of `doc` after what was `seen`; `exits` are ends of deleted tasks, by containerd id."""
     before = {each.name: each for each in doc.status.containers}
-    containers = tuple(
-        container(before.get(each.id), each, site, seen, exits, now) for each in doc.spec.containers
-    )
+    containers = tuple(container(before.get(each.id), each, site, seen, exits, now) for each in doc.spec.containers)
     state = cell_state(doc, site, seen, containers)
     status = msgspec.structs.replace(
         doc.status,

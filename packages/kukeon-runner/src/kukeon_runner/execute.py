@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import graphlib
 import logging
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from kukeon_api import errors
 from kukeon_runner import etc
-from kukeon_runner.host.protocol import Host
 from kukeon_runner.steps import (
     AttachNetwork,
     CreateContainer,
@@ -34,6 +33,9 @@ from kukeon_runner.steps import (
     WriteFile,
     WriteHosts,
 )
+
+if TYPE_CHECKING:
+    from kukeon_runner.host.protocol import Host
 
 log = logging.getLogger(__name__)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from kukeon_runner import observed, wanted
-from kukeon_runner.host.protocol import Host
 from kukeon_runner.together import together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kukeon_runner.host.protocol import Host
 
 
 async def cell(host: Host, site: wanted.Site, ids: Iterable[str], *, strays: bool) -> observed.Cell:
@@ -17,21 +21,13 @@ async def cell(host: Host, site: wanted.Site, ids: Iterable[str], *, strays: boo
     known = set(ids)
     if strays:
         known |= set(await host.containers.ids(site.namespace, site.labels))
-    (cgroup, pinned, shm), (address, residue), containers = await together(
-        _places(host, site),
-        host.network.attachment(site.conflist, site.root_id),
-        _containers(host, site.namespace, sorted(known)),
+    found = await together(*(host.containers.find(site.namespace, id) for id in sorted(known)))
+    address, residue = await host.network.attachment(site.conflist, site.root_id)
+    return observed.Cell(
+        cgroup=await host.kernel.cgroup_exists(site.cgroup),
+        pinned=await host.kernel.pinned(site.pins),
+        shm=await host.kernel.mounted(site.shm),
+        address=address,
+        network_residue=residue,
+        containers={id: each for id, each in zip(sorted(known), found, strict=True) if each is not None},
     )
-    return observed.Cell(cgroup, pinned, shm, address, residue, containers)
-
-
-async def _places(host: Host, site: wanted.Site) -> tuple[bool, bool, bool]:
-    cgroup, pinned, shm = await together(
-        host.kernel.cgroup_exists(site.cgroup), host.kernel.pinned(site.pins), host.kernel.mounted(site.shm)
-    )
-    return cgroup, pinned, shm
-
-
-async def _containers(host: Host, namespace: str, ids: list[str]) -> dict[str, observed.Container]:
-    found = await together(*(host.containers.find(namespace, id) for id in ids))
-    return {id: each for id, each in zip(ids, found, strict=True) if each is not None}

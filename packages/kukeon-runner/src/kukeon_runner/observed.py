@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
 
 
 class TaskStatus(enum.StrEnum):

@@ -6,12 +6,15 @@ every runc and crun in use reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kukeon_api import model
-from kukeon_runner import observed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kukeon_runner import observed
 
 OCI_VERSION = "1.0.2"
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -30,7 +33,7 @@ CAPABILITIES = (
     "CAP_SETUID",
     "CAP_SYS_CHROOT",
 )
-"""What a container starts with: enough to install packages and serve low ports, without raw sockets and device nodes."""
+"""What a container starts with: enough to install packages and serve low ports; no raw sockets, no device nodes."""
 
 MASKED_PATHS = (
     "/proc/acpi",
@@ -174,8 +177,10 @@ def _mounts(place: Place, wanted: model.ContainerSpec) -> list[dict[str, Any]]:
     mounts = [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
-        _mount("/dev/shm", "bind", place.shm, "rbind", "rprivate", "nosuid", "noexec", "nodev"),
+        _mount(
+            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
+        ),
+        _mount("/dev/shm", "bind", place.shm, "rbind", "rprivate", "nosuid", "noexec", "nodev"),  # noqa: S108 - in it
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
     ]

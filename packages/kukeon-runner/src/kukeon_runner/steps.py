@@ -52,7 +52,7 @@ class UnmountShm:
 
 @dataclass(frozen=True)
 class WriteFile:
-    """Write `text` to `path` in place: containers hold the inode through a bind mount, a rename would leave them the old file."""
+    """Write `text` to `path` in place: containers have bound the inode, and a rename would leave them the old file."""
 
     path: str
     text: str

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kukeon_api import labels, model, names
 from kukeon_runner import observed, spec
-from kukeon_runner.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kukeon_runner.layout import Layout
 
 SPEC_VERSION = "1"
-"""Grows when the document that `spec` makes from the same manifest changes in a way that running containers must follow."""
+"""Grows when `spec` makes another document of the same manifest, in a way that existing containers must follow."""
 
 NOT_HASHED = frozenset({"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path"})
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kukeon_api import errors, manifest, model
 from kukeon_runner import diff, observed
 from kukeon_runner.controller.base import Base
-from kukeon_runner.runner.cell import Outcome
 from kukeon_runner.together import together
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from kukeon_runner.runner.cell import Outcome
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kukeon_api import errors, model
-from kukeon_runner.runner import Runner
+
+if TYPE_CHECKING:
+    from kukeon_runner.runner import Runner
 
 
 class Base:

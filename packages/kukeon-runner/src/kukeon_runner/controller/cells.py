@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kukeon_api import model
-from kukeon_runner import observed
 from kukeon_runner.controller.base import Base
-from kukeon_runner.runner.cell import Outcome
-from kukeon_runner.wanted import Site
+
+if TYPE_CHECKING:
+    from kukeon_runner import observed
+    from kukeon_runner.runner.cell import Outcome
+    from kukeon_runner.wanted import Site
 
 
 class Cells(Base):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from kukeon_api import errors, model
 from kukeon_runner.controller.base import Base
 from kukeon_runner.plan.cell import End
-from kukeon_runner.runner.cell import Outcome
+
+if TYPE_CHECKING:
+    from kukeon_runner.runner.cell import Outcome
 
 
 class Containers(Base):
@@ -84,9 +88,7 @@ class Containers(Base):
         raise errors.ContainerNotFound(f"cannot find container {ref.container!r} in cell {str(ref.parent)!r}")
 
     def _after(self, ref: model.Ref, outcome: Outcome) -> model.ContainerDoc:
-        return next(
-            _document(outcome.doc, each) for each in outcome.doc.spec.containers if each.id == ref.container
-        )
+        return next(_document(outcome.doc, each) for each in outcome.doc.spec.containers if each.id == ref.container)
 
 
 def _document(cell: model.CellDoc, spec: model.ContainerSpec) -> model.ContainerDoc:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from kukeon_api import image_ref, model
 from kukeon_runner.controller.base import Base
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class Images(Base):

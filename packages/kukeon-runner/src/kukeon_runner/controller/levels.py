@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kukeon_api import model
 from kukeon_runner.controller.base import Base
-from kukeon_runner.runner.level import Converged
+
+if TYPE_CHECKING:
+    from kukeon_runner.runner.level import Converged
 
 
 class Levels(Base):

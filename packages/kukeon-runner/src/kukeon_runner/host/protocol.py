@@ -6,13 +6,15 @@ Making and ending are idempotent: making what is there and ending what is gone b
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from ipaddress import IPv4Network
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from kukeon_api import model
-from kukeon_runner import observed, steps
-from kukeon_runner.firewall import BridgeNet
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from ipaddress import IPv4Network
+
+    from kukeon_api import model
+    from kukeon_runner import observed, steps
+    from kukeon_runner.firewall import BridgeNet
 
 
 class Kernel(Protocol):
@@ -64,6 +66,8 @@ class Network(Protocol):
     async def routed(self) -> Sequence[IPv4Network]:
         """Networks that the host has routes to."""
 
+    async def bridge_exists(self, bridge: str) -> bool: ...
+    async def make_bridge(self, bridge: BridgeNet) -> None: ...
     async def remove(self, conflist: str, bridge: str) -> None:
         """Remove what is left of a network without cells: bridge, addresses, cached results and the file itself."""
 

@@ -6,8 +6,8 @@ execution left is empty.
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kukeon_runner import etc, observed, wanted
 from kukeon_runner.steps import (
@@ -31,8 +31,11 @@ from kukeon_runner.steps import (
     WriteHosts,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Container
+
 STOP_GRACE_S = 10.0
-"""How long a program may take to end after its stop signal, unless the caller says otherwise (docker's default, too)."""
+"""How long a program may take to end after its stop signal, unless the caller says otherwise; docker's default, too."""
 
 
 RUNS = frozenset({observed.TaskStatus.RUNNING, observed.TaskStatus.PAUSED, observed.TaskStatus.PAUSING})
@@ -41,7 +44,7 @@ RUNS = frozenset({observed.TaskStatus.RUNNING, observed.TaskStatus.PAUSED, obser
 
 @dataclass(frozen=True)
 class End:
-    """How to end a task: `signal` (empty: the image's, else SIGTERM), the time until SIGKILL, and whether to delete it."""
+    """How to end a task: the signal (empty: the image's, else SIGTERM), the time until SIGKILL, whether to delete it."""
 
     signal: str = ""
     grace_s: float = STOP_GRACE_S
@@ -154,9 +157,7 @@ def stop_container(site: wanted.Site, seen: observed.Cell, id: str, end: End) ->
 
 def _down(site: wanted.Site, seen: observed.Cell, end: End) -> _Draft:
     draft = _Draft()
-    workloads = [
-        _end_task(draft, site, id, found, end) for id, found in seen.containers.items() if id != site.root_id
-    ]
+    workloads = [_end_task(draft, site, id, found, end) for id, found in seen.containers.items() if id != site.root_id]
     detach = draft.add(_detach(site, seen), *workloads) if seen.network_residue else None
     root = seen.containers.get(site.root_id)
     last = None if root is None else _end_task(draft, site, site.root_id, root, end, detach, *workloads)

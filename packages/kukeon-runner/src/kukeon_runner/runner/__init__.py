@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from kukeon_api import model
+from typing import TYPE_CHECKING
+
 from kukeon_runner.runner.cell import Cells
-from kukeon_runner.runner.context import Context
 from kukeon_runner.runner.realm import Realms
 from kukeon_runner.runner.space import Spaces
 from kukeon_runner.runner.stack import Stacks
+
+if TYPE_CHECKING:
+    from kukeon_api import model
+    from kukeon_runner.runner.context import Context
 
 
 class Runner:

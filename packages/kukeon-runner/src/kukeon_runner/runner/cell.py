@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,14 +12,15 @@ from kukeon_api import errors, labels, model, normalise
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
-from kukeon_runner.runner.context import Context
-from kukeon_runner.steps import DeleteTask, Results, StopTask
+from kukeon_runner.steps import DeleteTask, Plan, Results, StopTask
 from kukeon_runner.together import together
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-Pre = observed.Cell
-"""What was there before a verb did anything."""
+    from kukeon_runner.runner.context import Context
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ class Cells:
         return Outcome(await self._store(ready, site, post, _exits(results)), site, pre, post, len(steps))
 
     async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError) -> None:
-        """Leave no sibling running, and the reason where people look. It is stored first, in case the rest fails, too."""
+        """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""
         reason = "CreateCellFailed" if not doc.status.ready_observed else "StartCellFailed"
         failed = msgspec.structs.replace(
             doc,
@@ -238,7 +239,7 @@ class Cells:
         except errors.KukeonError as second:
             log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
 
-    async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: plan.Plan) -> Outcome:
+    async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: Plan) -> Outcome:
         results = await execute(steps, self.context.host)
         post = await observe.cell(self.context.host, site, pre.containers, strays=False)
         calm = doc

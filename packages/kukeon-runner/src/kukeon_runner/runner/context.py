@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from kukeon_api import model
-from kukeon_runner.documents import D
-from kukeon_runner.host.protocol import Host
-from kukeon_runner.layout import Layout
 from kukeon_runner.locks import KeyedLock
-from kukeon_runner.options import Options
-from kukeon_runner.store import Store
-from kukeon_runner.subnets import Subnets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kukeon_api import model
+    from kukeon_runner.documents import D
+    from kukeon_runner.host.protocol import Host
+    from kukeon_runner.layout import Layout
+    from kukeon_runner.options import Options
+    from kukeon_runner.store import Store
+    from kukeon_runner.subnets import Subnets
 
 
 def utc_now() -> dt.datetime:
@@ -30,7 +34,7 @@ class Context:
     host: Host
     lock: KeyedLock[model.Ref] = field(default_factory=KeyedLock)
     network_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the set of networks is read and the firewall made from it, so that the last one written is the newest."""
+    """Held while the networks are read and the firewall is made from them: the last one written is the newest."""
     now: Callable[[], dt.datetime] = utc_now
 
     async def save(self, doc: D) -> D:

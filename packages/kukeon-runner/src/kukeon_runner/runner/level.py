@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from kukeon_api import errors, labels, model
 from kukeon_runner import derive
-from kukeon_runner.runner.context import Context
 from kukeon_runner.together import together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from kukeon_runner.runner.context import Context
 
 D = TypeVar("D", model.RealmDoc, model.SpaceDoc, model.StackDoc)
 
@@ -139,8 +142,8 @@ class Level(abc.ABC, Generic[D]):
     async def delete(self, ref: model.Ref, *, cascade: bool) -> Deleted[D]:
         """Remove the resource; with `cascade` its children first, all at once.
 
-        Raises `<Kind>NotFound`; ResourceHasDependencies when there are children and no `cascade`. When the host refuses,
-        the document stays, so that the call can be repeated.
+        Raises `<Kind>NotFound`; ResourceHasDependencies when there are children and no `cascade`. When the host
+        refuses, the document stays, so that the call can be repeated.
         """
         async with self.context.lock(ref):
             doc = self.get(ref)
@@ -152,7 +155,7 @@ class Level(abc.ABC, Generic[D]):
                     hint="delete them first, or pass --cascade",
                 )
             await together(*(self._delete_child(ref.child(name)) for name in children))
-            removed = [f"{_CHILD[self.kind]}:{name}" for name in children]
+            removed: list[str] = [f"{_CHILD[self.kind]}:{name}" for name in children]
             for piece in reversed(self.pieces(ref, self.complete(ref, doc))):
                 if await piece.exists():
                     await piece.remove()

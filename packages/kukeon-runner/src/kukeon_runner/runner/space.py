@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from ipaddress import IPv4Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kukeon_api import errors, model
 from kukeon_cni import conflist
+from kukeon_runner import instance
 from kukeon_runner.firewall import BridgeNet
 from kukeon_runner.runner.level import Level, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from ipaddress import IPv4Network
 
 
 class Spaces(Level[model.SpaceDoc]):
@@ -44,43 +47,50 @@ class Spaces(Level[model.SpaceDoc]):
         return {"cgroup_path": self.context.layout.cgroup(model.ref_of(doc)), "cgroup_ready": post["cgroup"]}
 
     async def network_exists(self, ref: model.Ref) -> bool:
-        """Whether the space's network is described as it should be; the bridge comes with its first cell."""
+        """Whether the network is described as it should be and its bridge is there."""
         try:
             text = await self.context.host.kernel.read_file(self.context.layout.conflist(ref))
         except FileNotFoundError:
             return False
         subnet = self.context.subnets.find(ref)
-        return subnet is not None and text == self._conflist(ref, subnet)
+        described = subnet is not None and text == self._conflist(ref, subnet)
+        return described and await self.context.host.network.bridge_exists(self.context.layout.bridge(ref))
 
     async def _make_network(self, ref: model.Ref) -> None:
+        host, layout = self.context.host, self.context.layout
         async with self.context.network_lock:
-            routed = await self.context.host.network.routed()
-            subnet = self.context.subnets.allocate(ref, routed)
-            await self.context.host.kernel.write_file(self.context.layout.conflist(ref), self._conflist(ref, subnet))
-            await self._apply_firewall()
+            spaces = [model.ref_of(each) for each in self.context.store.docs(model.SpaceDoc)]
+            instance.check_bridges(layout, spaces, ref)
+            subnet = self.context.subnets.allocate(ref, await host.network.routed())
+            await host.kernel.write_file(layout.conflist(ref), self._conflist(ref, subnet))
+            # Made now and not by the first cell: its route keeps others on this host from choosing the same subnet.
+            await host.network.make_bridge(BridgeNet(layout.bridge(ref), subnet))
+            await host.network.apply_firewall(self._bridges())
 
     async def _remove_network(self, ref: model.Ref) -> None:
+        host, layout = self.context.host, self.context.layout
         async with self.context.network_lock:
-            await self.context.host.network.remove(self.context.layout.conflist(ref), self.context.layout.bridge(ref))
+            await host.network.remove(layout.conflist(ref), layout.bridge(ref))
             self.context.subnets.release(ref)
-            await self._apply_firewall()
+            await host.network.apply_firewall(self._bridges())
 
-    async def assert_firewall(self) -> None:
-        """Have our rules say what the stored spaces are; done at start and whenever somebody may have flushed them."""
+    async def assert_networks(self) -> None:
+        """Have bridges and packet rules as the stored spaces need them: a reboot clears both, and others may, too."""
         async with self.context.network_lock:
-            await self._apply_firewall()
+            bridges = self._bridges()
+            for each in bridges:
+                await self.context.host.network.make_bridge(each)
+            await self.context.host.network.apply_firewall(bridges)
 
-    async def _apply_firewall(self) -> None:
-        bridges = [
-            BridgeNet(self.context.layout.bridge(ref), subnet) for ref, subnet in self.context.subnets.allocated()
-        ]
-        await self.context.host.network.apply_firewall(sorted(bridges, key=lambda each: each.bridge))
+    def _bridges(self) -> list[BridgeNet]:
+        layout = self.context.layout
+        found = [BridgeNet(layout.bridge(ref), subnet) for ref, subnet in self.context.subnets.allocated()]
+        return sorted(found, key=lambda each: each.bridge)
 
     def _conflist(self, ref: model.Ref, subnet: IPv4Network) -> str:
         layout = self.context.layout
-        return conflist.to_json(
-            conflist.build_bridge(layout.network(ref), layout.bridge(ref), subnet, data_dir=layout.cni_data)
-        )
+        network = conflist.build_bridge(layout.network(ref), layout.bridge(ref), subnet, data_dir=layout.cni_data)
+        return conflist.to_json(network).decode()
 
     def check_change(self, stored: model.SpaceDoc, wanted: model.SpaceDoc) -> None:
         """Raise BreakingChange for what cannot change in place."""

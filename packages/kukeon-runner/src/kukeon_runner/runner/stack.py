@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kukeon_api import model
 from kukeon_runner.runner.level import Level, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Stacks(Level[model.StackDoc]):

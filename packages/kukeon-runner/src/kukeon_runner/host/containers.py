@@ -1,0 +1,187 @@
+"""Container records and tasks in containerd, as the steps of a plan ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from kukeon_api import errors, labels
+from kukeon_runner import native, observed, steps
+from kukeon_runner.host import users
+from kukeon_runner.host.containerd.values import Mount
+from kukeon_runner.wanted import STOP_SIGNAL_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from kukeon_runner.host.containerd.client import Containerd, Namespaced
+
+log = logging.getLogger(__name__)
+
+KILL_TIMEOUT_S = 30.0
+"""How long SIGKILL may take to show: more means a process that hangs in the kernel."""
+
+LOG_MAX_BYTES = 10 * 1024 * 1024
+LOG_MAX_FILES = 5
+
+TASK_TOPICS = ("/tasks/start", "/tasks/exit", "/tasks/oom", "/tasks/paused", "/tasks/resumed")
+
+
+class LinuxContainers:
+    def __init__(self, containerd: Containerd, gid: int) -> None:
+        self._containerd = containerd
+        self._gid = gid
+
+    async def namespace_exists(self, namespace: str) -> bool:
+        return await self._containerd.namespace_exists(namespace)
+
+    async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        return await self._containerd.create_namespace(namespace, labels)
+
+    async def delete_namespace(self, namespace: str) -> None:
+        within = self._containerd.with_namespace(namespace)
+        for record in await within.containers.list():
+            await self.stop_task(namespace, record.id, "SIGKILL", 0)
+            await self.delete_task(namespace, record.id)
+            await self.delete(namespace, record.id)
+        await self._containerd.drain_namespace(namespace)
+        await self._containerd.delete_namespace(namespace)
+
+    async def create(self, step: steps.CreateContainer) -> None:
+        document = json.loads(step.spec)
+        if step.log:
+            await asyncio.to_thread(self._make_log_directory, Path(step.log).parent)
+        async with self._within(step.namespace).lease(f"create {step.id}") as within:
+            if step.image:
+                root = await _root_filesystem(within, step)
+                uid, gid, groups = await asyncio.to_thread(users.resolve_user, root, step.user)
+                document["process"]["user"] = {"uid": uid, "gid": gid, "additionalGids": list(groups)}
+            await within.containers.create(
+                step.id,
+                spec=document,
+                image=step.image,
+                snapshot_key=step.id if step.image else "",
+                labels=dict(step.labels),
+            )
+
+    async def delete(self, namespace: str, id: str) -> None:
+        within = self._within(namespace)
+        await within.containers.delete(id)
+        await within.snapshots.remove(id)
+
+    async def find(self, namespace: str, id: str) -> observed.Container | None:
+        within = self._within(namespace)
+        record = await within.containers.find(id)
+        if record is None:
+            there = await within.snapshots.exists(id)
+            return observed.Container(recorded=False, snapshot=True) if there else None
+        state = await within.tasks.find(id)
+        task = None
+        if state is not None:
+            status = observed.TaskStatus(state.status.value)
+            ended = observed.Exit(state.exit_code, state.exited_at) if status is observed.TaskStatus.STOPPED else None
+            task = observed.Task(status, state.pid, ended)
+        return observed.Container(
+            recorded=True,
+            spec_hash=record.labels.get(labels.CONTAINERD_SPEC_HASH, ""),
+            stop_signal=record.labels.get(STOP_SIGNAL_LABEL, ""),
+            snapshot=bool(record.snapshot_key),
+            task=task,
+        )
+
+    async def ids(self, namespace: str, labels: Mapping[str, str]) -> Sequence[str]:
+        return [record.id for record in await self._within(namespace).containers.list(labels)]
+
+    async def create_task(self, step: steps.CreateTask) -> int:
+        within = self._within(step.namespace)
+        if step.rootfs:
+            mounts: Sequence[Mount] = (Mount("bind", step.rootfs, ("rbind", "ro")),)
+        else:
+            mounts = await within.snapshots.mounts(step.id)
+        stream = _logger(step.log) if step.log else ""
+        return await within.tasks.create(step.id, mounts=mounts, stdout=stream, stderr=stream)
+
+    async def start_task(self, namespace: str, id: str) -> None:
+        await self._within(namespace).tasks.start(id)
+
+    async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
+        tasks = self._within(namespace).tasks
+        # Waiting begins before the signal, so that no exit falls between the two.
+        waiting = asyncio.create_task(tasks.wait(id), name=f"wait for {id}")
+        try:
+            for number, patience_s in ((_signal(signal), grace_s), (_signal("SIGKILL"), KILL_TIMEOUT_S)):
+                if patience_s > 0:
+                    await tasks.kill(id, number)
+                    done, _ = await asyncio.wait({waiting}, timeout=patience_s)
+                    if done:
+                        ended = waiting.result()
+                        return observed.Exit(ended.code, ended.at)
+            raise errors.HostError(
+                f"cannot stop {id!r}: it survived SIGKILL for {KILL_TIMEOUT_S:g} s",
+                hint="a process that survives SIGKILL hangs in the kernel: see `ps -o pid,stat,wchan`",
+            )
+        except errors.NotFound:
+            return None
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})
+            if not waiting.cancelled():
+                waiting.exception()
+
+    async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
+        try:
+            ended = await self._within(namespace).tasks.delete(id)
+        except errors.NotFound:
+            return None
+        return observed.Exit(ended.code, ended.at)
+
+    async def task_events(self) -> AsyncIterator[tuple[str, str]]:
+        async for event in self._containerd.subscribe([f'topic=="{topic}"' for topic in TASK_TOPICS]):
+            yield event.namespace, str(event.fields.get("container_id", ""))
+
+    def _within(self, namespace: str) -> Namespaced:
+        return self._containerd.with_namespace(namespace)
+
+    def _make_log_directory(self, path: Path) -> None:
+        try:
+            path.mkdir(mode=0o750, exist_ok=True)
+            if self._gid:
+                os.chown(path, 0, self._gid)
+                # mkdir drops the set-group bit that lets log files inherit the group.
+                path.chmod(0o2750)
+        except OSError as error:
+            raise errors.HostError(f"cannot make {str(path)!r}: {error.strerror}") from error
+
+
+async def _root_filesystem(within: Namespaced, step: steps.CreateContainer) -> tuple[Mount, ...]:
+    try:
+        return await within.snapshots.prepare(step.id, step.chain_id)
+    except errors.NotFound:
+        # The image is here but was never unpacked, or its layers were removed by hand.
+        await within.unpack(await within.resolve(step.image))
+        return await within.snapshots.prepare(step.id, step.chain_id)
+
+
+def _logger(path: str) -> str:
+    query = urlencode({"path": path, "max_size": LOG_MAX_BYTES, "max_files": LOG_MAX_FILES})
+    return f"binary://{native.path('kukelog')}?{query}"
+
+
+def _signal(name: str) -> int:
+    """The number of `SIGTERM`, `TERM` or `15`: images write all three."""
+    text = name.strip().upper()
+    if text.isdigit() and 0 < int(text) < signal.NSIG:
+        return int(text)
+    if text.startswith("SIGRTMIN+") and text.removeprefix("SIGRTMIN+").isdigit():
+        return min(signal.SIGRTMIN + int(text.removeprefix("SIGRTMIN+")), signal.SIGRTMAX)
+    try:
+        return signal.Signals[text if text.startswith("SIG") else f"SIG{text}"].value
+    except KeyError:
+        log.warning("unknown stop signal %r, using SIGTERM", name)
+        return signal.SIGTERM

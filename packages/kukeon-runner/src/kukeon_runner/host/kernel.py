@@ -1,0 +1,140 @@
+"""Cgroups, pinned namespaces, mounts and small files of this host, off the loop where they may wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors
+from kukeon_cni import netns
+from kukeon_cni.errors import CniError
+from kukeon_runner import etc
+from kukeon_runner.host import mounts
+
+if TYPE_CHECKING:
+    from kukeon_runner.host.cgroups import Cgroups
+
+SHM_SIZE_BYTES = 64 * 1024 * 1024
+"""What docker and containerd give /dev/shm, too."""
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")
+"""The real name servers, for hosts whose resolv.conf names only the stub of systemd-resolved(8)."""
+
+NOFILE = 1024 * 1024
+"""Ceiling for a container's open files where the host sets none lower."""
+
+
+class LinuxKernel:
+    def __init__(self, cgroups: Cgroups) -> None:
+        self._cgroups = cgroups
+
+    @property
+    def cgroup_mode(self) -> str:
+        return self._cgroups.mode
+
+    @property
+    def nofile(self) -> int:
+        """At most our own hard limit: raising it takes CAP_SYS_RESOURCE, setrlimit(2)."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        return NOFILE if hard == resource.RLIM_INFINITY else min(hard, NOFILE)
+
+    async def make_cgroup(self, path: str) -> bool:
+        return await asyncio.to_thread(self._cgroups.ensure, path)
+
+    async def cgroup_exists(self, path: str) -> bool:
+        return self._cgroups.exists(path)
+
+    async def remove_cgroup(self, path: str) -> None:
+        await asyncio.to_thread(self._cgroups.kill, path)
+        await asyncio.to_thread(self._cgroups.remove, path)
+
+    async def controllers(self, path: str) -> tuple[str, ...]:
+        return self._cgroups.controllers(path)
+
+    async def pin_namespaces(self, directory: str, hostname: str) -> None:
+        try:
+            await asyncio.to_thread(netns.Pins(Path(directory)).create, hostname)
+        except CniError as error:
+            raise errors.HostError(str(error), hint=error.hint) from error
+
+    async def unpin_namespaces(self, directory: str) -> None:
+        try:
+            await asyncio.to_thread(netns.Pins(Path(directory)).remove)
+        except CniError as error:
+            raise errors.HostError(str(error), hint=error.hint) from error
+        _remove_empty_parents(Path(directory))
+
+    async def pinned(self, directory: str) -> bool:
+        return netns.Pins(Path(directory)).exists()
+
+    async def mount_shm(self, path: str) -> None:
+        def mount() -> None:
+            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.path.ismount(path):
+                mounts.tmpfs(path, size_bytes=SHM_SIZE_BYTES)
+
+        await asyncio.to_thread(mount)
+
+    async def unmount_shm(self, path: str) -> None:
+        def unmount() -> None:
+            mounts.unmount(path, lazy=True)
+            with contextlib.suppress(FileNotFoundError):
+                Path(path).rmdir()
+            _remove_empty_parents(Path(path))
+
+        await asyncio.to_thread(unmount)
+
+    async def mounted(self, path: str) -> bool:
+        return os.path.ismount(path)  # noqa: ASYNC240 - two stat calls
+
+    async def read_file(self, path: str) -> str:
+        return await asyncio.to_thread(Path(path).read_text)
+
+    async def write_file(self, path: str, text: str) -> None:
+        await asyncio.to_thread(_write, path, text.encode())
+
+    async def resolv_conf(self) -> str:
+        return await asyncio.to_thread(_resolv_conf)
+
+
+def _write(path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o644)
+        try:
+            # Longer first, then cut: a reader sees the old text or the new one, never an empty file.
+            os.pwrite(handle, data, 0)
+            os.ftruncate(handle, len(data))
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise errors.HostError(f"cannot write {path!r}: {error.strerror}") from error
+
+
+def _resolv_conf() -> str:
+    found = _read_or_empty(RESOLV_CONF)
+    usable = etc.resolv(found)
+    if usable != found and (real := _read_or_empty(RESOLVED_CONF)):
+        return etc.resolv(real)
+    return usable
+
+
+def _read_or_empty(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _remove_empty_parents(path: Path) -> None:
+    """Remove the directories named after stack, space and realm once nothing is in them."""
+    for parent in list(path.parents)[:3]:
+        try:
+            parent.rmdir()
+        except OSError:
+            return  # in use by another cell, or gone with one

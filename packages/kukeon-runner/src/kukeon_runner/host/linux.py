@@ -1,0 +1,63 @@
+"""The real host: every door of it, and what must be in place before the first cell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors
+from kukeon_runner import native
+from kukeon_runner.host.cgroups import Cgroups
+from kukeon_runner.host.containers import LinuxContainers
+from kukeon_runner.host.images import LinuxImages
+from kukeon_runner.host.kernel import LinuxKernel
+from kukeon_runner.host.network import LinuxNetwork
+
+if TYPE_CHECKING:
+    from kukeon_runner.host.containerd.client import Containerd
+    from kukeon_runner.layout import Layout
+
+
+@dataclass(frozen=True)
+class LinuxHost:
+    kernel: LinuxKernel
+    network: LinuxNetwork
+    containers: LinuxContainers
+    images: LinuxImages
+
+    @classmethod
+    def of(cls, layout: Layout, containerd: Containerd, gid: int = 0) -> LinuxHost:
+        """The host as the instance of `layout` uses it, through the connected `containerd`."""
+        return cls(
+            LinuxKernel(Cgroups.detect()),
+            LinuxNetwork(layout.cni_cache, layout.nft_table),
+            LinuxContainers(containerd, gid),
+            LinuxImages(containerd),
+        )
+
+
+async def prepare(layout: Layout) -> None:
+    """Have the directories under /run and the pause program's root file system. Raises HostError."""
+    await asyncio.to_thread(_prepare, layout)
+
+
+def _prepare(layout: Layout) -> None:
+    try:
+        for directory in (layout.runtime_dir, layout.cni_cache, layout.cni_data):
+            Path(directory).mkdir(mode=0o750, parents=True, exist_ok=True)
+        root = Path(layout.pause_rootfs)
+        # runc makes missing mount points, which a read-only root refuses: proc, dev and sys must be there.
+        for name in ("proc", "dev", "sys"):
+            (root / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        program, placed = native.path("kukepause"), root / "kukepause"
+        if not placed.exists() or placed.read_bytes() != program.read_bytes():
+            fresh = root / f".kukepause-{os.getpid()}"
+            shutil.copyfile(program, fresh)
+            fresh.chmod(0o755)
+            fresh.replace(placed)
+    except OSError as error:
+        raise errors.HostError(f"cannot prepare {error.filename!r}: {error.strerror}") from error

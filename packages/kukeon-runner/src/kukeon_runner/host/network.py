@@ -1,0 +1,113 @@
+"""CNI networks and packet rules of this host, with the plugins' words as our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors
+from kukeon_cni import conflist, links
+from kukeon_cni import errors as cni
+from kukeon_cni.bridge import ensure_bridge
+from kukeon_cni.network import Network
+from kukeon_runner import observed
+from kukeon_runner.host import nftables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kukeon_cni.result import Result
+    from kukeon_runner.firewall import BridgeNet
+
+
+class LinuxNetwork:
+    def __init__(self, cache: str, nft_table: str) -> None:
+        self._cache = cache
+        self._table = nft_table
+
+    async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
+        with _translated():
+            network = await asyncio.to_thread(self._network, conflist)
+            result = await network.add(container_id, netns)
+        address = _address(result)
+        if address is None:
+            raise errors.CNIPluginFailed(f"cannot attach {container_id!r}: the network plugins gave no IPv4 address")
+        return address
+
+    async def detach(self, conflist: str, container_id: str, netns: str) -> None:
+        with _translated():
+            network = await asyncio.to_thread(self._network, conflist)
+            problems = await network.purge(container_id, netns or None)
+        # What purge could not do by the plugins it did by hand; whether anything is left, the next look tells.
+        if problems and (await self.attachment(conflist, container_id))[1]:
+            raise errors.CNIPluginFailed(f"cannot detach {container_id!r}: {problems[0]}", hint=problems[0].hint)
+
+    async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
+        return await asyncio.to_thread(self._attachment, conflist, container_id)
+
+    def _attachment(self, path: str, container_id: str) -> tuple[observed.Address | None, bool]:
+        if not Path(path).exists():
+            return None, False
+        with _translated():
+            network = self._network(path)
+            try:
+                cached = network.cached(container_id)
+            except cni.CniError:
+                return None, True  # a record nobody can read is still a record
+            if cached is not None:
+                return _address(cached), True
+            return None, container_id in network.leases().values()
+
+    async def routed(self) -> Sequence[IPv4Network]:
+        with _translated():
+            return await asyncio.to_thread(links.host_routes)
+
+    async def bridge_exists(self, bridge: str) -> bool:
+        return links.link_exists(bridge)
+
+    async def make_bridge(self, bridge: BridgeNet) -> None:
+        gateway = IPv4Interface((bridge.subnet[1], bridge.subnet.prefixlen))
+        with _translated():
+            await asyncio.to_thread(ensure_bridge, bridge.bridge, gateway)
+
+    async def remove(self, conflist: str, bridge: str) -> None:
+        def remove() -> None:
+            if Path(conflist).exists():
+                self._network(conflist).wipe()
+            links.delete_link(bridge)
+            Path(conflist).unlink(missing_ok=True)
+
+        with _translated():
+            await asyncio.to_thread(remove)
+
+    async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
+        if bridges:
+            await nftables.apply(self._table, bridges)
+        else:
+            await nftables.remove(self._table)
+
+    def _network(self, path: str) -> Network:
+        return Network(conflist.parse(Path(path).read_bytes()), cache_dir=self._cache)
+
+
+def _address(result: Result) -> observed.Address | None:
+    if result.ipv4 is None:
+        return None
+    return observed.Address(str(result.ipv4), str(result.gateway) if result.gateway else "")
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except cni.PluginNotFound as error:
+        hint = error.hint or "install the CNI plugins (Debian: apt install containernetworking-plugins)"
+        raise errors.CNIPluginNotFound(str(error), hint=hint) from error
+    except cni.CniError as error:
+        details = f": {error.details}" if error.details else ""
+        raise errors.CNIPluginFailed(f"{error}{details}", hint=error.hint) from error
+    except OSError as error:
+        raise errors.HostError(f"cannot read the network configuration: {error}") from error

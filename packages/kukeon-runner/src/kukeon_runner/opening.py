@@ -1,0 +1,106 @@
+"""From options to a controller: the lock, the record, containerd, the doors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors, model
+from kukeon_runner import flock, instance
+from kukeon_runner.controller import Controller
+from kukeon_runner.host import linux
+from kukeon_runner.host.containerd.client import Containerd
+from kukeon_runner.host.embedded import EmbeddedContainerd
+from kukeon_runner.layout import Layout
+from kukeon_runner.runner import Runner
+from kukeon_runner.runner.context import Context
+from kukeon_runner.store import Store
+from kukeon_runner.subnets import Subnets
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kukeon_runner.options import Options
+
+log = logging.getLogger(__name__)
+
+DOOR_THREADS = 32
+"""Doors wait for the kernel and the disk, hardly ever for a processor: more threads than cores keep both busy."""
+
+
+@contextlib.asynccontextmanager
+async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncIterator[Controller]:
+    """Yield a controller of the instance at `options.run_path`; with `exclusive` it may change things.
+
+    The run path's lock is held for as long. Raises RunPathLocked when another process holds it, InstanceMismatch when
+    the options contradict the record, ConnectContainerd when containerd is away.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DOOR_THREADS, thread_name_prefix="kukeon"))
+    async with contextlib.AsyncExitStack() as held:
+        if exclusive:
+            found = instance.ensure_instance(options)
+            held.enter_context(flock.hold_run_path(found.run_path, gid=options.group_gid))
+            socket = Layout(found).containerd_socket
+            found = await instance.decide_containerd(found, options, _answers, socket)
+        else:
+            found = instance.get_instance(options)
+        layout = Layout(found)
+        if exclusive:
+            await linux.prepare(layout)
+            if found.containerd is not None and found.containerd.mode == "embedded":
+                await embedded(layout).start()
+        containerd = await held.enter_async_context(await _connect(found))
+        host = linux.LinuxHost.of(layout, containerd, options.group_gid)
+        store = Store(layout, exclusive=exclusive, gid=options.group_gid)
+        for problem in store.open():
+            log.warning("%s", problem)
+        context = Context(options, layout, store, Subnets(layout, exclusive=exclusive, gid=options.group_gid), host)
+        yield Controller(Runner(context), await _about(layout, containerd, host))
+
+
+def embedded(layout: Layout) -> EmbeddedContainerd:
+    """The containerd of the instance's own."""
+    return EmbeddedContainerd(
+        root=layout.containerd_root,
+        state=layout.containerd_state,
+        socket=layout.containerd_socket,
+        log=layout.containerd_log,
+    )
+
+
+async def _connect(found: instance.Instance) -> Containerd:
+    if found.containerd is None:
+        raise errors.ConnectContainerd(
+            f"cannot open {found.run_path!r}: its containerd was never decided", hint="start kukeond once"
+        )
+    return await Containerd.connect(found.containerd.socket)
+
+
+async def _answers(socket: str) -> bool:
+    try:
+        async with await Containerd.connect(socket, timeout_s=5):
+            return True
+    except errors.KukeonError as error:
+        log.info("no containerd at %s: %s", socket, error)
+        return False
+
+
+async def _about(layout: Layout, containerd: Containerd, host: linux.LinuxHost) -> model.PingResult:
+    decided = layout.instance.containerd
+    assert decided is not None
+    return model.PingResult(
+        ok=True,
+        version=metadata.version("kukeon-runner"),
+        instance_id=layout.instance.id,
+        run_path=layout.run_path,
+        containerd_mode=decided.mode,
+        containerd_version=(await containerd.version()).version,
+        containerd_socket=decided.socket,
+        cgroup_mode=host.kernel.cgroup_mode,
+        pid=os.getpid(),
+    )

@@ -1,0 +1,79 @@
+"""Take an instance off its host, down to the last trace that is not the user's."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors, model
+from kukeon_runner import flock, instance
+from kukeon_runner.host import mounts, nftables
+from kukeon_runner.host.cgroups import Cgroups
+from kukeon_runner.layout import Layout
+from kukeon_runner.opening import embedded, open_controller
+
+if TYPE_CHECKING:
+    from kukeon_runner.options import Options
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing and what became of it."""
+
+    label: str
+    outcome: str
+
+
+async def uninstall(options: Options) -> tuple[Row, ...]:
+    """Delete every realm, stop the instance's own containerd, and remove its files, mounts, rules and cgroups.
+
+    kukeond must be stopped. Repeatable: what is gone already is reported as absent. Raises RunPathLocked while a
+    kukeond runs, and whatever keeps a realm from going; then files stay, so that it can be repeated.
+    """
+    found = instance.find_instance(options.run_path)
+    if found is None:
+        return (Row(f"run path {options.run_path!r}", "absent"),)
+    flock.hold_run_path(found.run_path).release()
+    rows = await _realms(options)
+    layout = Layout(found)
+    if found.containerd is not None and found.containerd.mode == "embedded":
+        await embedded(layout).stop()
+        rows.append(Row("containerd", "stopped"))
+    await nftables.remove(layout.nft_table)
+    rows.append(Row(f"nft table {layout.nft_table!r}", "removed"))
+    rows += await asyncio.to_thread(_files, layout)
+    return tuple(rows)
+
+
+async def _realms(options: Options) -> list[Row]:
+    rows = []
+    async with open_controller(options) as controller:
+        runner = controller.runner
+        for doc in runner.context.store.docs(model.RealmDoc):
+            await runner.realms.delete(model.ref_of(doc), cascade=True)
+            rows.append(Row(f"realm {doc.metadata.name!r}", "deleted"))
+    return rows
+
+
+def _files(layout: Layout) -> list[Row]:
+    rows = []
+    cgroups = Cgroups.detect()
+    for path in (layout.cgroup_root, layout.containerd_cgroup):
+        existed = cgroups.exists(path)
+        cgroups.kill(path)
+        cgroups.remove(path)
+        rows.append(Row(f"cgroup {path!r}", "removed" if existed else "absent"))
+    for directory in (layout.runtime_dir, layout.run_path):
+        mounts.unmount_below(directory)
+        existed = Path(directory).exists()
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise errors.HostError(f"cannot remove {directory!r}: {error}") from error
+        rows.append(Row(f"directory {directory!r}", "removed" if existed else "absent"))
+    return rows

@@ -1,0 +1,75 @@
+"""Plans are done as concurrently as their order allows, and taken back when a step fails."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kukeon_api import errors
+from kukeon_runner.execute import execute
+from kukeon_runner.steps import MakeCgroup, MountShm, PinNamespaces, Plan, WriteFile
+from kukeon_runner.testing.host import FakeHost
+
+CGROUP, SHM, FILE = MakeCgroup("/a"), MountShm("/shm"), WriteFile("/f", "x")
+
+
+def in_order(*steps: object) -> Plan:
+    return {step: frozenset(steps[max(0, at - 1) : at]) for at, step in enumerate(steps)}  # type: ignore[misc]
+
+
+async def test_results_by_step() -> None:
+    assert await execute(in_order(CGROUP, SHM), FakeHost()) == {CGROUP: True, SHM: None}
+
+
+async def test_steps_without_an_order_wait_for_nobody() -> None:
+    host = FakeHost()
+    both = asyncio.Barrier(2)
+
+    async def meet(*_: str) -> None:
+        await both.wait()
+
+    host.kernel.mount_shm = meet  # type: ignore[assignment,method-assign]
+    host.kernel.pin_namespaces = meet  # type: ignore[assignment,method-assign]
+    plan: Plan = {SHM: frozenset(), PinNamespaces("/ns", "c"): frozenset()}
+    async with asyncio.timeout(5):
+        await execute(plan, host)
+
+
+async def test_a_failure_takes_back_everything_in_reverse() -> None:
+    host = FakeHost()
+    with host.failing_at(3), pytest.raises(errors.HostError, match="write /f"):
+        await execute(in_order(CGROUP, SHM, FILE), host)
+    assert host.faults.log[-2:] == ["unmount /shm", "remove cgroup /a"]
+    assert (host.kernel.cgroups, host.kernel.shms) == (set(), set())
+
+
+async def test_trouble_while_taking_back_does_not_hide_the_reason() -> None:
+    host = FakeHost()
+
+    async def refuse(path: str) -> None:
+        raise errors.HostError("busy")
+
+    host.kernel.unmount_shm = refuse  # type: ignore[method-assign]
+    with host.failing_at(3), pytest.raises(errors.HostError, match="write /f"):
+        await execute(in_order(CGROUP, SHM, FILE), host)
+    assert host.kernel.cgroups == set()
+
+
+async def test_a_cancelled_plan_is_taken_back() -> None:
+    host = FakeHost()
+    reached, never = asyncio.Event(), asyncio.Event()
+
+    async def hang(path: str, text: str) -> None:
+        reached.set()
+        await asyncio.wait_for(never.wait(), 30)
+
+    host.kernel.write_file = hang  # type: ignore[method-assign]
+    work = asyncio.create_task(execute(in_order(CGROUP, SHM, FILE), host))
+    await reached.wait()
+    work.cancel()
+    await asyncio.sleep(0)
+    never.set()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert (host.kernel.cgroups, host.kernel.shms) == (set(), set())

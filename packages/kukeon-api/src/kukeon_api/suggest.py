@@ -9,11 +9,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def did_you_mean(text: str, known: Iterable[str]) -> str:
-    """Return `did you mean "x"?` for the nearest of the `known` words, "" when none is near.  Case does not count."""
+def nearest(text: str, known: Iterable[str]) -> str:
+    """Return the nearest of the `known` words, "" when none is near.  Case does not count."""
     words = {_plain(word): word for word in known}
     near = difflib.get_close_matches(_plain(text[:80]), words, n=1, cutoff=0.6)
-    return f'did you mean "{words[near[0]]}"?' if near else ""
+    return words[near[0]] if near else ""
+
+
+def question(word: str) -> str:
+    """Return `did you mean "x"?`, or "" for no word."""
+    return f'did you mean "{word}"?' if word else ""
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """Return the question after the nearest of the `known` words, "" when none is near."""
+    return question(nearest(text, known))
 
 
 def _plain(word: str) -> str:

@@ -7,6 +7,7 @@ aliases without limit, and stop at the first error.  Nothing is ever constructed
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_DEPTH = 64
-"""Our documents are seven levels deep."""
+"""Also through aliases.  Our documents are seven levels deep."""
 
 MAX_NODES = 500_000
-"""Of one document, each alias counted as what it stands for."""
+"""Of one input, each alias counted as what it stands for."""
+
+MAX_TROUBLES = 50
+"""After so many documents that are no YAML, the rest is not looked at."""
 
 _CORE = "tag:yaml.org,2002:"
 _TEXT_TAG = f"{_CORE}str"
 _KNOWN_TAGS = frozenset(f"{_CORE}{name}" for name in ("str", "int", "bool", "float", "null", "seq", "map"))
+# What YAML 1.1 calls printable; everything else has no place in a stream, not even in quotes.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
 
 # libyaml where PyYAML was built with it: ten times faster.
@@ -44,6 +50,7 @@ class Scalar:
 
     __slots__ = ("line", "plain", "text")
     size = 1
+    depth = 0
 
     def __init__(self, text: str, plain: bool, line: int) -> None:
         self.text = text
@@ -59,23 +66,25 @@ class Scalar:
 class Sequence:
     """A list of nodes."""
 
-    __slots__ = ("items", "line", "size")
+    __slots__ = ("depth", "items", "line", "size")
 
     def __init__(self, line: int) -> None:
         self.items: list[Node] = []
         self.line = line
         self.size = 1
+        self.depth = 1
 
 
 class Mapping:
     """Pairs of nodes as they were written, duplicates included."""
 
-    __slots__ = ("line", "pairs", "size")
+    __slots__ = ("depth", "line", "pairs", "size")
 
     def __init__(self, line: int) -> None:
         self.pairs: list[tuple[Node, Node]] = []
         self.line = line
         self.size = 1
+        self.depth = 1
 
 
 Node = Scalar | Sequence | Mapping
@@ -91,87 +100,93 @@ class Composed:
 
 
 def compose(text: str) -> Iterator[Composed]:
-    """Yield every document of the stream that is not empty.
+    """Yield every document of the stream that is not empty; line breaks in `text` are single newlines.
 
     A document that is no YAML is reported, and reading goes on at the next line that begins with `---`.
     """
-    offset, start = 0, 0
-    while True:
+    text = _FORBIDDEN.sub(" ", text)
+    start, budget = 0, MAX_NODES
+    for _ in range(MAX_TROUBLES):
+        reader = _Stream(text[start:], text.count("\n", 0, start), budget)
         try:
-            yield from _stream(text[start:], offset)
+            yield from reader.documents()
             return
         except Trouble as trouble:
             yield Composed(None, trouble.line, trouble)
-            # The parser's line counts from the segment's; find the marker behind it.
-            position = _position(text, trouble.line)
-            marker = _DOCUMENT.search(text, position)
-            if marker is None:
+            budget = reader.budget
+            marker = _marker_behind(text, trouble.line, reader.begun)
+            if marker <= start:
                 return
-            start = marker.start()
-            offset = text.count("\n", 0, start)
+            start = marker
 
 
-def _position(text: str, line: int) -> int:
-    """Return where the line after `line` begins."""
+def forbidden(text: str) -> Iterator[Trouble]:
+    """Yield the characters of `text` that YAML does not allow; `compose` reads them as spaces."""
+    for found in itertools.islice(_FORBIDDEN.finditer(text), MAX_TROUBLES):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Trouble(f"is not YAML: the character U+{ord(found.group()):04X} is not allowed", line)
+
+
+def _marker_behind(text: str, line: int, begun: int) -> int:
+    """Return where the next document begins: on `line` or later, behind the line `begun`; -1 when there is none."""
     position = 0
-    for _ in range(line):
-        found = text.find("\n", position)
-        if found < 0:
-            return len(text)
-        position = found + 1
-    return position
+    for _ in range(max(line, begun + 1) - 1):
+        position = text.find("\n", position) + 1
+        if not position:
+            return -1
+    marker = _DOCUMENT.search(text, position)
+    return marker.start() if marker else -1
 
 
-def _stream(text: str, offset: int) -> Iterator[Composed]:
-    """Yield the documents of `text`, whose first line is line `offset` + 1; raises `Trouble`."""
-    try:
-        parser = _parser(text)
-    except yaml.YAMLError as exc:
-        raise _trouble(exc, text, offset) from exc
-    try:
-        while True:
-            event = _next(parser, text, offset)
-            if isinstance(event, yaml.StreamEndEvent):
-                return
-            if not isinstance(event, yaml.DocumentStartEvent):
-                continue
-            document = _Document(offset)
-            while document.root is None or document.open:
-                document.add(_next(parser, text, offset))
-            root = document.root
-            if not (isinstance(root, Scalar) and root.plain and root.text == ""):
-                yield Composed(root, root.line)
-    finally:
-        parser.dispose()
+class _Stream:
+    """The documents of `text`, whose first line is line `offset` + 1 of the input."""
 
+    def __init__(self, text: str, offset: int, budget: int) -> None:
+        self.text = text
+        self.offset = offset
+        self.budget = budget
+        self.begun = offset + 1
 
-def _next(parser: Any, text: str, offset: int) -> Any:
-    try:
-        return parser.get_event()
-    except yaml.YAMLError as exc:
-        raise _trouble(exc, text, offset) from exc
+    def documents(self) -> Iterator[Composed]:
+        """Yield documents; raises `Trouble` at the first that is no YAML."""
+        parser = _parser(self.text)
+        try:
+            while True:
+                event = self._next(parser)
+                if isinstance(event, yaml.StreamEndEvent):
+                    return
+                if not isinstance(event, yaml.DocumentStartEvent):
+                    continue
+                self.begun = event.start_mark.line + 1 + self.offset  # type: ignore[union-attr]
+                document = _Document(self.offset, self.budget)
+                while document.root is None:
+                    document.add(self._next(parser))
+                root = document.root
+                self.budget -= root.size
+                if not (isinstance(root, Scalar) and root.plain and root.text == ""):
+                    yield Composed(root, root.line)
+        finally:
+            parser.dispose()
 
-
-def _trouble(exc: yaml.YAMLError, text: str, offset: int) -> Trouble:
-    if isinstance(exc, yaml.MarkedYAMLError):
-        mark = exc.problem_mark or exc.context_mark
-        what = " ".join(part for part in (exc.problem, exc.context) if part)
-        return Trouble(f"is not YAML: {what}", (mark.line if mark else 0) + 1 + offset)
-    position = getattr(exc, "position", 0)
-    character = getattr(exc, "character", "")
-    shown = f"U+{character:04X}" if isinstance(character, int) else repr(character)
-    # libyaml counts in bytes of the encoded text, PyYAML's own reader in characters; look for the character instead.
-    found = text.find(chr(character)) if isinstance(character, int) and character else -1
-    line = text.count("\n", 0, found if found >= 0 else min(position, len(text))) + 1
-    return Trouble(f"is not YAML: the character {shown} is not allowed", line + offset)
+    def _next(self, parser: Any) -> Any:
+        try:
+            return parser.get_event()
+        except yaml.MarkedYAMLError as exc:
+            mark = exc.problem_mark or exc.context_mark
+            what = " ".join(part for part in (exc.problem, exc.context) if part)
+            line = (mark.line if mark else 0) + 1 + self.offset
+            raise Trouble(f"is not YAML: {what}", line) from exc
+        except yaml.YAMLError as exc:
+            raise Trouble(f"is not YAML: {exc}", self.begun) from exc
 
 
 class _Document:
     """A document under construction: a stack instead of recursion, so depth costs no C stack."""
 
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, budget: int) -> None:
         self.root: Node | None = None
         self.offset = offset
+        self.budget = budget
         self.open: list[tuple[Sequence | Mapping, str | None]] = []
         self._keys: list[Node | None] = []
         self._anchors: dict[str, Node | None] = {}
@@ -191,7 +206,7 @@ class _Document:
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self._end()
             case yaml.AliasEvent():
-                self._attach(self._alias(event.anchor, line), line)
+                self._attach(self._alias(str(event.anchor), line), line)
 
     def _tag(self, event: Any, line: int) -> str | None:
         tag: str | None = event.tag
@@ -215,7 +230,7 @@ class _Document:
 
     def _begin(self, node: Sequence | Mapping, anchor: str | None) -> None:
         if len(self.open) >= MAX_DEPTH:
-            raise Trouble(f"is nested more than {MAX_DEPTH} levels deep", node.line)
+            raise _too_deep(node.line)
         if anchor is not None:
             self._anchors[anchor] = None
         self.open.append((node, anchor))
@@ -233,9 +248,12 @@ class _Document:
             self.root = node
             return
         parent = self.open[-1][0]
+        parent.depth = max(parent.depth, node.depth + 1)
+        if parent.depth > MAX_DEPTH:
+            raise _too_deep(line)
         parent.size += node.size
-        if parent.size > MAX_NODES:
-            raise Trouble(f"has more than {MAX_NODES} values, counting what aliases stand for", line)
+        if parent.size > self.budget:
+            raise Trouble(f"the input has more than {MAX_NODES} values, counting what aliases stand for", line)
         if isinstance(parent, Sequence):
             parent.items.append(node)
         elif self._keys[-1] is None:
@@ -243,3 +261,7 @@ class _Document:
         else:
             parent.pairs.append((self._keys[-1], node))
             self._keys[-1] = None
+
+
+def _too_deep(line: int) -> Trouble:
+    return Trouble(f"is nested more than {MAX_DEPTH} levels deep", line)

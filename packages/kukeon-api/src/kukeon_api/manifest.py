@@ -1,0 +1,236 @@
+"""YAML documents and models, both ways.
+
+Reading is strict and tells everything at once: each problem of each document with its line and path.  What only the
+server sets (the status, generations, containerd ids) is passed over, so that what `get -o yaml` printed can be applied
+again unchanged.  Input is never trusted: size, depth and alias expansion are bounded, tags are refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import yaml
+
+from kukeon_api import errors, model, plain, reading, rules, settings_rules, suggest, unsupported, yaml_nodes
+from kukeon_api.model.base import API_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_BYTES = 4 * 1024 * 1024
+"""Thousands of cells; far below a message of the wire."""
+
+_ENVELOPE = ("apiVersion", "kind")
+
+_PASSED_OVER: dict[type, tuple[str, ...]] = {
+    **dict.fromkeys(model.DOCS.values(), (*_ENVELOPE, "status")),
+    model.Metadata: ("generation",),
+    model.ContainerSpec: ("containerdId",),
+    model.ServerConfiguration: _ENVELOPE,
+    model.ClientConfiguration: _ENVELOPE,
+}
+"""Keys that are read elsewhere (the envelope) or that only the server sets."""
+
+C = TypeVar("C", model.ServerConfiguration, model.ClientConfiguration)
+
+to_builtins = plain.to_builtins
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """One document of a stream: `index` counts from 0 among those that are not empty, `line` from 1."""
+
+    doc: model.Doc
+    index: int
+    line: int
+    source: str = ""
+
+
+def parse(content: bytes | str, source: str = "<stdin>", *, system: bool = False) -> list[Document]:
+    """Read all documents; raises `InvalidManifest` with every problem of every document.
+
+    `source` is what messages call the input.  `system` is for kukeon's own documents (`rules.problems`).
+    """
+    read = reading.Reading(source, _PASSED_OVER)
+    found: list[Document] = []
+    try:
+        text = _decode(content, read)
+        for index, composed in enumerate(yaml_nodes.compose(text)):
+            read.begin(index)
+            if composed.root is None:
+                read.add(composed.line, "", str(composed.trouble))
+                continue
+            doc = _document(composed.root, read, system)
+            if doc is not None:
+                found.append(Document(doc, index, composed.line, source))
+        _no_duplicates(found, read)
+    except reading.Enough:
+        pass
+    if read.problems:
+        raise _invalid(read, "manifest", errors.InvalidManifest)
+    if not found:
+        raise errors.InvalidManifest(f"cannot use {source!r}: no documents found in input")
+    return found
+
+
+def dump(docs: Iterable[model.Doc] | model.Doc) -> str:
+    """Return documents as YAML that `parse` reads; the same content as `to_builtins`."""
+    if isinstance(docs, msgspec.Struct):
+        docs = [docs]
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return "---\n".join(
+        yaml.dump(
+            plain.to_builtins(doc),
+            Dumper=dumper,
+            sort_keys=False,
+            default_flow_style=False,
+            allow_unicode=True,
+            width=1000,
+        )
+        for doc in docs
+    )
+
+
+def parse_server_configuration(content: bytes | str, source: str = "<stdin>") -> model.ServerConfiguration:
+    """Read kukeond's settings; empty input is no settings.  Raises `ServerConfigurationInvalid` with all problems."""
+    return _configuration(content, source, model.ServerConfiguration, errors.ServerConfigurationInvalid)
+
+
+def parse_client_configuration(content: bytes | str, source: str = "<stdin>") -> model.ClientConfiguration:
+    """Read kuke's settings; empty input is no settings.  Raises `ClientConfigurationInvalid` with all problems."""
+    return _configuration(content, source, model.ClientConfiguration, errors.ClientConfigurationInvalid)
+
+
+def _configuration(content: bytes | str, source: str, wanted: type[C], invalid: type[errors.KukeonError]) -> C:
+    read = reading.Reading(source, _PASSED_OVER)
+    result = wanted()
+    try:
+        for index, composed in enumerate(yaml_nodes.compose(_decode(content, read))):
+            if composed.root is None:
+                read.add(composed.line, "", str(composed.trouble))
+            elif index:
+                read.add(composed.line, "", "a settings file has one document only")
+            else:
+                # Older files may say another apiVersion; it has never meant anything here.
+                kind = _envelope(composed.root, read).get("kind", ("", 0))[0]
+                if kind not in ("", wanted.kind):
+                    read.add(composed.line, "kind", f"is {kind[:80]!r}, not {wanted.kind}")
+                result = read.model(composed.root, wanted, "")
+                _add_rules(settings_rules.problems(result), composed.root, read)
+    except reading.Enough:
+        pass
+    if read.problems:
+        raise _invalid(read, "settings", invalid)
+    return result
+
+
+def _decode(content: bytes | str, read: reading.Reading) -> str:
+    if len(content) > MAX_BYTES:
+        read.add(0, "", f"is larger than {MAX_BYTES} bytes")
+        return ""
+    text = content if isinstance(content, str) else _utf8(content, read)
+    text = text.removeprefix("\N{BYTE ORDER MARK}").replace("\r\n", "\n").replace("\r", "\n")
+    for trouble in yaml_nodes.forbidden(text):
+        read.add(trouble.line, "", str(trouble))
+    return text
+
+
+def _utf8(content: bytes, read: reading.Reading) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        read.add(line, "", f"is not UTF-8: {exc.reason}")
+        return content.decode("utf-8", "replace")
+
+
+def _document(root: yaml_nodes.Node, read: reading.Reading, system: bool) -> model.Doc | None:
+    """Read one document; None when its kind says nothing about what it should be."""
+    if not isinstance(root, yaml_nodes.Mapping):
+        read.add(root.line, "", "a document must be a mapping")
+        return None
+    envelope = _envelope(root, read)
+    version, version_line = envelope.get("apiVersion", ("", root.line))
+    kind, kind_line = envelope.get("kind", ("", root.line))
+    read.subject = _subject(root, kind)
+    if version not in ("", API_VERSION):
+        read.add(version_line, "apiVersion", f"unsupported apiVersion {version[:80]!r}, expected {API_VERSION!r}")
+    wanted = model.DOCS.get(kind)
+    if wanted is None:
+        if not any(problem.path == "kind" for problem in read.own):
+            _unknown_kind(kind, kind_line, read)
+        return None
+    doc = read.model(root, wanted, "")
+    _add_rules(rules.problems(doc, system=system), root, read)
+    return doc
+
+
+def _envelope(root: yaml_nodes.Node, read: reading.Reading) -> dict[str, tuple[str, int]]:
+    """Return apiVersion and kind, with their lines; duplicates and such are reported by whoever reads the rest."""
+    found: dict[str, tuple[str, int]] = {}
+    for key, value in root.pairs if isinstance(root, yaml_nodes.Mapping) else ():
+        if not isinstance(key, yaml_nodes.Scalar) or key.text not in _ENVELOPE or key.text in found:
+            continue
+        if isinstance(value, yaml_nodes.Scalar):
+            found[key.text] = ("" if value.is_null else value.text, key.line)
+        else:
+            read.add(key.line, key.text, "must be text")
+    return found
+
+
+def _subject(root: yaml_nodes.Mapping, kind: str) -> str:
+    """Return `Cell "web"`, as far as it is known."""
+    name = ""
+    for key, value in root.pairs:
+        if isinstance(key, yaml_nodes.Scalar) and key.text == "metadata" and isinstance(value, yaml_nodes.Mapping):
+            for inner, content in value.pairs:
+                if isinstance(inner, yaml_nodes.Scalar) and inner.text == "name":
+                    name = content.text if isinstance(content, yaml_nodes.Scalar) else ""
+    return f'{kind[:80]} "{name[:80]}"'.strip() if name else kind[:80]
+
+
+def _unknown_kind(kind: str, line: int, read: reading.Reading) -> None:
+    if not kind:
+        read.add(line, "kind", "is required", f"one of {', '.join(model.DOCS)}")
+    elif kind in unsupported.KINDS:
+        read.add(line, "kind", f"kind {kind} {unsupported.MESSAGE}")
+    else:
+        read.add(line, "kind", f"unknown kind {kind[:80]!r}", suggest.did_you_mean(kind, model.DOCS))
+
+
+def _add_rules(found: Iterable[errors.Problem], root: yaml_nodes.Node, read: reading.Reading) -> None:
+    """Note what the rules found, except where reading has already found something wrong."""
+    told = read.told
+    for problem in found:
+        if not any(_overlap(problem.path, path) for path in told):
+            read.add(reading.lines(root, problem.path), problem.path, problem.message, problem.suggestion)
+    read.end()
+
+
+def _overlap(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and (len(long) == len(short) or long[len(short)] in ".[")
+
+
+def _no_duplicates(found: list[Document], read: reading.Reading) -> None:
+    seen: dict[model.Ref, Document] = {}
+    broken = {problem.document for problem in read.problems}
+    for document in found:
+        if document.index in broken:
+            continue
+        doc = document.doc
+        ref = model.ref_of(doc)
+        if ref in seen:
+            read.begin(document.index, f'{doc.kind} "{doc.metadata.name}"')
+            other = seen[ref]
+            message = f"{str(ref)!r} is already document {other.index}, on line {other.line}"
+            read.add(document.line, "metadata.name", message)
+        seen.setdefault(ref, document)
+
+
+def _invalid(read: reading.Reading, what: str, cls: type[errors.KukeonError]) -> errors.KukeonError:
+    count = len(read.problems)
+    many = f"the first {count} problems" if count >= reading.MAX_PROBLEMS else f"{count} problems"
+    return cls(f"invalid {what} {read.source!r}: {'1 problem' if count == 1 else many}", problems=read.problems)

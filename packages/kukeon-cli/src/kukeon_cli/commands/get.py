@@ -1,0 +1,177 @@
+"""`kuke get`: what is there, one resource or many."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kukeon_cli import lazy, options, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kukeon_api.model import Kind
+    from kukeon_cli.output import Output
+    from kukeon_cli.resources import Scope
+    from kukeon_cli.session import Session
+    from kukeon_sdk.client import Client
+
+_PARENTS: dict[Kind, tuple[str, ...]] = {
+    "Realm": (),
+    "Space": ("realm",),
+    "Stack": ("realm", "space"),
+    "Cell": ("realm", "space", "stack"),
+    "Container": ("realm", "space", "stack", "cell"),
+}
+
+
+def resources_of(client: Client, kind: Kind, scope: Scope, out: Output, *, controllers: bool = False) -> None:
+    """Print all realms, spaces, stacks or cells in the scope."""
+    from kukeon_cli import columns, resources
+
+    docs = resources.listed(client, kind, scope)
+    out.documents(docs, columns.of(kind, _now(), controllers=controllers))
+    if not docs:
+        _none(kind)
+
+
+def resource(client: Client, kind: Kind, name: str, scope: Scope, out: Output, *, controllers: bool = False) -> None:
+    """Print one realm, space, stack or cell; raises the `NotFound` of its kind."""
+    from kukeon_cli import columns, resources
+
+    doc = resources.get(client, scope.at(kind, name))
+    out.document(doc, columns.of(kind, _now(), controllers=controllers))
+
+
+def containers(client: Client, scope: Scope, out: Output) -> None:
+    """Print the containers of all cells in the scope."""
+    from kukeon_cli import columns, resources
+
+    (wanted,) = scope.filters("cell")
+    cells = client.list_cells(*scope.filters("realm", "space", "stack"))
+    rows = [row for cell in cells if wanted in ("", cell.metadata.name) for row in resources.containers(cell)]
+    rows.sort(key=lambda row: resources.place(row.doc))
+    out.documents([row.doc for row in rows], columns.of("Container", _now()), rows)
+    if not rows:
+        _none("Container")
+
+
+def container(client: Client, name: str, scope: Scope, out: Output) -> None:
+    """Print one container; raises `CellNotFound` and `ContainerNotFound`."""
+    from kukeon_cli import columns, resources
+
+    ref = scope.at("Container", name)
+    assert ref.parent is not None
+    cell = resources.get_cell(client, ref.parent)
+    for row in resources.containers(cell):
+        if row.doc.metadata.name == ref.name:
+            out.document(row.doc, columns.of("Container", _now()), row)
+            return
+    raise resources.missing(client, ref)
+
+
+def images(client: Client, realm: str | None, out: Output) -> None:
+    """Print the images of one realm, or of every realm."""
+    from kukeon_cli import columns, resources
+    from kukeon_cli.output import Format
+
+    if realm is None:
+        realms = [doc.metadata.name for doc in resources.listed(client, "Realm")]
+    else:
+        (realm,) = resources.Scope(realm=realm).filters("realm")
+        realms = [realm]
+    rows = [resources.RealmImage(name, found) for name in realms for found in client.list_images(name).images]
+    rows.sort(key=lambda row: (row.realm, row.image.name))
+    if out.format in (Format.TABLE, Format.WIDE):
+        if rows:
+            out.rows(rows, columns.images(_now()))
+    else:
+        out.result([row.fields() for row in rows], (), (f"image/{row.image.name}" for row in rows))
+    if not rows:
+        where = f' in realm "{realm}"' if realm is not None else ""
+        print(f"No images found{where}.", file=sys.stderr)
+
+
+def image(client: Client, ref: str, realm: str | None, out: Output) -> None:
+    """Print one image; raises `ImageNotFound`."""
+    from kukeon_cli import columns, resources
+    from kukeon_cli.output import Format
+
+    where = resources.realm_of(realm)
+    found = resources.get_image(client, where, ref)
+    row = resources.RealmImage(where, found)
+    if out.format in (Format.TABLE, Format.WIDE):
+        out.rows([row], columns.images(_now()))
+    else:
+        out.result(row.fields(), (), (f"image/{found.name}",))
+
+
+def _none(kind: Kind) -> None:
+    print(f"No {kind.lower()}s found.", file=sys.stderr)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _command(kind: Kind) -> click.Command:
+    noun = kind.lower()
+    entry = next(entry for entry in tree.GET if entry.name == noun)
+
+    def callback(session: Session, name: str | None, output: str, **given: Any) -> None:
+        from kukeon_cli import resources
+
+        controllers = given.pop("show_controllers", False)
+        scope = resources.Scope(**given)
+        out = session.output(output)
+        if kind == "Container":
+            if name is None:
+                containers(session.client, scope, out)
+            else:
+                container(session.client, name, scope, out)
+        elif name is None:
+            resources_of(session.client, kind, scope, out, controllers=controllers)
+        else:
+            resource(session.client, kind, name, scope, out, controllers=controllers)
+
+    function: Callable[..., Any] = click.pass_obj(callback)
+    if kind != "Container":
+        function = click.option("--show-controllers", is_flag=True, help="Add the delegated cgroup controllers.")(
+            function
+        )
+    function = options.output("KUKE_GET_OUTPUT")(function)
+    function = options.scope(*_PARENTS[kind], filters=True)(function)
+    function = options.name(noun, required=False, variable=f"KUKE_GET_{kind.upper()}_NAME")(function)
+    named = f"One {noun} by its name is looked up in the default scope where no flag says another."
+    return click.command(noun, cls=lazy.Command, help=f"{entry.help}\n\nWithout a name: all. {named}")(function)
+
+
+realm = _command("Realm")
+space = _command("Space")
+stack = _command("Stack")
+cell = _command("Cell")
+container_command = _command("Container")
+
+
+@click.command("image", cls=lazy.Command)
+@click.argument("ref", required=False, metavar="[REF]")
+@options.scope("realm", filters=True)
+@options.output("KUKE_GET_OUTPUT")
+@click.pass_obj
+def image_command(session: Session, ref: str | None, realm: str | None, output: str) -> None:
+    """Images loaded into realms.
+
+    Without a reference: those of every realm. One image is looked up in the realm `default` unless --realm says
+    another.
+    """
+    out = session.output(output)
+    if ref is None:
+        images(session.client, realm, out)
+    else:
+        image(session.client, ref, realm, out)
+
+
+group = lazy.LazyGroup("get", entries=tree.GET, help="Show one resource or many.")

@@ -1,0 +1,130 @@
+"""`kuke image`: archives into a realm, and images out of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from kukeon_cli import lazy, options, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from kukeon_cli.output import Output
+    from kukeon_cli.session import Session
+    from kukeon_sdk.client import Client
+
+_PIECE_BYTES = 1 << 16
+STDIN = "-"
+
+
+def load(client: Client, stream: BinaryIO, label: str, total: int | None, realm: str, out: Output) -> None:
+    """Send the archive on `stream` and print the images that it held; `total` is its size in bytes where known."""
+    from kukeon_api import errors, model
+    from kukeon_cli import resources, terminal
+
+    with terminal.Progress(f"loading {label}") as progress:
+        pieces = _pieces(stream, lambda sent: progress.update(_progress(label, sent, total)))
+        try:
+            result = client.load_image(realm, pieces)
+        except errors.RealmNotFound as exc:
+            raise resources.with_hint(client, model.Ref(realm), exc) from exc
+    noun = "image" if len(result.images) == 1 else "images"
+    place = f' (namespace "{result.namespace}")' if result.namespace else ""
+    ending = ":" if result.images else ""
+    lines = [f'loaded {len(result.images)} {noun} into realm "{realm}"{place}{ending}']
+    lines += [f"  - {name}" for name in result.images]
+    out.result(result, lines, (f"image/{name}" for name in result.images))
+
+
+def _pieces(stream: BinaryIO, sent: Callable[[int], None]) -> Iterator[bytes]:
+    count = 0
+    while piece := stream.read(_PIECE_BYTES):
+        yield piece
+        count += len(piece)
+        sent(count)
+
+
+def _progress(label: str, sent: int, total: int | None) -> str:
+    from kukeon_cli import quantities
+
+    if not total:
+        return f"loading {label}: {quantities.size(sent)}"
+    if sent >= total:
+        return f"loading {label}: unpacking"
+    return f"loading {label}: {quantities.size(sent)} of {quantities.size(total)}, {100 * sent // total} %"
+
+
+def delete(client: Client, refs: Sequence[str], realm: str, out: Output) -> int:
+    """Remove each image from the realm and say so; return the exit code."""
+    from kukeon_cli import several
+
+    done, code = several.each(refs, lambda ref: _delete(client, realm, ref), lambda ref: f"deleting {ref}")
+    if done:
+        results = several.one_or_many([result for _, result in done], len(refs))
+        lines = []
+        for ref, result in done:
+            place = f' (namespace "{result.namespace}")' if result.namespace else ""
+            lines.append(f'deleted image "{result.ref or ref}" from realm "{realm}"{place}')
+        out.result(results, lines, [f"image/{result.ref or ref}" for ref, result in done])
+    return code
+
+
+def _delete(client: Client, realm: str, ref: str) -> Any:
+    from kukeon_api import errors
+    from kukeon_cli import resources
+
+    try:
+        return client.delete_image(realm, ref)
+    except errors.ImageNotFound as exc:
+        raise resources.without_image(client, realm, ref, exc) from exc
+
+
+@click.command("load", cls=lazy.Command)
+@click.argument("file", metavar="FILE", type=click.Path())
+@options.scope("realm")
+@options.output()
+@click.pass_obj
+def load_command(session: Session, file: str, realm: str | None, output: str) -> None:
+    """Load an OCI or docker archive into a realm.
+
+    FILE may be compressed; - reads standard input: docker save app | kuke image load -
+    """
+    from kukeon_api import errors
+    from kukeon_cli import resources, terminal
+
+    where = resources.realm_of(realm)
+    out = session.output(output)
+    if file == STDIN:
+        if terminal.is_terminal(sys.stdin):
+            raise errors.Invalid(
+                "cannot read an archive from the terminal", hint="pipe it in: docker save app | kuke image load -"
+            )
+        load(session.client, sys.stdin.buffer, "standard input", None, where, out)
+        return
+    path = Path(file)
+    try:
+        stream = path.open("rb")
+    except OSError as exc:
+        raise errors.Invalid(f"cannot read {file!r}: {exc.strerror}") from exc
+    with stream:
+        size = path.stat().st_size if path.is_file() else None
+        load(session.client, stream, path.name, size, where, out)
+
+
+@click.command("delete", cls=lazy.Command)
+@click.argument("refs", metavar="REF...", nargs=-1, required=True)
+@options.scope("realm")
+@options.output()
+@click.pass_obj
+def delete_command(session: Session, refs: tuple[str, ...], realm: str | None, output: str) -> int:
+    """Remove images from a realm. Cells that run from them go on."""
+    from kukeon_cli import resources
+
+    return delete(session.client, options.names_given(refs), resources.realm_of(realm), session.output(output))
+
+
+group = lazy.LazyGroup("image", entries=tree.IMAGE, help="Load, list and delete images.")

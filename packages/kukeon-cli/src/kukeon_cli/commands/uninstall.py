@@ -1,0 +1,92 @@
+"""`kuke uninstall`: everything that kukeon made on this host goes away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kukeon_cli import lazy, options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kukeon_cli.local import Row
+    from kukeon_cli.output import Output
+    from kukeon_cli.server import Server
+    from kukeon_cli.service import Service
+    from kukeon_cli.session import Session
+
+_STOP_TIMEOUT_S = 30.0
+
+
+def uninstall(server: Server, service: Service, *, progress: Callable[[str], None]) -> list[Row]:
+    """Stop kukeond and remove what is there, one thing after the other, and report it row by row.
+
+    Accounts and unit belong to the host's main instance; another one takes only what is its own. The settings file in
+    /etc stays.
+    """
+    from kukeon_cli import accounts, local
+    from kukeon_cli import service as services
+
+    progress("stopping kukeond")
+    running = service.pid()
+    rows = []
+    if running is None:
+        rows.append(local.Row("kukeond", "absent"))
+    else:
+        forced = service.stop(_STOP_TIMEOUT_S)
+        rows.append(local.Row("kukeond", f"{'force-killed' if forced else 'stopped'} (pid {running})"))
+    progress("removing cells, networks and files")
+    rows += local.uninstall(server)
+    if server.default:
+        if services.SYSTEMD_RUNTIME.is_dir():
+            rows.append(local.Row(f'systemd unit "{services.UNIT}"', services.remove_unit()))
+        rows.append(local.Row(f'user "{accounts.USER}"', accounts.remove_user()))
+        rows.append(local.Row(f'group "{accounts.GROUP}"', accounts.remove_group()))
+    if server.configuration.exists():
+        rows.append(local.Row(f'settings "{server.configuration}"', "kept"))
+    return rows
+
+
+def confirm(server: Server) -> None:
+    """Ask whether all this is meant; anything but a clear yes raises `Aborted`."""
+    from kukeon_api import errors
+
+    click.echo(f"This deletes every realm, cell, image and network of the kukeon at {server.run_path},", err=True)
+    what = " with the group and user kukeon" if server.default else ""
+    click.echo(f"and the directory itself{what}.", err=True)
+    while True:
+        try:
+            answer = click.prompt("Are you sure? (yes/no)", default="no", show_default=False, err=True)
+        except click.Abort as exc:
+            raise errors.Aborted("uninstall aborted: nobody answered", hint="pass -y to go on without asking") from exc
+        match answer.strip().lower():
+            case "yes" | "y":
+                return
+            case "no" | "n" | "":
+                raise errors.Aborted("uninstall aborted")
+
+
+@click.command("uninstall", cls=lazy.Command)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@options.server_configuration
+@options.output()
+@click.pass_obj
+def command(session: Session, /, yes: bool, output: str, **given: Any) -> None:
+    """Remove everything that kukeon made on this host.
+
+    All cells end, and all realms, images, networks and logs are deleted. The programs themselves stay.
+    """
+    from kukeon_cli import privilege, server, terminal
+    from kukeon_cli import service as services
+
+    privilege.require_root("uninstall")
+    resolved = server.resolve(session.flags, given, session.environ)
+    if not yes:
+        confirm(resolved)
+    with terminal.Progress("looking at the host") as progress:
+        rows = uninstall(resolved, services.of(resolved), progress=progress.update)
+    out: Output = session.output(output)
+    value = [{"name": row.label, "outcome": row.outcome} for row in rows]
+    out.result(value, ["kuke uninstall:", *(f"  - {row.label}: {row.outcome}" for row in rows)], ["daemon/kukeond"])

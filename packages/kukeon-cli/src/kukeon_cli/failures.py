@@ -1,0 +1,121 @@
+"""Errors become `Error: ...`, `hint: ...` and an exit code. No traceback leaves this module unless --verbose asks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from kukeon_cli.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kukeon_api.errors import KukeonError
+
+USAGE = 2
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+BROKEN_PIPE = 141
+"""128 + SIGPIPE: what a program gets whose reader went away."""
+PARTIAL = 9
+"""Some of several failed."""
+
+
+def report(exc: BaseException, *, verbose: bool = False) -> int:
+    """Tell people about `exc` on stderr and return the exit code it means."""
+    if isinstance(exc, BrokenPipeError):
+        return _reader_left()
+    if isinstance(exc, (KeyboardInterrupt, click.Abort)):
+        _say("interrupted")
+        return INTERRUPTED
+    if isinstance(exc, click.exceptions.Exit):
+        return exc.exit_code
+    if isinstance(exc, SystemExit):
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    if isinstance(exc, click.ClickException):
+        return _usage(exc)
+
+    from kukeon_api import errors
+
+    if isinstance(exc, errors.KukeonError):
+        error(exc)
+        if verbose:
+            _traceback(exc)
+        return exc.exit_code
+    return _unexpected(exc, verbose=verbose)
+
+
+def error(exc: KukeonError, prefix: str = "Error: ", indent: str = "") -> None:
+    """Print one error of ours: its message, every problem, its hint."""
+    lines = exc.message.splitlines() or [type(exc).__name__]
+    _say(f"{indent}{prefix}{lines[0]}")
+    # The problems are part of some messages; they are printed once.
+    extra = [line for line in (str(problem) for problem in exc.problems) if line not in exc.message]
+    for line in [*lines[1:], *extra]:
+        _say(f"{indent}  {line.strip()}" if exc.problems else f"{indent}{line}")
+    if exc.hint:
+        _say(f"{indent}hint: {exc.hint}")
+
+
+def code_of_several(codes: Sequence[int]) -> int:
+    """Return the exit code of several pieces of work: 0, or `PARTIAL`, or the first one's when all of them failed."""
+    failed = [code for code in codes if code]
+    if not failed:
+        return 0
+    return failed[0] if len(failed) == len(codes) else PARTIAL
+
+
+def _usage(exc: click.ClickException) -> int:
+    message = exc.format_message()
+    message = message[:1].lower() + message[1:].removesuffix(".") if message else "wrong usage"
+    _say(f"Error: {message}")
+    hint = getattr(exc, "hint", "")
+    context = getattr(exc, "ctx", None)
+    if not hint and context is not None:
+        hint = f"see '{context.command_path} --help'"
+    if hint:
+        _say(f"hint: {hint}")
+    return exc.exit_code
+
+
+def _unexpected(exc: BaseException, *, verbose: bool) -> int:
+    if isinstance(exc, OSError):
+        where = f" ({exc.filename})" if exc.filename else ""
+        _say(f"Error: {exc.strerror or exc}{where}")
+    else:
+        _say(f"Error: internal error: {type(exc).__name__}: {exc}")
+    if verbose:
+        _traceback(exc)
+    else:
+        _say("hint: repeat the command with --verbose to see where it happened")
+    return 1
+
+
+def _traceback(exc: BaseException) -> None:
+    import traceback
+
+    _say("".join(traceback.format_exception(exc)).rstrip())
+
+
+def _reader_left() -> int:
+    # Python flushes stdout once more at exit, which would complain.
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, sys.stdout.fileno())
+    except (OSError, ValueError):
+        # stdout has no descriptor (a test's, or closed): then nothing is flushed to it either.
+        pass
+    finally:
+        os.close(null)
+    return BROKEN_PIPE
+
+
+def _say(line: str) -> None:
+    try:
+        print(printable(line), file=sys.stderr, flush=True)
+    except (BrokenPipeError, ValueError):
+        # Nobody listens on stderr any more; the exit code still tells.
+        return

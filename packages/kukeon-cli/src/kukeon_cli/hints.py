@@ -1,0 +1,90 @@
+"""What to say when something is not there: the same name elsewhere, a near name here, or what is missing above it."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors, model
+from kukeon_cli import resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kukeon_api.model import Ref
+    from kukeon_sdk.client import Client
+
+_LOOK_TIMEOUT_S = 2.0
+"""A hint is worth this much waiting."""
+
+
+def for_missing(client: Client, ref: Ref) -> str:
+    """Return a hint for `ref`, which is not there; empty when nothing helps or kukeond can't be asked."""
+    try:
+        return _for_missing(ref, _all(client, ref.kind), [*ref.ancestors], client)
+    except errors.KukeonError:
+        # The caller is about to raise the real error; a hint that fails must not hide it.
+        return ""
+
+
+def for_missing_image(client: Client, realm: str, ref: str) -> str:
+    """Return a hint for the image `ref` that `realm` lacks: another realm that has it, a near name, how to load it."""
+    try:
+        realms = [doc.metadata.name for doc in client.list_realms(timeout=_LOOK_TIMEOUT_S)]
+        images = {name: _images(client, name) for name in realms}
+    except errors.KukeonError:
+        return ""
+    for name in sorted(images):
+        if name != realm and ref in images[name]:
+            return f'realm "{name}" has it: pass --realm {name}'
+    near = difflib.get_close_matches(ref, images.get(realm, ()), n=1)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"load it: kuke image load FILE --realm {realm}"
+
+
+def _images(client: Client, realm: str) -> list[str]:
+    return [image.name for image in client.list_images(realm, timeout=_LOOK_TIMEOUT_S).images]
+
+
+def _for_missing(ref: Ref, known: set[Ref], ancestors: list[Ref], client: Client) -> str:
+    for ancestor in ancestors:
+        present = _all(client, ancestor.kind)
+        if ancestor not in present:
+            near = _near(ancestor.name, present)
+            there = f'; did you mean "{near}"?' if near else ""
+            return f"there is no {ancestor.kind.lower()} {str(ancestor)!r}{there}"
+    elsewhere = sorted(other for other in known if other.name == ref.name)
+    if elsewhere:
+        flags = _flags(elsewhere[0], ref)
+        return f"{ref.kind.lower()} {str(elsewhere[0])!r} exists: pass {flags}"
+    near = _near(ref.name, (other for other in known if other.parent == ref.parent)) or _near(ref.name, known)
+    if near:
+        return f'did you mean "{near}"?'
+    return f"see: kuke get {ref.kind.lower()}s"
+
+
+def _all(client: Client, kind: str) -> set[Ref]:
+    match kind:
+        case "Realm":
+            return {model.ref_of(doc) for doc in client.list_realms(timeout=_LOOK_TIMEOUT_S)}
+        case "Space":
+            return {model.ref_of(doc) for doc in client.list_spaces("", timeout=_LOOK_TIMEOUT_S)}
+        case "Stack":
+            return {model.ref_of(doc) for doc in client.list_stacks("", "", timeout=_LOOK_TIMEOUT_S)}
+        case "Cell":
+            return {model.ref_of(doc) for doc in client.list_cells("", "", "", timeout=_LOOK_TIMEOUT_S)}
+        case _:
+            cells = client.list_cells("", "", "", timeout=_LOOK_TIMEOUT_S)
+            return {model.ref_of(row.doc) for cell in cells for row in resources.containers(cell)}
+
+
+def _near(name: str, others: Iterable[Ref]) -> str:
+    found = difflib.get_close_matches(name, sorted({other.name for other in others}), n=1)
+    return found[0] if found else ""
+
+
+def _flags(found: Ref, asked: Ref) -> str:
+    """Return the scope flags that lead to `found`: those where it differs from what was asked."""
+    pairs = zip(resources.LEVELS, found.parts[:-1], asked.parts[:-1], strict=False)
+    return " ".join(f"--{level} {there}" for level, there, here in pairs if there != here)

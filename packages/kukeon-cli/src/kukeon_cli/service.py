@@ -1,0 +1,298 @@
+"""The seam to whatever keeps kukeond running on this host: systemd, or our own small supervisor."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from kukeon_api import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kukeon_cli.server import Server
+
+UNIT = "kukeond.service"
+UNIT_FILE = Path("/etc/systemd/system") / UNIT
+SYSTEMD_RUNTIME = Path("/run/systemd/system")
+"""Exists exactly when systemd is the init of this host: sd_booted(3)."""
+
+PROGRAM_VARIABLE = "KUKEOND_PROGRAM"
+_COMMAND_TIMEOUT_S = 60.0
+
+
+class Service(Protocol):
+    """How kukeond is started, stopped and found."""
+
+    def pid(self) -> int | None:
+        """Return the process to stop when kukeond is to stop, None when it does not run."""
+        ...
+
+    def start(self) -> None:
+        """Start kukeond without waiting until it answers. Raises `HostError`."""
+        ...
+
+    def stop(self, timeout_s: float) -> bool:
+        """Stop kukeond, by force when it takes longer than `timeout_s`; return whether force was needed."""
+        ...
+
+    def complaint(self) -> str | None:
+        """Return why it has given up since `start`, None while it has not."""
+        ...
+
+
+def of(server: Server, program: Path | None = None) -> Service:
+    """Return what keeps the kukeond of `server`: systemd where its unit is installed, else the supervisor."""
+    if server.default and SYSTEMD_RUNTIME.is_dir() and UNIT_FILE.exists():
+        return Systemd()
+    return Supervised(server, program)
+
+
+def find_program(environ: dict[str, str] | None = None) -> Path:
+    """Return the `kukeond` to start: $KUKEOND_PROGRAM, the one installed beside this kuke, the one on PATH.
+
+    Raises `Unavailable` when there is none.
+    """
+    values = os.environ if environ is None else environ
+    if values.get(PROGRAM_VARIABLE):
+        return Path(values[PROGRAM_VARIABLE])
+    for directory in (Path(sys.executable).parent, Path(sys.argv[0]).parent):
+        beside = directory / "kukeond"
+        if os.access(beside, os.X_OK) and beside.is_file():
+            return beside.absolute()
+    found = shutil.which("kukeond")
+    if found is None:
+        raise errors.Unavailable(
+            "cannot start kukeond: there is no such program beside kuke or on PATH",
+            hint="install it: pip install kukeon-daemon",
+        )
+    return Path(found).absolute()
+
+
+class Systemd:
+    """kukeond as a unit of systemd."""
+
+    def pid(self) -> int | None:
+        text = _systemctl("show", "--property=MainPID", "--value", UNIT).strip()
+        return int(text) if text.isdecimal() and text != "0" else None
+
+    def start(self) -> None:
+        _systemctl("reset-failed", UNIT, check=False)
+        _systemctl("start", "--no-block", UNIT)
+
+    def stop(self, timeout_s: float) -> bool:
+        pid = self.pid()
+        _systemctl("stop", "--no-block", UNIT)
+        if pid is None or _wait_gone(pid, timeout_s):
+            return False
+        _systemctl("kill", "--signal=SIGKILL", UNIT)
+        _wait_gone(pid, timeout_s)
+        return True
+
+    def complaint(self) -> str | None:
+        state = _systemctl("show", "--property=ActiveState", "--value", UNIT).strip()
+        return "systemd gave up restarting it" if state == "failed" else None
+
+
+def _systemctl(*arguments: str, check: bool = True) -> str:
+    return run("systemctl", *arguments, check=check)
+
+
+def run(*command: str, check: bool = True) -> str:
+    """Run a program of the host and return its output. Raises `HostError` with what it said."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_COMMAND_TIMEOUT_S,
+            check=False,
+        )
+    except FileNotFoundError as exc:
+        raise errors.HostError(f"cannot run {command[0]!r}: there is no such program") from exc
+    except subprocess.TimeoutExpired as exc:
+        raise errors.HostError(f"cannot wait for {' '.join(command)!r}: no end in {_COMMAND_TIMEOUT_S:.0f} s") from exc
+    if check and done.returncode:
+        said = done.stderr.strip() or done.stdout.strip()
+        raise errors.HostError(f"{' '.join(command)!r} failed with exit code {done.returncode}: {said}")
+    return done.stdout
+
+
+class Supervised:
+    """kukeond below `kukeond supervise`, a process of its own session that outlives us and starts it again."""
+
+    def __init__(self, server: Server, program: Path | None = None) -> None:
+        self._server = server
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said: tempfile._TemporaryFileWrapper[bytes] | None = None
+
+    def pid(self) -> int | None:
+        """Return the supervisor's pid, or that of a kukeond that somebody started without one."""
+        return holder(self._server.supervisor_pid_file) or holder(self._server.pid_file)
+
+    def start(self) -> None:
+        program = self._program or find_program()
+        self._server.supervisor_pid_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        command = [
+            os.fspath(program),
+            "supervise",
+            f"--log-file={self._server.log}",
+            f"--pid-file={self._server.supervisor_pid_file}",
+            *self.serve_arguments(),
+        ]
+        # What it says before it has its log file, in a file that needs no reader.
+        self._said = tempfile.NamedTemporaryFile(prefix="kukeond-start-")  # noqa: SIM115 (closed by whoever drops us)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=self._said,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise errors.HostError(f"cannot start {os.fspath(program)!r}: {exc.strerror}") from exc
+
+    def serve_arguments(self) -> list[str]:
+        """Return the options of `kukeond serve`: the settings file where there is one, and what it does not say."""
+        arguments = []
+        if self._server.file is not None:
+            arguments.append(f"--configuration={self._server.configuration}")
+        return [*arguments, f"--run-path={self._server.run_path}", f"--socket={self._server.socket}"]
+
+    def stop(self, timeout_s: float) -> bool:
+        forced = False
+        for path in (self._server.supervisor_pid_file, self._server.pid_file):
+            with _process(path) as handle:
+                if handle is None:
+                    continue
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+                if not _ends(handle, timeout_s):
+                    forced = True
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    _ends(handle, timeout_s)
+        return forced
+
+    def complaint(self) -> str | None:
+        if self._process is None or self._process.poll() is None:
+            return None
+        assert self._said is not None
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace").strip().removeprefix("Error: ")
+        return said or f"it ended with exit code {self._process.returncode}"
+
+
+def holder(path: Path) -> int | None:
+    """Return the process that holds the pid file, None when nobody does: a pid alone may be somebody else's by now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise errors.HostError(f"cannot read the pid file {str(path)!r}: {exc.strerror}") from exc
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(descriptor, 32, 0).strip()
+        return int(text) if text.isdigit() else None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+@contextmanager
+def _process(path: Path) -> Iterator[int | None]:
+    """Give a pidfd of the process that holds the pid file, None when nobody does."""
+    pid = holder(path)
+    handle = None
+    if pid is not None:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            handle = None
+        # The pid may have been given to another process between the two calls; then the file is no longer held by it.
+        if handle is not None and holder(path) != pid:
+            os.close(handle)
+            handle = None
+    try:
+        yield handle
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _ends(handle: int, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
+
+
+def _wait_gone(pid: int, timeout_s: float) -> bool:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return _ends(handle, timeout_s)
+    finally:
+        os.close(handle)
+
+
+def last_lines(path: Path, count: int, since: int = 0) -> list[str]:
+    """Return the last lines of a log, those written after its first `since` bytes; none when there is no log."""
+    limit = 1 << 16
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(since if since <= end else 0, end - limit))
+            lines = file.read(limit).decode(errors="replace").splitlines()
+    except OSError:
+        # Without a log there is nothing to tell; the caller says that it failed anyway.
+        return []
+    return lines[-count:]
+
+
+def journal(*, follow: bool) -> int:
+    """Let journalctl print what the unit wrote, and return its exit code."""
+    command = ["journalctl", "--no-pager", f"--unit={UNIT}", *(["--follow"] if follow else [])]
+    try:
+        return subprocess.run(command, check=False).returncode
+    except FileNotFoundError as exc:
+        raise errors.HostError("cannot run 'journalctl': there is no such program") from exc
+
+
+def install_unit(server: Server, program: Path | None = None) -> str:
+    """Write the unit that `kukeond unit` prints and enable it; return what became of it."""
+    service = Supervised(server, program)
+    text = run(os.fspath(program or find_program()), "unit", *service.serve_arguments())
+    before = UNIT_FILE.read_text() if UNIT_FILE.exists() else None
+    if before != text:
+        UNIT_FILE.write_text(text)
+        _systemctl("daemon-reload")
+    _systemctl("enable", UNIT)
+    if before is None:
+        return "created"
+    return "already existed" if before == text else "updated"
+
+
+def remove_unit() -> str:
+    """Disable and remove the unit; return what became of it."""
+    if not UNIT_FILE.exists():
+        return "absent"
+    _systemctl("disable", "--now", UNIT)
+    UNIT_FILE.unlink()
+    _systemctl("daemon-reload")
+    return "removed"

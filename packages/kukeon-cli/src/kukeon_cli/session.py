@@ -1,0 +1,69 @@
+"""One invocation of kuke: the flags given, the settings they lead to, and the connection made when it is needed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kukeon_cli.output import Output
+    from kukeon_cli.settings import Settings
+    from kukeon_sdk.client import Client
+
+
+class Session:
+    """What all commands of one invocation share. Nothing is read or dialled before a command asks for it."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None, dial: Callable[[str], Client] | None = None) -> None:
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.flags: dict[str, Any] = {}
+        self._dial = dial
+        self._client: Client | None = None
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The global settings; raises `Invalid` for a settings file that is none."""
+        from kukeon_cli import settings
+
+        found = settings.resolve(self.flags, self.environ)
+        if found.verbose:
+            settings.start_logging(found, sys.stderr)
+        return found
+
+    @property
+    def verbose(self) -> bool:
+        """Whether diagnostics are wanted; does not read the settings file, so it is safe after an error in it."""
+        from kukeon_cli import settings
+
+        return settings.is_verbose(self.flags, self.environ)
+
+    def dial(self, address: str) -> Client:
+        """Return a new client of the kukeond at `address`; the caller closes it."""
+        if self._dial is not None:
+            return self._dial(address)
+        from kukeon_sdk import client
+
+        return client.dial(address)
+
+    @property
+    def client(self) -> Client:
+        """The client of the kukeond that the settings name; it connects on its first call."""
+        if self._client is None:
+            self._client = self.dial(self.settings.host.value)
+        return self._client
+
+    def output(self, form: str) -> Output:
+        """Return where results go, in the format asked for."""
+        from kukeon_cli.output import Format, Output
+
+        return Output(Format(form), sys.stdout)
+
+    def close(self) -> None:
+        """Drop the connection, if there is one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None

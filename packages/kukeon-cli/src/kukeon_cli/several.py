@@ -1,0 +1,43 @@
+"""The same work on several names: each is done, a failure stops none of the others, the exit code tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from kukeon_api import errors
+from kukeon_cli import failures, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+
+def each(
+    items: Sequence[Item], work: Callable[[Item], Done], doing: Callable[[Item], str]
+) -> tuple[list[tuple[Item, Done]], int]:
+    """Do `work` on each item and return what was done, with the exit code of it all.
+
+    `doing` names the work while it takes long. With several items an error is printed and the next one is tried; the
+    error of a single one is raised.
+    """
+    done: list[tuple[Item, Done]] = []
+    codes = []
+    for item in items:
+        try:
+            with terminal.Progress(doing(item)):
+                done.append((item, work(item)))
+        except errors.KukeonError as exc:
+            if len(items) == 1:
+                raise
+            failures.error(exc)
+            codes.append(exc.exit_code)
+        else:
+            codes.append(0)
+    return done, failures.code_of_several(codes)
+
+
+def one_or_many(values: Sequence[object], asked: int) -> object:
+    """Return what programs get: the result itself when one was asked for, else the list of results."""
+    return values[0] if asked == 1 and values else list(values)

@@ -127,6 +127,9 @@ def _attachment(top: JsonObject, container_id: str, ifname: str) -> Attachment:
         raise TypeError("'network', 'result' and 'capabilityArgs' must be objects")
     if not isinstance(args, list):
         raise TypeError("'args' must be a list")
+    version = str(raw["cniVersion"])
+    if version not in conflist.VERSIONS:
+        raise ValueError(f"result of version {version!r}")
     return Attachment(
         container_id=container_id,
         ifname=ifname,
@@ -134,7 +137,7 @@ def _attachment(top: JsonObject, container_id: str, ifname: str) -> Attachment:
         args=tuple((str(key), str(value)) for key, value in args),
         capability_args=capability_args,
         network=conflist.parse(dump_object(network)),
-        result=result.parse(raw, str(raw["cniVersion"])),
+        result=result.parse(raw, version),
     )
 
 

@@ -113,7 +113,7 @@ class Pins:
         except BaseException as error:
             try:
                 self._remove()
-            except OSError as leftover:
+            except (OSError, NamespaceError) as leftover:
                 error.add_note(f"and cannot clean up: {leftover}")
             raise
 

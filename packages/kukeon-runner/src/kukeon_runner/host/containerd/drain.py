@@ -1,24 +1,25 @@
 """Empties a namespace so that it can be deleted: containerd refuses while anything is left in it.
 
-Order matters: leases first (they protect the rest), then images, snapshots from the leaves down, content, and a garbage
-collection at the end, which takes what only the collector may remove.  Everything is idempotent: a second run after a
-crash goes on where the first stopped.
+Leases go first (they protect the rest), then images; then the garbage collector takes whatever they held.  What stays
+is what somebody labelled to be kept: it is removed by hand, snapshots from the leaves down, and collected again.
+Everything is idempotent: a second run after a crash goes on where the first stopped.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_runner.host.containerd.snapshots import Snapshots
+from kukeon_runner.host.containerd.snapshots import SnapshotInfo, Snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kukeon_runner.host.containerd.client import Namespaced
 
-PASSES_LIMIT = 32
-"""Each pass removes at least the leaves; the collector and other clients may be at work at the same time."""
+PASSES_LIMIT = 8
+"""The second pass finds nothing, unless another client is at work in the namespace at the same time."""
 
 
 async def drain(namespaced: Namespaced, snapshotters: Sequence[str]) -> None:
@@ -39,35 +40,37 @@ async def drain(namespaced: Namespaced, snapshotters: Sequence[str]) -> None:
             await namespaced.images.delete(image.name)
         except errors.NotFound:
             continue
-    for snapshotter in snapshotters:
-        await _remove_snapshots(Snapshots(namespaced.scope, snapshotter))
     for ref in await namespaced.content.ingests():
         await namespaced.content.abort(ref)
-    for blob in await namespaced.content.list():
-        await namespaced.content.delete(blob.digest)
-    await namespaced.leases.collect_garbage()
-
-
-async def _remove_snapshots(snapshots: Snapshots) -> None:
+    every = [Snapshots(namespaced.scope, snapshotter) for snapshotter in snapshotters]
     for _ in range(PASSES_LIMIT):
-        left = await snapshots.list()
-        if not left:
+        await namespaced.leases.collect_garbage()
+        left = [info.name for snapshots in every for info in await _remove(snapshots)]
+        blobs = await namespaced.content.list()
+        if not left and not blobs:
             return
-        children: dict[str, list[str]] = {}
-        for info in left:
-            children.setdefault(info.parent, []).append(info.name)
-        for name in _leaves_first([info.name for info in left], children):
-            try:
-                await snapshots.remove(name)
-            except errors.Conflict:
-                # Somebody put a child on it since we looked; the next pass sees it.
-                continue
-    names = ", ".join(info.name for info in left[:5])
+        for blob in blobs:
+            await namespaced.content.delete(blob.digest)
     raise errors.Conflict(
-        f"cannot empty namespace {snapshots.scope.namespace!r}: {len(left)} snapshots of {snapshots.snapshotter!r} "
-        f"stay in use ({names})",
+        f"cannot empty namespace {name!r}: {len(left)} snapshots and {len(blobs)} blobs come back or stay in use",
         hint="another client of containerd works in this namespace; stop it and try again",
     )
+
+
+async def _remove(snapshots: Snapshots) -> tuple[SnapshotInfo, ...]:
+    """Remove every snapshot that can be removed, give the others to the collector, and return what was there."""
+    found = await snapshots.list()
+    children: dict[str, list[str]] = {}
+    for info in found:
+        children.setdefault(info.parent, []).append(info.name)
+    for name in _leaves_first([info.name for info in found], children):
+        try:
+            await snapshots.remove(name)
+        except errors.Conflict:
+            # A child that only containerd's bookkeeping remembers, or one made since we looked.
+            with contextlib.suppress(errors.NotFound):
+                await snapshots.clear_labels(name)
+    return found
 
 
 def _leaves_first(names: Sequence[str], children: dict[str, list[str]]) -> list[str]:

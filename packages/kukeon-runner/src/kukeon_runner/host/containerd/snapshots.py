@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from kukeon_api import errors
 from kukeon_runner.host.containerd import values
@@ -23,7 +24,8 @@ VIEW = Rpc(_SERVICE + "View", pb.PrepareSnapshotRequest, pb.SnapshotMounts)
 MOUNTS = Rpc(_SERVICE + "Mounts", pb.SnapshotKeyRequest, pb.SnapshotMounts)
 COMMIT = Rpc(_SERVICE + "Commit", pb.CommitSnapshotRequest, Empty)
 REMOVE = Rpc(_SERVICE + "Remove", pb.SnapshotKeyRequest, Empty)
-STAT = Rpc(_SERVICE + "Stat", pb.SnapshotKeyRequest, pb.StatSnapshotResponse)
+STAT = Rpc(_SERVICE + "Stat", pb.SnapshotKeyRequest, pb.SnapshotBox)
+UPDATE = Rpc(_SERVICE + "Update", pb.UpdateSnapshotRequest, pb.SnapshotBox)
 LIST = Rpc(_SERVICE + "List", pb.ListSnapshotsRequest, pb.ListSnapshotsResponse)
 USAGE = Rpc(_SERVICE + "Usage", pb.SnapshotKeyRequest, pb.SnapshotUsageResponse)
 
@@ -103,12 +105,23 @@ class Snapshots:
         await self.scope.unary(COMMIT, request, f"commit snapshot {key!r} as {name!r}")
 
     async def remove(self, key: str) -> bool:
-        """Remove a snapshot; say whether it was there.  Raises Conflict while it has children."""
+        """Remove a snapshot; say whether it was there.  Raises Conflict while it has children.
+
+        A snapshot whose child was taken by the garbage collector keeps a note of it for ever and is refused too
+        (containerd issue 11908); the collector alone can remove it.
+        """
         try:
             await self.scope.unary(REMOVE, self._key(key), f"remove snapshot {key!r}")
         except errors.NotFound:
             return False
         return True
+
+    async def clear_labels(self, key: str) -> None:
+        """Take all labels off a snapshot, also those that hold it for the collector."""
+        request = pb.UpdateSnapshotRequest(
+            snapshotter=self.snapshotter, info=pb.SnapshotInfo(name=key), update_mask=FieldMask(paths=["labels"])
+        )
+        await self.scope.unary(UPDATE, request, f"take the labels off snapshot {key!r}")
 
     async def find(self, key: str) -> SnapshotInfo | None:
         """Return the snapshot, or None."""

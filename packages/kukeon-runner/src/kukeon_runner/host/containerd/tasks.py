@@ -156,7 +156,14 @@ class Tasks:
         Raises TaskNotFound when there is none, Conflict while it runs.
         """
         request = pb.TaskRequest(container_id=id_)
-        answer = await self.scope.unary(DELETE, request, f"delete task {id_!r}")
+        try:
+            answer = await self.scope.unary(DELETE, request, f"delete task {id_!r}")
+        except errors.HostError as error:
+            # containerd answers "unknown" for a running task; only its state tells this from real trouble.
+            state = await self.find(id_)
+            if state is None or state.status is TaskStatus.STOPPED:
+                raise
+            raise errors.Conflict(error.message) from error
         return Exit(answer.exit_status, values.time_of(answer.exited_at))
 
     async def pids(self, id_: str) -> tuple[int, ...]:

@@ -76,7 +76,11 @@ def pause(place: Place, container_id: str) -> dict[str, Any]:
     document = _skeleton(place, container_id)
     document["process"] |= {"args": list(PAUSE_ARGS), "env": [], "cwd": "/"}
     document["root"] = {"path": "rootfs", "readonly": True}
-    document["mounts"] = [_mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev")]
+    # runc makes device nodes in /dev, which a read-only root refuses, so even this one gets a tmpfs there.
+    document["mounts"] = [
+        _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+        _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=64k"),
+    ]
     document["process"]["user"] = {"uid": 65534, "gid": 65534}
     return document
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kukeon_api import errors, manifest, model
+from kukeon_api import errors, manifest, model, normalise
 from kukeon_runner import diff, observed
 from kukeon_runner.controller.base import Base
 from kukeon_runner.together import together
@@ -41,7 +41,7 @@ class Apply(Base):
         return model.ApplyDocumentsResult(resources=tuple(results))
 
     async def _apply(self, document: manifest.Document, limit: asyncio.Semaphore) -> model.ApplyResourceResult:
-        doc = document.doc
+        doc = normalise.normalise(document.doc)
         about = {"index": document.index, "kind": doc.kind, "name": doc.metadata.name}
         async with limit:
             try:

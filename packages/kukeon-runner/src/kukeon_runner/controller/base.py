@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from kukeon_api import errors, model
+from kukeon_api import errors, model, normalise, rules
 
 if TYPE_CHECKING:
     from kukeon_runner.runner import Runner
+
+D = TypeVar("D", bound=model.Doc)
 
 
 class Base:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
+
+    def accepted(self, doc: D) -> D:
+        """`doc` in normal form. Raises InvalidManifest with every problem: a program's document met no parser."""
+        rules.check(doc)
+        return normalise.normalise(doc)
 
     def changeable(self, ref: model.Ref) -> model.Ref:
         """`ref`, unless it is in the realm that belongs to kukeon itself."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Cells(Base):
     async def create_cell(self, doc: model.CellDoc) -> model.CreateCellResult:
         """Have the cell and start it. One that exists keeps its spec. Raises StackNotFound and its parents' kin."""
-        ref = self.changeable(model.ref_of(doc))
+        doc = self.accepted(doc)
+        ref = model.ref_of(doc)
         stored, new = await self.runner.cells.register(doc)
         outcome = await self.runner.cells.start(ref)
         pre, post, site = outcome.pre, outcome.post, outcome.site

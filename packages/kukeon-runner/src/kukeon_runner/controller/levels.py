@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 class Levels(Base):
     async def create_realm(self, doc: model.RealmDoc) -> model.CreateRealmResult:
         """Have the realm. One that exists is ensured, and keeps its spec."""
-        self.changeable(model.ref_of(doc))
-        found = await self.runner.realms.converge(doc, update=False)
+        found = await self.runner.realms.converge(self.accepted(doc), update=False)
         return model.CreateRealmResult(
             realm=found.doc,
             metadata_exists_pre=found.existed,
@@ -31,8 +30,7 @@ class Levels(Base):
 
     async def create_space(self, doc: model.SpaceDoc) -> model.CreateSpaceResult:
         """Have the space. Raises RealmNotFound."""
-        self.changeable(model.ref_of(doc))
-        found = await self.runner.spaces.converge(doc, update=False)
+        found = await self.runner.spaces.converge(self.accepted(doc), update=False)
         return model.CreateSpaceResult(
             space=found.doc,
             metadata_exists_pre=found.existed,
@@ -48,8 +46,7 @@ class Levels(Base):
 
     async def create_stack(self, doc: model.StackDoc) -> model.CreateStackResult:
         """Have the stack. Raises RealmNotFound or SpaceNotFound."""
-        self.changeable(model.ref_of(doc))
-        found = await self.runner.stacks.converge(doc, update=False)
+        found = await self.runner.stacks.converge(self.accepted(doc), update=False)
         return model.CreateStackResult(
             stack=found.doc,
             metadata_exists_pre=found.existed,

@@ -32,6 +32,8 @@ class Upkeep(Base):
     async def _refresh(self, kind: str, refresh: Callable[[model.Ref], Coroutine[Any, Any, object]]) -> None:
         for doc in self.runner.context.store.docs(kind):
             ref = model.ref_of(doc)
+            if self.runner.context.lock.locked(ref):
+                continue  # a verb is at work, which stores what it leaves
             try:
                 await refresh(ref)
             except errors.NotFound:

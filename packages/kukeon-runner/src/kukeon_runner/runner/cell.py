@@ -149,9 +149,7 @@ class Cells:
             return Outcome(doc, site, pre, post, len(steps))
 
     async def refresh(self, ref: model.Ref) -> model.CellDoc | None:
-        """Store what is observed now; None when the cell is gone or a verb is at work on it, which will store it."""
-        if self.context.lock.locked(ref):
-            return None
+        """Store what is observed now, once no verb is at work on the cell; None when it is gone."""
         async with self.context.lock(ref):
             doc = self.find(ref)
             if doc is None:

@@ -15,7 +15,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from kukeon_api.model import Ref
 
 ContainerdMode = Literal["system", "embedded"]
+
+Answers: TypeAlias = "Callable[[str], Awaitable[bool]]"
+"""Tells whether a containerd replies on the socket of that path."""
 
 SPACE_PREFIX_LENGTH = 24
 """The subnet of a space: room for 253 cells."""
@@ -231,9 +234,7 @@ def _write(instance: Instance, gid: int, how: Callable[..., None]) -> None:
         how(fd, Path(layout.instance_file("")).name, content, gid=gid)
 
 
-async def decide_containerd(
-    instance: Instance, options: Options, answers: Callable[[str], Awaitable[bool]], embedded_socket: str
-) -> Instance:
+async def decide_containerd(instance: Instance, options: Options, answers: Answers, embedded_socket: str) -> Instance:
     """Return `instance` with its containerd, deciding and recording it if this is the first start.
 
     `answers` tells whether a containerd replies on a socket; `embedded_socket` is where one of our own would listen.
@@ -263,17 +264,15 @@ async def decide_containerd(
 def _verify_containerd(instance: Instance, recorded: Containerd, options: Options) -> None:
     if options.containerd == "auto":
         return
-    asked = f"{options.containerd}"
-    same = recorded.mode == options.containerd
-    if same and options.containerd == "system" and options.containerd_socket:
-        same = recorded.socket == options.containerd_socket
-        asked = f"system on {options.containerd_socket}"
-    if not same:
-        raise errors.InstanceMismatch(
-            f"cannot use another containerd for run path {instance.run_path!r}: its cells live in"
-            f" '{recorded.mode} on {recorded.socket}', asked for {asked!r}",
-            hint=f"start with `--containerd {recorded.mode}` or `--containerd auto`, or give another run path",
-        )
+    socket = options.containerd_socket if options.containerd == "system" else ""
+    if options.containerd == recorded.mode and socket in ("", recorded.socket):
+        return
+    asked = f"{options.containerd} on {socket}" if socket else options.containerd
+    raise errors.InstanceMismatch(
+        f"cannot use another containerd for run path {instance.run_path!r}: its cells live in"
+        f" '{recorded.mode} on {recorded.socket}', asked for {asked!r}",
+        hint=f"start with `--containerd {recorded.mode}` or `--containerd auto`, or give another run path",
+    )
 
 
 def _is_socket(path: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import kukeon_cni
 from kukeon_api import errors, model
 from kukeon_api.model import Ref
 from kukeon_runner import bootstrap
@@ -126,7 +127,7 @@ async def test_what_could_not_be_made_is_a_row_of_its_own(runner: Runner) -> Non
 
 
 async def test_missing_plugins_are_said_and_do_not_stop_it(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap.kukeon_cni, "DEFAULT_PLUGIN_DIRS", ("/nonexistent",))
+    monkeypatch.setattr(kukeon_cni, "DEFAULT_PLUGIN_DIRS", ("/nonexistent",))
     report = await bootstrap.bootstrap(runner)
     missing = {row.label: row.detail for row in report.missing}
     assert set(missing) == {'CNI plugin "bridge"', 'CNI plugin "host-local"'}

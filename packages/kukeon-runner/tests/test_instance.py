@@ -87,6 +87,7 @@ def test_blank_settings_of_a_new_run_path_are_the_defaults(options: Options) -> 
         {"cgroup_root": "kukeon"},
         {"cgroup_root": "/a/../b"},
         {"cgroup_root": "/a b"},
+        {"cgroup_root": "/kukeon_containerd/x"},
         {"namespace_suffix": ".x"},
         {"namespace_suffix": "x."},
         {"namespace_suffix": "a/b"},

@@ -64,6 +64,18 @@ def test_nothing_fixed_in_the_runtime_directory_looks_like_an_instance_id() -> N
         assert not re.fullmatch("[0-9a-f]{8}", first)
 
 
+def test_the_default_instance_knows_which_entries_of_its_runtime_directory_are_another_ones() -> None:
+    assert not DEFAULT.owns_runtime_entry("0123abcd")
+    for name in ("ns", "shm", "cni", "containerd", "kukeond.sock", ".instance.json", "0123ABCD", "0123abc"):
+        assert DEFAULT.owns_runtime_entry(name)
+    assert OTHER.owns_runtime_entry("0123abcd")
+
+
+def test_an_embedded_containerd_is_in_no_realms_cgroup() -> None:
+    assert DEFAULT.containerd_cgroup == "/kukeon_containerd"
+    assert not DEFAULT.containerd_cgroup.startswith(f"{DEFAULT.cgroup_root}/")
+
+
 @given(layouts, refs)
 def test_every_path_stays_below_its_root(layout: Layout, ref: Ref) -> None:
     directory = layout.directory(ref)

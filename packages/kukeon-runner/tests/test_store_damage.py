@@ -66,7 +66,12 @@ def test_a_corrupt_file_is_named_and_left_alone(
     path = Path(layout.metadata(BAD))
     path.write_bytes(content)
     store = open_store()
-    for access in (lambda: store.load(BAD), lambda: store.find(BAD), lambda: store.save(cell(BAD))):
+    accesses: tuple[Callable[[], object], ...] = (
+        lambda: store.load(BAD),
+        lambda: store.find(BAD),
+        lambda: store.save(cell(BAD)),
+    )
+    for access in accesses:
         with pytest.raises(errors.CorruptMetadata, match="bad/metadata"):
             access()
     assert path.read_bytes() == content

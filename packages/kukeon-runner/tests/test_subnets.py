@@ -8,6 +8,7 @@ import sys
 import threading
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,9 @@ from kukeon_runner import flock
 from kukeon_runner.instance import Instance
 from kukeon_runner.layout import Layout
 from kukeon_runner.subnets import Subnets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WEB, DB, OTHER = Ref("r", "web"), Ref("r", "db"), Ref("other", "web")
 
@@ -114,7 +118,8 @@ def test_a_corrupt_record_stops_its_own_space_alone(
     subnets.allocate(WEB, ())
     write_conflist(layout, WEB, "10.88.0.0/24")
     Path(layout.subnet_file(WEB)).write_text(text)
-    for access in (lambda: subnets.find(WEB), lambda: subnets.allocate(WEB, ())):
+    accesses: tuple[Callable[[], object], ...] = (lambda: subnets.find(WEB), lambda: subnets.allocate(WEB, ()))
+    for access in accesses:
         with pytest.raises(errors.SubnetStateCorrupt, match=r"web/network\.json") as caught:
             access()
         assert "subnetCIDR" in caught.value.hint

@@ -26,6 +26,11 @@ RUNTIME_ROOT = "/run/kukeon"
 """On tmpfs: what lives here must not outlive a reboot. The default instance has it to itself; any other one has a
 directory in it named by its id. An id is eight hex digits, so no fixed name below may be eight hex digits."""
 
+_INSTANCE_ID = re.compile(r"[0-9a-f]{8}")
+
+CONTAINERD_CGROUP_SUFFIX = "_containerd"
+"""No cgroup root may end so, lest one instance's tree be another one's containerd."""
+
 SOCKET_PATH_LIMIT = 107
 """sockaddr_un has room for 108 bytes with the final zero, unix(7)."""
 
@@ -166,6 +171,10 @@ class Layout:
     def runtime_dir(self) -> str:
         return f"{self.runtime_root}/{self.instance.id}" if self.instance.id else self.runtime_root
 
+    def owns_runtime_entry(self, name: str) -> bool:
+        """Whether the entry `name` of the runtime directory is this instance's; others may have theirs in it."""
+        return bool(self.instance.id) or not _INSTANCE_ID.fullmatch(name)
+
     @property
     def owner_file(self) -> str:
         """Says which run path the runtime directory belongs to."""
@@ -232,6 +241,11 @@ class Layout:
     @property
     def containerd_log(self) -> str:
         return f"{self.run_path}/containerd.log"
+
+    @property
+    def containerd_cgroup(self) -> str:
+        """Beside the cells' tree: containerd outlives kukeond, and is no part of what a realm's limits are about."""
+        return f"{self.cgroup_root}{CONTAINERD_CGROUP_SUFFIX}"
 
     # Names that others on the host see.
 

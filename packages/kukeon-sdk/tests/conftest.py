@@ -57,9 +57,7 @@ class Daemon:
         def upload(requests: Any, context: Any) -> Any:
             first = next(requests)
             try:
-                result = self.answers[method.python](
-                    **calls.unpack_args(method, first), tarball=(request.chunk for request in requests)
-                )
+                result = self.answers[method.python](**calls.unpack_args(method, first), tarball=_pieces(requests))
             except Exception as error:
                 self._abort(context, error)
             return calls.pack_reply(method, result)
@@ -80,6 +78,14 @@ class Daemon:
     def restart(self) -> None:
         self.stop()
         self._start()
+
+
+def _pieces(requests: Any) -> Iterator[bytes]:
+    for request in requests:
+        if not request.chunk:
+            return
+        yield request.chunk
+    raise ConnectionError("the upload ended without its end mark")
 
 
 @pytest.fixture

@@ -1,1 +1,3 @@
-"""kukeond: serves the kukeon runner over gRPC."""
+"""kukeond: serves the kukeon runner over gRPC on a unix socket."""
+
+__version__ = "0.1.0"

@@ -45,6 +45,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """Return `text` with every control character but line ends escaped."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def pairs(**values: object) -> str:
     """Return `key=value key="a value"`; values that are None or empty are left out."""
     return " ".join(f"{key}={_value(value)}" for key, value in values.items() if value is not None and value != "")

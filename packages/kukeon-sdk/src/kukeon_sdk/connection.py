@@ -188,6 +188,8 @@ class _Feed:
         try:
             for piece in self._pieces:
                 yield calls.chunk(self._method, piece)
+            # A message without data is the end: the stream's own end looks the same as a hang-up to the daemon.
+            yield calls.chunk(self._method, b"")
         except Exception as error:  # reading failed: the caller gets it, and the daemon must not see a regular end
             self.error = error
             self._call.cancel()

@@ -1,0 +1,75 @@
+"""The account of what the daemon was asked to change: one line per call, never what is inside a document."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from kukeon_api import errors, model
+from kukeon_daemon.logs import pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kukeon_api.methods import Method
+
+log = logging.getLogger("kukeond")
+
+
+def target(arguments: Mapping[str, Any]) -> str:
+    """Return what a call is about, by the names in its arguments."""
+    doc = arguments.get("doc")
+    if doc is not None:
+        try:
+            return str(model.ref_of(doc))
+        except errors.Invalid:  # the controller will say so; a log line serves all the same
+            return str(doc.metadata.name)
+    realm, ref = arguments.get("realm"), arguments.get("ref")
+    return "/".join(part for part in (realm, ref) if part)
+
+
+@contextlib.contextmanager
+def accounted(method: Method, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Log how the call in the block went, and turn what nobody foresaw into `HostError` with an id.
+
+    Calls that change something and calls that fail by our own fault are always logged, others at level debug.
+    """
+    started = time.monotonic()
+
+    def say(level: int, outcome: str, **more: object) -> None:
+        duration = f"{time.monotonic() - started:.3f}s"
+        log.log(
+            level, "%s %s", method.python, pairs(target=target(arguments), duration=duration, outcome=outcome, **more)
+        )
+
+    usual = logging.INFO if method.writes else logging.DEBUG
+    try:
+        yield
+    except errors.HostError as error:
+        say(logging.WARNING, error.kind, error=error)
+        raise
+    except errors.Invalid as error:
+        # What is wrong with an input may quote it, and inputs have secrets.
+        say(usual, error.kind, problems=len(error.problems) or None)
+        raise
+    except errors.KukeonError as error:
+        say(usual, error.kind, error=error)
+        raise
+    except asyncio.CancelledError:
+        say(usual, "cancelled")
+        raise
+    except Exception as error:
+        # A bug: the traceback stays here, the client gets the id to find it by.
+        ident = secrets.token_hex(4)
+        say(logging.ERROR, "internal-error", id=ident)
+        log.exception("internal error %s", ident)
+        raise errors.HostError(
+            f"cannot do {method.name}: internal error {ident}",
+            hint=f"look for {ident} in `kuke daemon logs` and report what stands there",
+            kind=errors.UNKNOWN,
+        ) from error
+    say(usual, "ok")

@@ -1,0 +1,90 @@
+"""The commands of `kukeond` but `supervise`: read the command line, do it, turn errors into words and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+# gRPC installs fork handlers at import; beside other threads they make children crash (grpc/grpc issue 43055).
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+# Its own log goes to stderr past ours.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from kukeon_api import errors
+from kukeon_daemon import config, logs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `kukeond` with `arguments` and return its exit code."""
+    parsed = _parser().parse_args(arguments)
+    flags = {name: value for name, value in vars(parsed).items() if name not in ("command", "run")}
+    try:
+        code: int = parsed.run(flags)
+    except errors.KukeonError as error:
+        sys.stderr.write(f"Error: {logs.printable_lines(str(error))}\n")
+        for problem in error.problems:
+            sys.stderr.write(f"  {logs.printable(str(problem))}\n")
+        if error.hint:
+            sys.stderr.write(f"hint: {error.hint}\n")
+        return error.exit_code
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    # The flags are known before and after the command; the later one wins because nothing is set by default.
+    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument(
+        "--configuration",
+        metavar="FILE",
+        help=f"the settings file (default: {config.DEFAULT_CONFIGURATION}) [{config.CONFIGURATION_VARIABLE}]",
+    )
+    for setting in config.SETTINGS:
+        default = setting.default or f"{config.DEFAULT_SOCKET}, or kukeond.sock in another run path"
+        help_text = f"{setting.help} (default: {default}) [{setting.variable}]".replace("%", "%%")
+        shared.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=help_text)
+    parser = argparse.ArgumentParser(prog="kukeond", parents=[shared], allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, run, text in (
+        ("serve", _serve, "serve in the foreground until SIGTERM"),
+        ("unit", _unit, "print a systemd unit that runs `serve` with the options given here"),
+        ("version", _version, "print the version"),
+    ):
+        command = commands.add_parser(name, parents=[shared], allow_abbrev=False, description=text, help=text)
+        command.set_defaults(run=run)
+    return parser
+
+
+def _serve(flags: dict[str, str]) -> int:
+    settings = config.load(flags, os.environ)
+    logs.configure(settings.log_level)
+    if os.geteuid() != 0:
+        raise errors.MustRunAsRoot(
+            "cannot serve: kukeond must run as root", hint="run `sudo kukeond serve`, or have systemd start it"
+        )
+    from kukeon_daemon import serve
+    from kukeon_runner import open_controller
+
+    asyncio.run(serve.serve(settings, open_controller, lambda: config.load(flags, os.environ).log_level))
+    return 0
+
+
+def _unit(flags: dict[str, str]) -> int:
+    from kukeon_daemon import unit
+
+    config.resolve({**flags}, {}, {}, "")  # a unit with wrong settings would fail at each boot
+    names = {setting.name: setting.flag for setting in config.SETTINGS} | {"configuration": "--configuration"}
+    sys.stdout.write(unit.text([word for name, value in flags.items() for word in (names[name], value)]))
+    return 0
+
+
+def _version(flags: dict[str, str]) -> int:
+    from kukeon_daemon import __version__
+
+    sys.stdout.write(f"kukeond {__version__}\n")
+    return 0

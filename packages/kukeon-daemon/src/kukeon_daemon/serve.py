@@ -1,0 +1,167 @@
+"""`kukeond serve`: take the run path, set the host up, listen, drain at the end; cells keep running without it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kukeon_api import errors
+from kukeon_daemon import background, config, listening, logs, notify
+from kukeon_daemon.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from kukeon_runner.options import Options
+
+log = logging.getLogger("kukeond")
+
+# What a running call may still take once the daemon was told to stop; then it is cancelled.
+GRACE_S = 10.0
+
+
+class Row(Protocol):
+    """One thing that bootstrap looked at or made."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Report(Protocol):
+    """What bootstrap did."""
+
+    @property
+    def rows(self) -> tuple[Any, ...]: ...
+
+
+class Controller(Protocol):
+    """What the daemon needs of a controller besides the methods of the wire."""
+
+    async def bootstrap(self) -> Report: ...
+    async def reconcile(self) -> None: ...
+    async def watch_events(self) -> None: ...
+
+
+class OpenController(Protocol):
+    """`kukeon_runner.open_controller`, or a stand-in."""
+
+    def __call__(self, options: Options) -> AbstractAsyncContextManager[Controller]: ...
+
+
+async def serve(settings: config.Settings, open_controller: OpenController, reload: Callable[[], str]) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP sets the level `reload` returns.
+
+    Raises `Conflict` when another kukeond has the run path or the socket, and whatever opening the host raises.
+    """
+    socket = listening.SocketFile(settings.socket, settings.socket_gid)
+    with _Signals(socket, reload) as signals:
+        listening.check_path(settings.socket)
+        socket.check_free()  # looked at again under the lock; here it spares the host a start in vain
+        notify.status("opening")
+        try:
+            async with open_controller(settings.for_runner()) as controller:
+                notify.status("setting the host up")
+                _log_bootstrap(await controller.bootstrap())
+                await _serve(settings, controller, socket, signals)
+        except asyncio.CancelledError:
+            if not signals.told:
+                raise
+            log.info("stopped before the socket was open")
+
+
+async def _serve(
+    settings: config.Settings, controller: Controller, socket: listening.SocketFile, signals: _Signals
+) -> None:
+    path = settings.socket
+    own = {Path(settings.run_path), Path(config.DEFAULT_SOCKET).parent}
+    listening.make_directory(path.parent, settings.socket_gid, own)
+    with listening.pid_file(listening.pid_path(path)):
+        socket.check_free()
+        server = Server(controller, socket)
+        await server.start()
+        log.info("serving %s", logs.pairs(socket=path, run_path=settings.run_path, pid=os.getpid()))
+        notify.ready(f"serving at {path}")
+        work = [
+            asyncio.create_task(background.keep_running("following events", controller.watch_events), name="events"),
+            asyncio.create_task(notify.keep_alive(), name="watchdog"),
+        ]
+        if settings.reconcile_interval_s > 0:
+            tick = background.every(settings.reconcile_interval_s, "reconcile", controller.reconcile, server.tasks)
+            work.append(asyncio.create_task(tick, name="reconcile"))
+        try:
+            await signals.wait_stop()
+        finally:
+            notify.stopping()
+            for task in work:
+                task.cancel()
+            await asyncio.wait(work, timeout=GRACE_S)
+            await server.stop(GRACE_S)
+            log.info("stopped; cells keep running")
+
+
+def _log_bootstrap(report: Report) -> None:
+    for row in report.rows:
+        missing = str(row.outcome) == "missing"
+        log.log(
+            logging.WARNING if missing else logging.INFO, "%s: %s", row.label, f"{row.outcome} {row.detail}".strip()
+        )
+
+
+class _Signals:
+    """What the process is told from outside."""
+
+    def __init__(self, socket: listening.SocketFile, reload: Callable[[], str]) -> None:
+        self.told = False
+        self._socket = socket
+        self._reload = reload
+        self._stop = asyncio.Event()
+        self._main: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> _Signals:
+        loop = asyncio.get_running_loop()
+        self._main = asyncio.current_task()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._terminate, number)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    async def wait_stop(self) -> None:
+        """Wait until the process is told to stop."""
+        self._main = None  # from here on it stops in order, not by being cancelled
+        await self._stop.wait()
+
+    def _terminate(self, number: signal.Signals) -> None:
+        if self.told:
+            log.warning("%s again: ending at once, calls in flight are lost", number.name)
+            with contextlib.suppress(OSError):
+                self._socket.remove()
+            os._exit(128 + number)
+        log.info("%s: stopping", number.name)
+        self.told = True
+        self._stop.set()
+        if self._main is not None:
+            self._main.cancel()
+
+    def _hang_up(self) -> None:
+        try:
+            level = self._reload()
+        except errors.KukeonError as error:
+            log.warning("SIGHUP: the settings stay as they are: %s", error)
+            return
+        logs.set_level(level)
+        log.info("SIGHUP: log level is %s", level)

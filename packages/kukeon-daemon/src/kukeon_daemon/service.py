@@ -1,0 +1,110 @@
+"""The gRPC service: one adapter between the wire and the controller's methods, driven by the table of methods.
+
+Nothing is decided here. Whatever changes something runs as the daemon's own work: a client that hangs up in the middle
+stops waiting, and the change is carried through. Reading ends with its caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+
+from kukeon_api import calls, errors, methods, status
+from kukeon_daemon import calllog, pages
+from kukeon_daemon.upload import Upload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kukeon_api.methods import Method
+    from kukeon_daemon.tasks import Tasks
+
+# A list of this many items takes tens of milliseconds to encode: too long to keep all other calls waiting.
+LONG_LIST = 200
+
+
+class Service:
+    """Serves `controller`, any object with the methods of the table as coroutines."""
+
+    def __init__(self, controller: object, tasks: Tasks) -> None:
+        self._controller = controller
+        self._tasks = tasks
+
+    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """Return what to add to a grpc.aio server."""
+        handlers = {method.name: self._method_handler(method) for method in methods.METHODS.values()}
+        return grpc.method_handlers_generic_handler(f"{methods.PACKAGE}.{methods.SERVICE}", handlers)
+
+    def _method_handler(self, method: Method) -> Any:
+        if method.upload:
+
+            async def upload(messages: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+                return await _answered(self._upload(method, messages), context)
+
+            return grpc.stream_unary_rpc_method_handler(upload, *_codecs(method))
+
+        async def unary(message: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            return await _answered(self._unary(method, message), context)
+
+        return grpc.unary_unary_rpc_method_handler(unary, *_codecs(method))
+
+    async def _unary(self, method: Method, message: Any) -> Any:
+        try:
+            arguments = calls.unpack_args(method, message)
+            if method.writes:
+                return calls.pack_reply(method, await self._owned(method, arguments))
+            result = await self._do(method, arguments)
+        except errors.Invalid as error:
+            if method.error_in_reply:
+                return calls.pack_error(method, error)
+            raise
+        if not method.paged:
+            return calls.pack_reply(method, result)
+        if len(result) > LONG_LIST:
+            return await asyncio.to_thread(pages.reply, method, result, message.page_token)
+        return pages.reply(method, result, message.page_token)
+
+    async def _upload(self, method: Method, messages: AsyncIterator[Any]) -> Any:
+        first = await anext(aiter(messages), None)
+        if first is None:
+            raise errors.Invalid(f"cannot do {method.name}: the stream has no message")
+        arguments = calls.unpack_args(method, first)
+        upload = Upload()
+        async with asyncio.TaskGroup() as group:
+            feeding = group.create_task(upload.feed(messages))
+            try:
+                result = await self._owned(method, {**arguments, method.upload: upload.pieces()})
+            except errors.KukeonError as error:
+                result = error  # raised below: out of a group it would come in a group
+            feeding.cancel()
+        if isinstance(result, errors.KukeonError):
+            raise result
+        return calls.pack_reply(method, result)
+
+    async def _owned(self, method: Method, arguments: dict[str, Any]) -> Any:
+        name = f"{method.python} {calllog.target(arguments)}".rstrip()
+        return await self._tasks.run(self._do(method, arguments), name)
+
+    async def _do(self, method: Method, arguments: dict[str, Any]) -> Any:
+        with calllog.accounted(method, arguments):
+            # By position: what a parameter is called is the controller's own business.
+            return await getattr(self._controller, method.python)(*(arguments[name] for name, _ in method.params))
+
+
+def _codecs(method: Method) -> tuple[Any, Any]:
+    return calls.args_class(method).FromString, calls.reply_class(method).SerializeToString
+
+
+async def _answered(work: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    """Return what `work` returns; the one place where errors become statuses."""
+    try:
+        return await work
+    except errors.KukeonError as error:
+        await _abort(context, error)
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.KukeonError) -> NoReturn:
+    code, message, detail = status.to_status(error)
+    await context.abort(grpc.StatusCode[code], message, ((status.TRAILER, detail),))

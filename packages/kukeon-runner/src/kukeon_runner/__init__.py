@@ -12,12 +12,12 @@ from kukeon_runner.options import Options
 if TYPE_CHECKING:
     from kukeon_runner.controller import Controller
     from kukeon_runner.opening import open_controller
-    from kukeon_runner.uninstall import uninstall
+    from kukeon_runner.removal import uninstall
 
 _LAZY = {
     "Controller": "kukeon_runner.controller",
     "open_controller": "kukeon_runner.opening",
-    "uninstall": "kukeon_runner.uninstall",
+    "uninstall": "kukeon_runner.removal",
 }
 
 

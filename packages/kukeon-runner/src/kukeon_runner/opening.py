@@ -14,6 +14,7 @@ from kukeon_api import errors, model
 from kukeon_runner import flock, instance
 from kukeon_runner.controller import Controller
 from kukeon_runner.host import linux
+from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.containerd.client import Containerd
 from kukeon_runner.host.embedded import EmbeddedContainerd
 from kukeon_runner.layout import Layout
@@ -53,7 +54,7 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
         if exclusive:
             await linux.prepare(layout)
             if found.containerd is not None and found.containerd.mode == "embedded":
-                await embedded(layout).start()
+                await held.enter_async_context(_running(embedded(layout)))
         containerd = await held.enter_async_context(await _connect(found))
         host = linux.LinuxHost.of(layout, containerd, options.group_gid)
         store = Store(layout, exclusive=exclusive, gid=options.group_gid)
@@ -70,7 +71,21 @@ def embedded(layout: Layout) -> EmbeddedContainerd:
         state=layout.containerd_state,
         socket=layout.containerd_socket,
         log=layout.containerd_log,
+        cgroup=layout.containerd_cgroup,
+        cgroups=Cgroups.detect(),
     )
+
+
+@contextlib.asynccontextmanager
+async def _running(containerd: EmbeddedContainerd) -> AsyncIterator[None]:
+    """Have `containerd` running, also when it dies meanwhile; it stays behind at the end, with the cells in it."""
+    await containerd.start()
+    supervisor = asyncio.create_task(containerd.supervise(), name="supervise containerd")
+    try:
+        yield
+    finally:
+        supervisor.cancel()
+        await asyncio.wait({supervisor})
 
 
 async def _connect(found: instance.Instance) -> Containerd:

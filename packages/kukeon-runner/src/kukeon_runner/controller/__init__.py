@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kukeon_runner.bootstrap import BootstrapReport, bootstrap
 from kukeon_runner.controller.apply import Apply
 from kukeon_runner.controller.cells import Cells
@@ -33,7 +35,10 @@ class Controller(Levels, Cells, Containers, Images, Apply, Upkeep):
 
     async def bootstrap(self) -> BootstrapReport:
         """Have everything that must be there before the first cell; idempotent."""
-        return await bootstrap(self.runner)
+        report = await bootstrap(self.runner)
+        missing = tuple(f"{row.label} is missing: {row.detail}" for row in report.missing)
+        self._about = msgspec.structs.replace(self._about, warnings=missing)
+        return report
 
 
 __all__ = ["BootstrapReport", "Controller"]

@@ -42,17 +42,17 @@ class Apply(Base):
 
     async def _apply(self, document: manifest.Document, limit: asyncio.Semaphore) -> model.ApplyResourceResult:
         doc = normalise.normalise(document.doc)
-        about = {"index": document.index, "kind": doc.kind, "name": doc.metadata.name}
+        result = model.ApplyResourceResult(
+            index=document.index, kind=doc.kind, name=doc.metadata.name, action=model.ApplyAction.FAILED
+        )
         async with limit:
             try:
                 self.changeable(model.ref_of(doc))
                 action, changes = await self._verb(doc)
             except errors.KukeonError as error:
                 details = {"kind": error.kind, "hint": error.hint}
-                return model.ApplyResourceResult(
-                    **about, action=model.ApplyAction.FAILED, error=str(error), details=details
-                )
-        return model.ApplyResourceResult(**about, action=action, changes=tuple(changes))
+                return msgspec.structs.replace(result, error=str(error), details=details)
+        return msgspec.structs.replace(result, action=action, changes=tuple(changes))
 
     def _verb(self, doc: model.Doc) -> Coroutine[Any, Any, Applied]:
         match doc:

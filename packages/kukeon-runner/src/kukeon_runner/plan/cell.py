@@ -44,7 +44,7 @@ RUNS = frozenset({observed.TaskStatus.RUNNING, observed.TaskStatus.PAUSED, obser
 
 @dataclass(frozen=True)
 class End:
-    """How to end a task: the signal (empty: the image's, else SIGTERM), the time until SIGKILL, whether to delete it."""
+    """How to end a task: signal (empty: the image's, else SIGTERM), time until SIGKILL, and whether to delete it."""
 
     signal: str = ""
     grace_s: float = STOP_GRACE_S
@@ -87,7 +87,8 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     ended = draft.steps(StopTask, DeleteTask)
     attached = seen.address if seen.pinned else None
     detach = None
-    if seen.network_residue and attached is None:
+    if attached is None and (seen.network_residue or seen.pinned):
+        # An ADD that a crash cut short may have left an interface behind the pin that no record tells of.
         detach = draft.add(_detach(site, seen), *ended)
     pins = None if seen.pinned else draft.add(PinNamespaces(site.pins, site.ref.cell), detach, *ended)
     attach: AttachNetwork | None = None

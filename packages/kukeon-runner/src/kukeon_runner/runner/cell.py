@@ -257,6 +257,9 @@ class Cells:
         self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit]
     ) -> model.CellDoc:
         status = derive.cell(doc, site, seen, exits, self.context.now())
+        if seen.cgroup and not status.subtree_controllers:
+            controllers = await self.context.host.kernel.controllers(site.cgroup)
+            status = msgspec.structs.replace(status, subtree_controllers=controllers)
         return await self.context.save(msgspec.structs.replace(doc, status=status))
 
 

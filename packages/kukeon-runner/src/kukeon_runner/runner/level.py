@@ -67,8 +67,15 @@ class Level(abc.ABC, Generic[D]):
     def complete(self, ref: model.Ref, doc: D) -> D:
         """`doc` with the fields that the server fills in."""
 
-    def status(self, doc: D, post: Mapping[str, bool]) -> dict[str, Any]:
-        """Further fields of the status of a resource that is made."""
+    async def _status(self, doc: D, found: Mapping[str, bool]) -> dict[str, Any]:
+        """The fields of the status that say what was `found` of the pieces."""
+        cgroup = self.context.layout.cgroup(model.ref_of(doc))
+        controllers = await self.context.host.kernel.controllers(cgroup) if found["cgroup"] else ()
+        fields = {"cgroup_path": cgroup, "cgroup_ready": found["cgroup"], "subtree_controllers": controllers}
+        return fields | self.status(found)
+
+    def status(self, found: Mapping[str, bool]) -> dict[str, Any]:
+        """Further such fields, of one kind only."""
         return {}
 
     def find(self, ref: model.Ref) -> D | None:
@@ -121,7 +128,8 @@ class Level(abc.ABC, Generic[D]):
             await self._save(doc, failed | {"message": derive.one_line(error)})
             raise
         state = _state(doc, "Ready" if all(post.values()) else "Unknown")
-        after = await self._save(doc, {"state": state, "reason": "", "message": ""} | self.status(doc, post))
+        found = {"state": state, "reason": "", "message": "", "observed_generation": doc.metadata.generation}
+        after = await self._save(doc, found | await self._status(doc, post))
         changed = after.spec != stored.spec or after.metadata.labels != stored.metadata.labels or pre != post
         return Converged(after, existed, pre, post, changed)
 
@@ -137,7 +145,7 @@ class Level(abc.ABC, Generic[D]):
             state = _state(doc, "Ready" if all(found.values()) else "Unknown")
             if doc.status.state == _state(doc, "Failed") and not all(found.values()):
                 state = doc.status.state
-            return await self._save(doc, {"state": state} | self.status(doc, found))
+            return await self._save(doc, {"state": state} | await self._status(doc, found))
 
     async def delete(self, ref: model.Ref, *, cascade: bool) -> Deleted[D]:
         """Remove the resource; with `cascade` its children first, all at once.

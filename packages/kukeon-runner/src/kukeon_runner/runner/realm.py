@@ -40,12 +40,8 @@ class Realms(Level[model.RealmDoc]):
             ),
         )
 
-    def status(self, doc: model.RealmDoc, post: Mapping[str, bool]) -> dict[str, Any]:
-        return {
-            "cgroup_path": self.context.layout.cgroup(model.ref_of(doc)),
-            "cgroup_ready": post["cgroup"],
-            "containerd_namespace_ready": post["namespace"],
-        }
+    def status(self, found: Mapping[str, bool]) -> dict[str, Any]:
+        return {"containerd_namespace_ready": found["namespace"]}
 
     def namespace(self, realm: str) -> str:
         """The containerd namespace of an existing realm. Raises RealmNotFound."""

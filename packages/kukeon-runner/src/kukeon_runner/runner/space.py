@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +14,6 @@ from kukeon_runner.firewall import BridgeNet
 from kukeon_runner.runner.level import Level, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from ipaddress import IPv4Network
 
 
@@ -42,9 +41,6 @@ class Spaces(Level[model.SpaceDoc]):
                 partial(host.kernel.remove_cgroup, cgroup),
             ),
         )
-
-    def status(self, doc: model.SpaceDoc, post: Mapping[str, bool]) -> dict[str, Any]:
-        return {"cgroup_path": self.context.layout.cgroup(model.ref_of(doc)), "cgroup_ready": post["cgroup"]}
 
     async def network_exists(self, ref: model.Ref) -> bool:
         """Whether the network is described as it should be and its bridge is there."""

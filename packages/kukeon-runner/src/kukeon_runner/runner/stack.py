@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kukeon_api import model
 from kukeon_runner.runner.level import Level, Piece
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Stacks(Level[model.StackDoc]):
@@ -31,6 +27,3 @@ class Stacks(Level[model.StackDoc]):
                 partial(host.kernel.remove_cgroup, cgroup),
             ),
         )
-
-    def status(self, doc: model.StackDoc, post: Mapping[str, bool]) -> dict[str, Any]:
-        return {"cgroup_path": self.context.layout.cgroup(model.ref_of(doc)), "cgroup_ready": post["cgroup"]}

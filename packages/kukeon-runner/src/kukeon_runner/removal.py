@@ -40,8 +40,8 @@ async def uninstall(options: Options) -> tuple[Row, ...]:
     rows = await _realms(options)
     layout = Layout(found)
     if found.containerd is not None and found.containerd.mode == "embedded":
-        await embedded(layout).stop()
-        rows.append(Row("containerd", "stopped"))
+        await embedded(layout).destroy()
+        rows.append(Row("containerd", "removed"))
     await nftables.remove(layout.nft_table)
     rows.append(Row(f"nft table {layout.nft_table!r}", "removed"))
     rows += await asyncio.to_thread(_files, layout)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -310,3 +312,60 @@ def test_memory_and_disk_always_agree(tmp_path_factory: pytest.TempPathFactory, 
         for scope in {ref for _, ref in steps}:
             assert store.docs(kind, scope) == disk.docs(kind, scope)
             assert store.children(scope) == disk.children(scope)
+
+
+def test_a_failed_delete_leaves_memory_and_disk_agreed(
+    store: Store, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = store.save(cell())
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    for call in ("rename", "fsync"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, fail)
+            with pytest.raises(errors.HostError, match="input/output"):
+                store.delete(CELL)
+        assert store.find(CELL) == Store(layout).find(CELL)
+    # The rename had happened before the directory could not be synced: gone is gone.
+    assert store.find(CELL) is None
+    assert store.save(cell()).status.created_at != stored.status.created_at
+
+
+def test_a_failed_save_leaves_memory_and_disk_agreed(
+    store: Store, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    for ref in (CELL, Ref("r", "s", "t", "new")):
+        for call in ("open", "write", "rename", "fsync"):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, call, fail)
+                with pytest.raises(errors.HostError):
+                    store.save(cell(ref))
+            assert store.docs("Cell") == Store(layout).docs("Cell")
+            assert store.children(CELL.parent) == Store(layout).children(CELL.parent)
+        store.save(cell(ref))
+
+
+def test_a_group_gets_what_root_alone_had(layout: Layout) -> None:
+    gid = os.getgid() + 4711 if os.geteuid() == 0 else os.getgid()
+    Store(layout).save(cell())
+    log = Path(layout.container_log(CELL.child("main")))
+    log.parent.mkdir(mode=0o700)
+    log.touch(mode=0o640)
+    private = Path(layout.containerd_root, "private")
+    private.mkdir(parents=True, mode=0o700)
+    (log.parent / "link").symlink_to(private)
+    store = Store(layout, exclusive=True, gid=gid)
+    assert store.load(CELL)
+    for path in (Path(layout.run_path), Path(layout.metadata(CELL)), log, log.parent, Path(layout.data)):
+        assert path.stat().st_gid == gid, path
+    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o2750
+    assert stat.S_IMODE(log.stat().st_mode) == 0o640
+    assert private.stat().st_gid == os.getgid()
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    store.save(cell(Ref("r", "s", "t", "new")))
+    assert Path(layout.metadata(Ref("r", "s", "t", "new"))).stat().st_gid == gid

@@ -47,7 +47,10 @@ def cell(
 ) -> model.CellStatus:
     """The status of `doc` after what was `seen`; `exits` are ends of deleted tasks, by containerd id."""
     before = {each.name: each for each in doc.status.containers}
-    containers = tuple(container(before.get(each.id), each, site, seen, exits, now) for each in doc.spec.containers)
+    down = doc.status.desired is model.DesiredState.STOPPED
+    containers = tuple(
+        container(before.get(each.id), each, site, seen, exits, now, wanted_down=down) for each in doc.spec.containers
+    )
     state = cell_state(doc, site, seen, containers)
     status = msgspec.structs.replace(
         doc.status,
@@ -73,7 +76,7 @@ def cell_state(
     roots = {each.id for each in doc.spec.containers if each.root}
     workloads = [each.state for each in containers if each.name not in roots]
     if not workloads:
-        workloads = [_state_of(seen.containers.get(site.root_id), stopped=stopped)]
+        workloads = [_state_of(seen.containers.get(site.root_id), wanted_down=stopped)]
     active = [each for each in workloads if each in ACTIVE]
     if doc.status.state is model.CellState.FAILED and not active:
         return model.CellState.FAILED
@@ -97,13 +100,15 @@ def container(
     seen: observed.Cell,
     exits: Mapping[str, observed.Exit],
     now: dt.datetime,
+    *,
+    wanted_down: bool = False,
 ) -> model.ContainerStatus:
     """The status of one container, carrying on what was known `before`."""
     identity = site.container_id(spec.id, root=spec.root)
     found = seen.containers.get(identity)
     status = before or model.ContainerStatus(name=spec.id)
     ended = exits.get(identity) or (found.task.exit if found and found.task else None)
-    state = _state_of(found, stopped=False)
+    state = _state_of(found, wanted_down=wanted_down)
     changes: dict[str, object] = {"id": identity, "state": state}
     if found is not None and found.recorded and status.created_at is None:
         changes["created_at"] = now
@@ -120,15 +125,17 @@ def container(
     return msgspec.structs.replace(status, **changes)
 
 
-def _state_of(found: observed.Container | None, *, stopped: bool) -> model.ContainerState:
+def _state_of(found: observed.Container | None, *, wanted_down: bool) -> model.ContainerState:
     if found is None or not found.recorded:
         return model.ContainerState.NOT_CREATED
     if found.task is None:
         return model.ContainerState.STOPPED
-    if found.task.status is TaskStatus.STOPPED:
-        failed = not stopped and found.task.exit is not None and found.task.exit.code != 0
-        return model.ContainerState.ERROR if failed else model.ContainerState.EXITED
-    return _OF_TASK[found.task.status]
+    if found.task.status is not TaskStatus.STOPPED:
+        return _OF_TASK[found.task.status]
+    if wanted_down:
+        return model.ContainerState.STOPPED  # ended because it was asked to, whatever its code
+    failed = found.task.exit is not None and found.task.exit.code != 0
+    return model.ContainerState.ERROR if failed else model.ContainerState.EXITED
 
 
 def signal_name(code: int) -> str:

@@ -83,6 +83,11 @@ class Cgroups:
         for hierarchy in self.hierarchies:
             hierarchy.attach(parts, pid)
 
+    def process_files(self, path: str) -> tuple[Path, ...]:
+        """Return the files into which a process writes its pid to join the group, one for each hierarchy."""
+        parts = cgroups_tree.check_path(path)
+        return tuple(hierarchy.place(parts) / "cgroup.procs" for hierarchy in self.hierarchies)
+
     def kill(self, path: str, *, timeout_s: float = 10.0) -> None:
         """Kill every process in the group and below and wait until they are gone; an absent group has none.
 

@@ -39,6 +39,8 @@ CONFIG_TYPES = frozenset(
     }
 )
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+ZSTD_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
+DOCKER_ZSTD_LAYER = f"{DOCKER_LAYER}.zstd"
 LAYER_TYPES = frozenset(
     {
         f"application/vnd.oci.image.layer.{kind}v1.tar{suffix}"

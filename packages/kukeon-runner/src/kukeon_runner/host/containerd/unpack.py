@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ async def _unpack_layer(leased: Namespaced, layer: Descriptor, diff_id: str, par
             raise errors.InvalidArchive(
                 f"cannot use the image: layer {layer.digest} unpacks to {applied.digest}, its config says {diff_id}"
             )
-        await leased.snapshots.commit(chain_id, key, {REF_LABEL: chain_id})
+        await leased.snapshots.commit(chain_id, key)
     except BaseException as error:
         with contextlib.suppress(errors.KukeonError):
             await leased.snapshots.remove(key)
@@ -80,6 +81,9 @@ async def _unpack_layer(leased: Namespaced, layer: Descriptor, diff_id: str, par
 
 
 async def _apply(leased: Namespaced, layer: Descriptor, mounts: Sequence[Mount]) -> Descriptor:
+    if layer.media_type == documents.DOCKER_ZSTD_LAYER:
+        # containerd 1.6 unpacks zstd under the OCI name of the type only.
+        layer = dataclasses.replace(layer, media_type=documents.ZSTD_LAYER)
     try:
         return await leased.diff.apply(layer, mounts)
     except (errors.HostError, errors.Invalid, errors.Unsupported) as error:

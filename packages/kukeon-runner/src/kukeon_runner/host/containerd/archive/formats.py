@@ -24,7 +24,7 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 
 _CONFIG_NAME = re.compile(r"([0-9a-f]{64})\.json")
-_COMPRESSIONS = {b"\x1f\x8b": ".gzip", b"\x28\xb5\x2f\xfd": ".zstd"}
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +75,7 @@ def _layout(contents: Contents) -> tuple[Offered, ...]:
         raise invalid("it is an OCI layout without index.json")
     entries = documents.parse_index(contents.documents["index.json"], "index.json")
     return tuple(
-        Offered(
-            (names.name_of(entry.descriptor.annotations, entry.descriptor.digest),),
-            dataclasses.replace(entry.descriptor, annotations={}),
-        )
+        Offered((names.name_of(entry.descriptor.annotations, entry.descriptor.digest),), entry.descriptor)
         for entry in entries
     )
 
@@ -128,7 +125,6 @@ def docker_manifest(config: StoredFile, layers: list[StoredFile]) -> bytes:
 
 
 def _layer_type(head: bytes) -> str:
-    for magic, suffix in _COMPRESSIONS.items():
-        if head.startswith(magic):
-            return documents.DOCKER_LAYER + suffix
-    return documents.DOCKER_LAYER
+    if head.startswith(_ZSTD):
+        return documents.ZSTD_LAYER
+    return documents.DOCKER_LAYER + (".gzip" if head.startswith(_GZIP) else "")

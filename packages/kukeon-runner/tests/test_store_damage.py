@@ -86,8 +86,10 @@ def test_a_listing_says_what_it_left_out(
     open_store: Callable[[], Store], layout: Layout, caplog: pytest.LogCaptureFixture
 ) -> None:
     Path(layout.metadata(BAD)).write_bytes(b"{")
-    assert [doc.metadata.name for doc in open_store().docs("Cell")] == ["good"]
-    assert layout.metadata(BAD) in caplog.text
+    store = open_store()
+    for _ in range(3):
+        assert [doc.metadata.name for doc in store.docs("Cell")] == ["good"]
+    assert caplog.text.count(layout.metadata(BAD)) == 1
 
 
 def test_a_repaired_file_is_seen_without_a_restart(open_store: Callable[[], Store], layout: Layout) -> None:

@@ -63,6 +63,7 @@ class Store:
         self._now = now
         self._memory = tree.Memory() if exclusive else None
         self._loaded = False
+        self._logged: set[str] = set()
         # Making and removing directories excludes each other; documents that exist are written side by side.
         self._structure = threading.RLock()
         self._stripes = tuple(threading.RLock() for _ in range(_STRIPES))
@@ -108,10 +109,13 @@ class Store:
     @overload
     def docs(self, kind: str, within: Ref | None = None) -> list[StoredDoc]: ...
     def docs(self, kind: type[Any] | str, within: Ref | None = None) -> Any:
-        """Return the readable documents of a kind, in order; the rest is logged. `scan` returns both."""
+        """Return the readable documents of a kind, in order; what is wrong is logged, once. `scan` returns both."""
         scan: Scan[Any] = self.scan(kind, within)
-        for problem in scan.problems:
-            log.warning("%s", problem)
+        for text in map(str, scan.problems):
+            # Listings are periodic; the same line every time would bury all others.
+            if text not in self._logged:
+                self._logged.add(text)
+                log.warning("%s", text)
         return list(scan.docs)
 
     @overload

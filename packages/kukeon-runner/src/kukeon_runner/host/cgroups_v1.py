@@ -99,7 +99,8 @@ def _use_hierarchy(group: Path) -> None:
 def _inherit_cpuset(parent: Path, group: Path) -> None:
     """Give a cpuset group its parent's processors and memory nodes: a new one has none and takes no process."""
     for name in _CPUSET_FILES:
-        if (tree.read(group / name) or "").strip():
+        own = tree.read(group / name)
+        if own is None or own.strip():
             continue
         inherited = (tree.read(parent / name) or "").strip()
         if not inherited:

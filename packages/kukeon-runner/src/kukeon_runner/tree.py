@@ -186,20 +186,22 @@ class Memory:
                 self._order[depth] = sorted(parts for parts in places if len(parts) == depth)
 
     def get(self, ref: Ref) -> StoredDoc | None:
+        """Return what is remembered of `ref`; ask `unreadable` when that is None."""
         return self._docs.get(ref.parts)
 
     def put(self, ref: Ref, doc: StoredDoc) -> None:
         with self._mutex:
             self._place(ref.parts)
-            self._unreadable.pop(ref.parts, None)
+            # In this order: `get` and `unreadable` take no lock, and between them a resource may not seem absent.
             self._docs[ref.parts] = doc
+            self._unreadable.pop(ref.parts, None)
 
     def put_problem(self, ref: Ref, problem: errors.KukeonError) -> None:
         """Note that the disk must be asked about `ref`."""
         with self._mutex:
             self._place(ref.parts)
-            self._docs.pop(ref.parts, None)
             self._unreadable[ref.parts] = problem
+            self._docs.pop(ref.parts, None)
 
     def drop(self, ref: Ref) -> None:
         with self._mutex:

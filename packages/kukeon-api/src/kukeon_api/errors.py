@@ -302,13 +302,28 @@ def to_api_error(exc: None) -> None: ...
 @overload
 def to_api_error(exc: BaseException) -> APIError: ...
 def to_api_error(exc: BaseException | None) -> APIError | None:
-    """Return `exc` as it travels.  The message is the outermost one; None gives None."""
+    """Return `exc` as it travels.  The message is the outermost one; None gives None.
+
+    Names of files may be bytes that are no Unicode; such text is escaped, because an error must always get through.
+    """
     if exc is None:
         return None
     found = find(exc)
     if found is None:
-        return APIError(kind=UNKNOWN, message=str(exc))
-    return APIError(kind=found.kind, message=str(exc), hint=found.hint, problems=found.problems)
+        return APIError(kind=UNKNOWN, message=_unicode(str(exc)))
+    problems = tuple(_unicode_problem(problem) for problem in found.problems)
+    return APIError(kind=_unicode(found.kind), message=_unicode(str(exc)), hint=_unicode(found.hint), problems=problems)
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _unicode_problem(problem: Problem) -> Problem:
+    texts = {
+        name: _unicode(value) for name in problem.__struct_fields__ if isinstance(value := getattr(problem, name), str)
+    }
+    return msgspec.structs.replace(problem, **texts)
 
 
 @overload

@@ -1,0 +1,109 @@
+"""The table of methods and the generic packing of their messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from kukeon_api import calls, errors, methods, model
+from kukeon_api._pb.kukeon.v1 import service_pb2
+from kukeon_api.methods import METHODS
+
+SERVICE = service_pb2.DESCRIPTOR.services_by_name[methods.SERVICE]
+
+
+def test_the_table_and_the_service_have_the_same_methods() -> None:
+    assert {method.name for method in SERVICE.methods} == METHODS.keys()
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
+def test_parameters_and_results_are_fields_of_the_messages(method: methods.Method) -> None:
+    proto = SERVICE.methods_by_name[method.name]
+    assert proto.input_type.name == f"{method.name}Args"
+    assert proto.output_type.name == f"{method.name}Reply"
+    takes = [name if name != method.upload else "chunk" for name, _ in method.params]
+    takes += ["page_token"] if method.paged else []
+    assert [field.name for field in proto.input_type.fields] == takes
+    gives = [method.listed or "result"]
+    gives += ["next_page_token"] if method.paged else []
+    gives += ["error"] if method.error_in_reply else []
+    assert [field.name for field in proto.output_type.fields] == gives
+    assert proto.output_type.fields[0].message_type.name == method.returns.__name__
+
+
+def test_names() -> None:
+    method = METHODS["CreateRealm"]
+    assert method.python == "create_realm"
+    assert method.full_name == "KukeonV1.CreateRealm"
+    assert method.path == "/kukeon.v1.KukeonV1/CreateRealm"
+    assert methods.METHOD_CREATE_REALM == "KukeonV1.CreateRealm"
+    assert methods.METHOD_PING == "KukeonV1.Ping"
+    assert methods.BY_PYTHON["apply_documents"] is METHODS["ApplyDocuments"]
+    with pytest.raises(AttributeError, match="METHOD_NONSENSE"):
+        _ = methods.METHOD_NONSENSE
+
+
+def test_reading_and_writing_are_told_apart() -> None:
+    looking = {name for name, method in METHODS.items() if not method.writes}
+    assert looking == {name for name in METHODS if name.startswith(("Get", "List", "Ping", "Log"))}
+
+
+REALM = model.RealmDoc(metadata=model.Metadata(name="r"))
+
+
+def travel(message: object) -> object:
+    return type(message).FromString(message.SerializeToString())  # type: ignore[attr-defined]
+
+
+def test_arguments_travel() -> None:
+    method = METHODS["DeleteRealm"]
+    values = {"doc": REALM, "force": True, "cascade": False}
+    assert calls.unpack_args(method, travel(calls.pack_args(method, values))) == values
+
+
+def test_pages_travel() -> None:
+    method = METHODS["ListRealms"]
+    asked = calls.pack_args(method, {}, page_token="7")
+    assert asked.page_token == "7"
+    reply = travel(calls.pack_reply(method, (REALM,), next_page_token="8"))
+    assert calls.unpack_reply(method, reply) == (REALM,)
+    assert calls.next_page_token(reply) == "8"
+    assert calls.unpack_reply(method, travel(calls.pack_reply(method, ()))) == ()
+
+
+def test_results_travel() -> None:
+    method = METHODS["CreateRealm"]
+    result = model.CreateRealmResult(realm=REALM, created=True)
+    assert calls.unpack_reply(method, travel(calls.pack_reply(method, result))) == result
+
+
+def test_all_problems_travel_in_the_reply() -> None:
+    method = METHODS["ApplyDocuments"]
+    problems = [errors.Problem(path=f"spec.x{number}", message="is wrong" * 20) for number in range(200)]
+    sent = travel(calls.pack_error(method, errors.InvalidManifest("invalid manifest", problems=problems)))
+    with pytest.raises(errors.InvalidManifest, match="invalid manifest") as caught:
+        calls.unpack_reply(method, sent)
+    assert list(caught.value.problems) == problems
+    fine = model.ApplyDocumentsResult()
+    assert calls.unpack_reply(method, travel(calls.pack_reply(method, fine))) == fine
+
+
+def test_an_upload_opens_with_its_parameters() -> None:
+    method = METHODS["LoadImage"]
+    first = travel(calls.first_chunk(method, {"realm": "r"}))
+    assert calls.unpack_args(method, first) == {"realm": "r"}
+    assert travel(calls.chunk(method, b"\0\1")).chunk == b"\0\1"  # type: ignore[attr-defined]
+
+
+def test_values_that_cannot_be_sent_are_refused() -> None:
+    with pytest.raises(errors.Invalid, match="cannot send realm_name"):
+        calls.pack_args(METHODS["ListSpaces"], {"realm_name": "\udcff"})
+    with pytest.raises(errors.Invalid, match="cannot send realm_name"):
+        calls.pack_args(METHODS["ListSpaces"], {"realm_name": 7})
+
+
+def test_arguments_that_are_wrong_are_refused_with_their_path() -> None:
+    method = METHODS["GetRealm"]
+    message = calls.args_class(method)()
+    message.doc.metadata.name = "../etc"  # type: ignore[attr-defined]
+    with pytest.raises(errors.Invalid, match=r"metadata\.name: '\.\./etc' is not a name"):
+        calls.unpack_args(method, message)

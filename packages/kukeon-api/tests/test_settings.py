@@ -1,0 +1,107 @@
+"""The settings files of kukeond and kuke, and durations."""
+
+from __future__ import annotations
+
+import pytest
+
+from kukeon_api import duration, errors, manifest, model
+
+
+def test_empty_is_no_settings() -> None:
+    for text in ("", b"", "# nothing\n", "---\n"):
+        assert manifest.parse_server_configuration(text) == model.ServerConfiguration()
+        assert manifest.parse_client_configuration(text) == model.ClientConfiguration()
+
+
+def test_everything_can_be_said() -> None:
+    text = """\
+apiVersion: v1beta1
+kind: ServerConfiguration
+metadata: {name: host}
+spec:
+  socket: /run/x.sock
+  socketGID: 1000
+  runPath: /opt/x
+  containerd: embedded
+  containerdSocket: /run/c.sock
+  logLevel: debug
+  reconcileInterval: 1m30s
+  kukeondImage: x
+  containerdNamespaceSuffix: example.org
+  cgroupRoot: /x/
+  podSubnetCIDR: 10.0.0.0/8
+"""
+    settings = manifest.parse_server_configuration(text)
+    assert settings.spec == model.ServerConfigurationSpec(
+        socket="/run/x.sock",
+        socket_gid=1000,
+        run_path="/opt/x",
+        containerd="embedded",
+        containerd_socket="/run/c.sock",
+        log_level="debug",
+        reconcile_interval="1m30s",
+        kukeond_image="x",
+        containerd_namespace_suffix="example.org",
+        cgroup_root="/x/",
+        pod_subnet_cidr="10.0.0.0/8",
+    )
+    assert manifest.parse_server_configuration(manifest.dump(settings)) == settings  # type: ignore[arg-type]
+
+
+def test_the_envelope_may_be_left_out() -> None:
+    for head in ("", "kind: ''\n", "apiVersion: v7\n", "kind: ClientConfiguration\n"):
+        settings = manifest.parse_client_configuration(f"{head}spec: {{host: unix:///x, logLevel: }}\n")
+        assert settings.spec == model.ClientConfigurationSpec(host="unix:///x")
+
+
+def test_all_problems_at_once() -> None:
+    text = """\
+kind: ClientConfiguration
+spec:
+  socket: run/x
+  bogus: 5
+  socketGID: -1
+  containerd: system1
+  logLevel: loud
+  reconcileInterval: soon
+  containerdNamespaceSuffix: .x
+  cgroupRoot: /
+  podSubnetCIDR: 10.0.0.1/8
+---
+kind: ServerConfiguration
+"""
+    with pytest.raises(errors.ServerConfigurationInvalid, match=r"invalid settings 'k\.yaml': 11 problems") as caught:
+        manifest.parse_server_configuration(text, "k.yaml")
+    assert [(problem.line, problem.path) for problem in caught.value.problems] == [
+        (1, "kind"),
+        (3, "spec.socket"),
+        (4, "spec.bogus"),
+        (5, "spec.socketGID"),
+        (6, "spec.containerd"),
+        (7, "spec.logLevel"),
+        (8, "spec.reconcileInterval"),
+        (9, "spec.containerdNamespaceSuffix"),
+        (10, "spec.cgroupRoot"),
+        (11, "spec.podSubnetCIDR"),
+        (13, ""),
+    ]
+
+
+@pytest.mark.parametrize("text", ["- a", "x", "spec: []", "spec: {host: [a]}", "{", b"\xff"])
+def test_what_is_no_settings_file(text: str | bytes) -> None:
+    with pytest.raises(errors.ClientConfigurationInvalid):
+        manifest.parse_client_configuration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30), ("1m30s", 90), ("1.5h", 5400), ("-1s", -1), ("0", 0), ("+2ms", 0.002), (".5s", 0.5), ("1us", 1e-6)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert duration.parse(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "30", "s", "1d", "1s ", "1 s", "--1s", "1e3s", "9" * 100 + "s"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(errors.Invalid, match="as a duration"):
+        duration.parse(text)

@@ -17,6 +17,7 @@ from kukeon_api.fields import EPOCH, Field, fields_of
 
 if TYPE_CHECKING:
     import enum
+    import re
 
     import msgspec
 
@@ -64,7 +65,31 @@ def encode_time(value: dt.datetime, message: Any) -> None:
 
 def decode_time(message: Any) -> dt.datetime:
     """Read a time; raises OverflowError beyond the years 1 to 9999."""
-    return EPOCH + dt.timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
+    return EPOCH + dt.timedelta(0, message.seconds, message.nanos // 1000)
+
+
+class _Matching(dict[str, bool]):
+    """Remembers which texts match a pattern: the same few names stand in every document of a list.
+
+    What does not match is forgotten, so that nobody fills the memory with it.
+    """
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        super().__init__()
+        self.pattern = pattern
+
+    def __missing__(self, text: str) -> bool:
+        if not self.pattern.match(text):
+            return False
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[text] = True
+        return True
+
+
+_REMEMBERED = 4096
+
+_matching = functools.cache(_Matching)
 
 
 def numbers(choice: type[enum.Enum]) -> dict[Any, int]:
@@ -124,10 +149,13 @@ def _decode_field(field: Field, scope: dict[str, Any]) -> list[str]:
     if field.nested:
         scope[f"decode_{name}"] = decoder(field.item)
     if field.shape == "map":
-        return [f"    {value} = dict(p.{name})"]
+        return [f"    entries = p.{name}", f"    {value} = dict(entries) if entries else {{}}"]
     if field.shape == "list":
         source = f"p.{name}.items" if field.optional else f"p.{name}"
-        made = f"tuple([decode_{name}(each) for each in {source}])" if field.nested else f"tuple({source})"
+        made = f"tuple([decode_{name}(each) for each in items])" if field.nested else "tuple(items)"
+        if not field.optional:
+            return [f"    items = {source}", f"    {value} = {made} if items else ()"]
+        made = made.replace("items", source)
     elif field.nested:
         made = f"decode_{name}(p.{name})"
     elif field.choice:
@@ -142,8 +170,8 @@ def _decode_field(field: Field, scope: dict[str, Any]) -> list[str]:
         made = f"{made} if p.HasField({name!r}) else default_{name}"
     lines = [f"    {value} = {made}"]
     if field.pattern and field.shape == "one":
-        scope[f"match_{name}"] = field.pattern.match
-        condition = f"not match_{name}({value})"
+        scope[f"match_{name}"] = _matching(field.pattern)
+        condition = f"not match_{name}[{value}]"
         if field.optional:
             condition = f"{value} is not None and {condition}"
         elif field.pattern.match(""):

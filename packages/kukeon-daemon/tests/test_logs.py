@@ -93,6 +93,22 @@ async def test_failing_work_is_tried_again_later_and_later(caplog: pytest.LogCap
     assert "containerd is away" in caplog.text
 
 
+async def test_a_group_of_errors_of_ours_needs_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    calls = 0
+
+    async def work() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise asyncio.CancelledError
+        raise ExceptionGroup("several", [errors.Unavailable("containerd is away"), errors.HostError("no disk")])
+
+    with pytest.raises(asyncio.CancelledError):
+        await background.keep_running("events", work, Clock().sleep)
+    assert "containerd is away; no disk" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_stable_run_starts_the_waits_anew() -> None:
     clock = Clock(1.0, 1.0, background.STABLE_S, 1.0)
     with pytest.raises(asyncio.CancelledError):

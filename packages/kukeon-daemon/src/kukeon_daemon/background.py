@@ -7,6 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from kukeon_api import errors
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
@@ -35,7 +37,7 @@ async def keep_running(
             await work()
             log.warning("%s ended, starting it again in %g s", name, delay_s)
         except Exception as error:  # the root of a task: nobody above could do anything about it
-            log.warning("%s failed, starting it again in %g s: %s", name, delay_s, error, exc_info=_unforeseen(error))
+            _log_failure(f"{name} failed, starting it again in {delay_s:g} s", error)
         if now() - started >= STABLE_S:
             delay_s = FIRST_DELAY_S
         await sleep(delay_s)
@@ -57,12 +59,19 @@ async def every(
         try:
             await tasks.run(work(), name)
         except Exception as error:  # the root of a task: nobody above could do anything about it
-            log.warning("%s failed: %s", name, error, exc_info=_unforeseen(error))
+            _log_failure(f"{name} failed", error)
         await sleep(interval_s)
 
 
-def _unforeseen(error: Exception) -> bool:
-    """Tell whether a traceback is of use: an error with words of our own explains itself."""
-    from kukeon_api.errors import KukeonError
+def _log_failure(what: str, error: Exception) -> None:
+    """Log errors of ours by their words, and everything else, which is a bug, with its traceback."""
+    found = _leaves(error)
+    foreseen = all(isinstance(leaf, errors.KukeonError) for leaf in found)
+    log.warning("%s: %s", what, "; ".join(map(str, found)), exc_info=None if foreseen else error)
 
-    return not isinstance(error, KukeonError)
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """Return the errors in a group, of whatever depth; an error that is no group is its own."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 # Pieces in flight between connection and work: enough to keep both busy, few enough to keep memory flat.
-QUEUED_PIECES = 8
+QUEUED_PIECES = 4
 
 
 class Upload:

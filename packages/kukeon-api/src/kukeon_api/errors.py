@@ -24,7 +24,8 @@ class Problem(
 ):
     """One thing wrong with an input: where it is, what is wrong, and what was probably meant.
 
-    `line` counts from 1 (0: unknown), `document` is the 0-based position in the stream (-1: not in a stream).
+    `line` counts from 1 (0: unknown), `document` is the 0-based position in the stream (None: not in a stream),
+    `subject` what the document is, like `Cell "web"`.
     """
 
     source: str = ""
@@ -177,9 +178,11 @@ BRANCHES: tuple[type[KukeonError], ...] = (
 )
 
 
-# One class per wire kind.  They are written as classes so that editors and type checkers know them; there is nothing
-# in them, and `_leaf` checks that name and kind agree by construction (the kind is the class's name).
+# The table: one line per wire kind, which is the name of its class, and its branch.  They are classes and not data so
+# that editors and type checkers know them; there is nothing in them.
 class _Leaf:
+    """Makes the class's name its kind."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.default_kind = cls.__name__  # type: ignore[attr-defined]

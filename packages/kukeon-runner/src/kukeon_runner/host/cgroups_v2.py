@@ -119,12 +119,15 @@ class Unified:
         missing = [name for name in controllers if name not in have]
         if not missing:
             return
+        # Before, not after a refusal: with processes in it the kernel would take cpu, cpuset or pids alone, turn the
+        # root into a threaded domain, and make every group below invalid.
+        if group == self.mountpoint and self._drain():
+            log.info("moved the processes of the cgroup root to /%s", BOOTSTRAP)
         try:
             tree.write(control, _plus(missing))
             return
         except OSError as error:
-            if error.errno == errno.EBUSY and group == self.mountpoint and self._drain():
-                log.info("moved the processes of the cgroup root to /%s", BOOTSTRAP)
+            log.debug("cgroup %r refused %s: %s", str(group), _plus(missing), error.strerror)
         # One refused controller refuses the whole line; what can be had is taken singly.
         for name in missing:
             try:

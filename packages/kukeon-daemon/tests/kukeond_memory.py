@@ -31,6 +31,8 @@ class MemoryController:
         self.realms: dict[str, model.RealmDoc] = {}
         self.cells: tuple[model.CellDoc, ...] = ()
         self.began = asyncio.Event()
+        self.read = asyncio.Event()
+        """Set when an upload was read to its end."""
         self.gate = asyncio.Event()
         self.undone = False
         self.uploads: list[str] = []
@@ -74,6 +76,9 @@ class MemoryController:
         raise ZeroDivisionError("a bug with secret words")
 
     async def apply_documents(self, raw_yaml: bytes) -> model.ApplyDocumentsResult:
+        if raw_yaml == b"fine":
+            actions = (model.ApplyAction.CREATED, model.ApplyAction.FAILED, model.ApplyAction.UNCHANGED)
+            return model.ApplyDocumentsResult(resources=tuple(model.ApplyResourceResult(action=a) for a in actions))
         count = int(raw_yaml)
         raise errors.InvalidManifest(
             f"{count} problems",
@@ -95,6 +100,7 @@ class MemoryController:
         except asyncio.CancelledError:
             self.uploads.append("cancelled")
             raise
+        self.read.set()
         if realm == "slow":
             await self.gate.wait()
         self.uploads.append("complete")

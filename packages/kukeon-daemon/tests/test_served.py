@@ -14,10 +14,11 @@ import pytest
 
 from kukeon_api import calls, errors, methods, model
 from kukeon_daemon import pages
+from kukeon_daemon.upload import QUEUED_PIECES, Upload
 from kukeon_sdk import UnixClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from conftest import Served
 
@@ -114,6 +115,11 @@ class TestAccount:
         client.ping()
         assert self.lines(caplog) == []
 
+    def test_what_apply_did_is_counted(self, client: UnixClient, caplog: pytest.LogCaptureFixture) -> None:
+        client.apply_documents(b"fine")
+        (line,) = self.lines(caplog)
+        assert line.endswith("outcome=ok resources=3 failed=1")
+
     def test_nothing_of_an_input_is_told(self, client: UnixClient, caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(errors.InvalidManifest):
             client.apply_documents(b"3")
@@ -127,7 +133,7 @@ class TestHangUp:
 
     def test_after_a_timeout_the_work_is_finished(self, served: Served, client: UnixClient) -> None:
         with pytest.raises(errors.TimedOut):
-            client.create_realm(realm("slow"), timeout=0.2)
+            client.create_realm(realm("slow"), timeout=1)
         served.wait(served.controller.began)
         served.set(served.controller.gate)
         served.wait_idle()
@@ -154,7 +160,7 @@ class TestHangUp:
     ) -> None:
         caplog.set_level(logging.INFO, "kukeond")
         with pytest.raises(errors.TimedOut):
-            client.create_realm(realm("slow"), timeout=0.2)
+            client.create_realm(realm("slow"), timeout=1)
         served.set(served.controller.gate)
         served.wait_idle()
         (line,) = [record.getMessage() for record in caplog.records if record.name == "kukeond"]
@@ -171,16 +177,38 @@ class TestUpload:
         assert client.load_image("r", data).images == (hashlib.sha256(data).hexdigest(),)
         assert served.controller.uploads == ["complete"]
 
-    def test_a_hang_up_in_the_middle_aborts_it(self, served: Served, client: UnixClient) -> None:
+    def test_a_hang_up_in_the_middle_aborts_it(self, served: Served) -> None:
         def endless() -> Iterator[bytes]:
             while True:
                 yield b"x" * MIB
 
-        with pytest.raises(errors.TimedOut):
-            client.load_image("r", endless(), timeout=0.5)
-        served.wait_idle()
+        self.load_and_hang_up(served, "r", endless(), served.controller.began)
         assert served.controller.uploads == ["aborted"]
         assert served.controller.received
+
+    def test_a_hang_up_after_the_end_does_not(self, served: Served) -> None:
+        self.load_and_hang_up(served, "slow", [b"all of it"], served.controller.read)
+        assert served.controller.uploads == ["complete"]
+
+    @staticmethod
+    def load_and_hang_up(served: Served, realm: str, data: Iterable[bytes], moment: asyncio.Event) -> None:
+        other = UnixClient(str(served.path))
+        caught: list[errors.KukeonError] = []
+
+        def load() -> None:
+            try:
+                other.load_image(realm, data)
+            except errors.KukeonError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        served.wait(moment)
+        other.close()
+        thread.join(WAIT_S)
+        assert isinstance(caught[0], errors.Conflict)
+        served.set(served.controller.gate)
+        served.wait_idle()
 
     def test_reading_that_fails_aborts_it(self, served: Served, client: UnixClient) -> None:
         def broken() -> Iterator[bytes]:
@@ -192,13 +220,6 @@ class TestUpload:
             client.load_image("r", broken())
         served.wait_idle()
         assert served.controller.uploads == ["aborted"]
-
-    def test_a_hang_up_after_the_end_does_not(self, served: Served, client: UnixClient) -> None:
-        with pytest.raises(errors.TimedOut):
-            client.load_image("slow", b"all of it", timeout=0.5)
-        served.set(served.controller.gate)
-        served.wait_idle()
-        assert served.controller.uploads == ["complete"]
 
     def test_a_refusal_in_the_middle_reaches_the_client(self, client: UnixClient) -> None:
         def endless() -> Iterator[bytes]:
@@ -331,6 +352,20 @@ class TestStop:
         assert served.controller.undone
         assert isinstance(caught[0], errors.Unavailable)
         assert "kukeond is stopping" in str(caught[0])
+
+
+async def test_the_end_of_an_upload_gets_through_although_nobody_has_read_yet() -> None:
+    method = methods.METHODS["LoadImage"]
+    sent = [*(b"%d" % number for number in range(QUEUED_PIECES)), b""]
+
+    async def messages() -> AsyncIterator[Any]:
+        for data in sent:
+            yield calls.chunk(method, data)
+        await asyncio.Event().wait()
+
+    upload = Upload()
+    await upload.feed(messages())  # returns, so hanging up now changes nothing
+    assert [piece async for piece in upload.pieces()] == sent[:-1]
 
 
 async def test_no_work_is_taken_after_draining_began() -> None:

@@ -32,10 +32,19 @@ def target(arguments: Mapping[str, Any]) -> str:
     return "/".join(part for part in (realm, ref) if part)
 
 
+def summary(result: object) -> dict[str, object]:
+    """Return what is worth telling of a result: how many documents were applied, and how many were not."""
+    if not isinstance(result, model.ApplyDocumentsResult):
+        return {}
+    failed = sum(resource.action is model.ApplyAction.FAILED for resource in result.resources)
+    return {"resources": len(result.resources), "failed": failed or None}
+
+
 @contextlib.contextmanager
-def accounted(method: Method, arguments: Mapping[str, Any]) -> Iterator[None]:
+def accounted(method: Method, arguments: Mapping[str, Any]) -> Iterator[dict[str, object]]:
     """Log how the call in the block went, and turn what nobody foresaw into `HostError` with an id.
 
+    What the block puts into the dict that it gets is told with its success.
     Calls that change something and calls that fail by our own fault are always logged, others at level debug.
     """
     started = time.monotonic()
@@ -47,8 +56,9 @@ def accounted(method: Method, arguments: Mapping[str, Any]) -> Iterator[None]:
         )
 
     usual = logging.INFO if method.writes else logging.DEBUG
+    more: dict[str, object] = {}
     try:
-        yield
+        yield more
     except errors.HostError as error:
         say(logging.WARNING, error.kind, error=error)
         raise
@@ -72,4 +82,4 @@ def accounted(method: Method, arguments: Mapping[str, Any]) -> Iterator[None]:
             hint=f"look for {ident} in `kuke daemon logs` and report what stands there",
             kind=errors.UNKNOWN,
         ) from error
-    say(usual, "ok")
+    say(usual, "ok", **more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ class Settings:
 def _absolute(text: str) -> str:
     if not text.startswith("/") or "\0" in text:
         raise ValueError("must be an absolute path")
-    return text.rstrip("/") or "/"
+    return os.path.normpath("/" + text.lstrip("/"))  # POSIX lets two leading slashes mean something else
 
 
 def _number(text: str) -> int:

@@ -7,6 +7,7 @@ in a private directory next to the final path; mode and owner are set there, and
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import logging
 import os
@@ -57,7 +58,15 @@ def make_directory(directory: Path, gid: int, own: Collection[Path]) -> None:
     """Create the socket's directory (0750, group `gid`), or keep the one that is there.
 
     A directory that is ours by definition (in `own`) is opened to the group when it still belongs to root's alone.
+    Raises `HostError`.
     """
+    try:
+        _make_directory(directory, gid, own)
+    except OSError as error:
+        raise errors.HostError(f"cannot listen in {str(directory)!r}: {error.strerror}: {error.filename!r}") from error
+
+
+def _make_directory(directory: Path, gid: int, own: Collection[Path]) -> None:
     if not directory.exists():
         directory.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
@@ -68,7 +77,7 @@ def make_directory(directory: Path, gid: int, own: Collection[Path]) -> None:
             return
     found = directory.stat()
     if not stat.S_ISDIR(found.st_mode):
-        raise errors.HostError(f"cannot listen in {str(directory)!r}: it is not a directory")
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(directory))
     if found.st_mode & stat.S_IWOTH:
         log.warning("everybody may write to %s and so replace the socket in it", directory)
     if gid and directory in own and found.st_gid == 0 and not found.st_mode & stat.S_IXOTH:

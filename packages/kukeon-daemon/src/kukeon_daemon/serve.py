@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kukeon_api import errors
 from kukeon_daemon import background, config, listening, logs, notify
 from kukeon_daemon.server import Server
+from kukeon_daemon.tasks import UNDO_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
     from kukeon_runner.options import Options
@@ -26,19 +27,8 @@ log = logging.getLogger("kukeond")
 GRACE_S = 10.0
 
 
-class Row(Protocol):
-    """One thing that bootstrap looked at or made."""
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def outcome(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-
-
 class Report(Protocol):
-    """What bootstrap did."""
+    """What bootstrap did: rows with `label`, `outcome` and `detail`."""
 
     @property
     def rows(self) -> tuple[Any, ...]: ...
@@ -88,25 +78,33 @@ async def _serve(
     with listening.pid_file(listening.pid_path(path)):
         socket.check_free()
         server = Server(controller, socket)
-        await server.start()
-        log.info("serving %s", logs.pairs(socket=path, run_path=settings.run_path, pid=os.getpid()))
-        notify.ready(f"serving at {path}")
-        work = [
-            asyncio.create_task(background.keep_running("following events", controller.watch_events), name="events"),
-            asyncio.create_task(notify.keep_alive(), name="watchdog"),
-        ]
-        if settings.reconcile_interval_s > 0:
-            tick = background.every(settings.reconcile_interval_s, "reconcile", controller.reconcile, server.tasks)
-            work.append(asyncio.create_task(tick, name="reconcile"))
+        work: list[asyncio.Task[Any]] = []
         try:
+            await server.start()
+            log.info("serving %s", logs.pairs(socket=path, run_path=settings.run_path, pid=os.getpid()))
+            notify.ready(f"serving at {path}")
+            work += _background(settings, controller, server)
             await signals.wait_stop()
         finally:
             notify.stopping()
             for task in work:
                 task.cancel()
-            await asyncio.wait(work, timeout=GRACE_S)
+            if work:
+                await asyncio.wait(work, timeout=UNDO_S)
             await server.stop(GRACE_S)
             log.info("stopped; cells keep running")
+
+
+def _background(settings: config.Settings, controller: Controller, server: Server) -> list[asyncio.Task[Any]]:
+    """Start what the daemon does on its own; whoever calls this ends it."""
+    work: dict[str, Coroutine[Any, Any, Any]] = {
+        "events": background.keep_running("following events", controller.watch_events),
+        "watchdog": notify.keep_alive(),
+    }
+    if settings.reconcile_interval_s > 0:
+        interval_s = settings.reconcile_interval_s
+        work["reconcile"] = background.every(interval_s, "reconcile", controller.reconcile, server.tasks)
+    return [asyncio.create_task(each, name=name) for name, each in work.items()]
 
 
 def _log_bootstrap(report: Report) -> None:

@@ -88,9 +88,11 @@ class Service:
         return await self._tasks.run(self._do(method, arguments), name)
 
     async def _do(self, method: Method, arguments: dict[str, Any]) -> Any:
-        with calllog.accounted(method, arguments):
+        with calllog.accounted(method, arguments) as account:
             # By position: what a parameter is called is the controller's own business.
-            return await getattr(self._controller, method.python)(*(arguments[name] for name, _ in method.params))
+            result = await getattr(self._controller, method.python)(*(arguments[name] for name, _ in method.params))
+            account.update(calllog.summary(result))
+            return result
 
 
 def _codecs(method: Method) -> tuple[Any, Any]:

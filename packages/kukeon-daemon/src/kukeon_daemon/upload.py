@@ -22,7 +22,9 @@ class Upload:
     """Hands pieces over from `feed` to `pieces`, in order, at the pace of the slower one."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED_PIECES)
+        # What bounds the queue is the semaphore: the end must fit in at once, whatever waits before it.
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._room = asyncio.Semaphore(QUEUED_PIECES)
         self._complete = False
 
     async def feed(self, messages: AsyncIterator[Any]) -> None:
@@ -32,16 +34,18 @@ class Upload:
                 if not message.chunk:
                     self._complete = True
                     return
-                await self._queue.put(message.chunk)
+                await self._room.acquire()
+                self._queue.put_nowait(message.chunk)
         finally:
             if not self._complete:  # what has not been read yet is of no use any more
                 while not self._queue.empty():
                     self._queue.get_nowait()
-            await self._queue.put(b"")
+            self._queue.put_nowait(b"")
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield what was fed. Raises `Aborted` when the client hung up before the end."""
         while piece := await self._queue.get():
+            self._room.release()
             yield piece
         if not self._complete:
             raise errors.Aborted(

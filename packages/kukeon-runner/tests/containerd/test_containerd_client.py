@@ -91,10 +91,25 @@ async def test_wait_ready_gives_up(mortal: PrivateContainerd) -> None:
             await client.wait_ready(0.3)
 
 
-async def test_close_twice(containerd_process: PrivateContainerd) -> None:
+async def test_close(containerd_process: PrivateContainerd) -> None:
+    """Calls under way, and later ones, say that the connection is closed; nobody's task looks cancelled."""
     client = await Containerd.connect(containerd_process.socket)
+    listening = asyncio.create_task(_first(client))
+    await client.version()
     await client.close()
     await client.close()
+    for call in (listening, client.version(), client.with_namespace("x").content.write(b"x"), _first(client)):
+        with pytest.raises(errors.ConnectContainerd, match="is closed"):
+            await call
+
+
+async def test_a_cancelled_call_is_cancelled(containerd: Containerd) -> None:
+    listening = asyncio.create_task(_first(containerd))
+    await containerd.version()
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    await containerd.version()
 
 
 async def test_namespaces(containerd: Containerd) -> None:
@@ -103,6 +118,8 @@ async def test_namespaces(containerd: Containerd) -> None:
     assert await containerd.namespace_exists("kt-names")
     found = {record.name: record for record in await containerd.list_namespaces()}
     assert found["kt-names"].labels == {"kukeon.io/realm": "r"}
+    with pytest.raises(errors.NamespaceAlreadyExists, match=r"^cannot create namespace 'kt-names': "):
+        await containerd.namespaces.create("kt-names")
     assert await containerd.delete_namespace("kt-names") is True
     assert await containerd.delete_namespace("kt-names") is False
     assert not await containerd.namespace_exists("kt-names")

@@ -11,6 +11,7 @@ import pytest
 from kukeon_api import errors
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
+from kukeon_runner.host.containerd.containers import Runtime
 from kukeon_runner.host.containerd.tasks import TaskStatus
 
 pytestmark = pytest.mark.host
@@ -154,6 +155,20 @@ async def make_record(namespace: Namespaced, id_: str) -> None:
     await namespace.containers.create(id_, spec=minimal_spec("true", cgroup="/x"))
 
 
+async def test_runtime_options(loaded: Namespaced, tmp_path: Path) -> None:
+    """runc's state goes where the record says, and an absent runtime is reported."""
+    image = await loaded.resolve(BUSYBOX)
+    async with loaded.lease("test") as leased:
+        for id_, runtime in (("one", Runtime(root=str(tmp_path))), ("two", Runtime(binary="/no/such/runc"))):
+            await leased.snapshots.prepare(id_, image.chain_id)
+            spec = minimal_spec("sleep", "1000", cgroup=f"/{loaded.name}/{id_}")
+            await leased.containers.create(id_, spec=spec, snapshot_key=id_, runtime=runtime)
+    await run(loaded, "one")
+    assert [path.name for path in await asyncio.to_thread(lambda: [*(tmp_path / loaded.name).iterdir()])] == ["one"]
+    with pytest.raises(errors.HostError, match="no/such/runc"):
+        await run(loaded, "two")
+
+
 async def test_same_id_in_two_namespaces(loaded: Namespaced, containerd: Containerd) -> None:
     other = containerd.with_namespace(f"{loaded.name}-other")
     await containerd.create_namespace(other.name)
@@ -177,6 +192,10 @@ async def test_events_tell_exits(loaded: Namespaced, containerd: Containerd) -> 
                 return
 
     listening = asyncio.create_task(listen())
+    while not seen:
+        # The subscription begins some time after the call: make noise until it is heard.
+        await make_record(loaded, "noise")
+        await loaded.containers.delete("noise")
     await make(loaded, "one", "sh", "-c", "exit 3")
     pid = await run(loaded, "one")
     async with asyncio.timeout(20):

@@ -6,6 +6,8 @@ from it by hand, so no generated stub (and none of containerd's full names) has 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,7 +19,7 @@ from kukeon_api import errors as api_errors
 from kukeon_runner.host.containerd import errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -60,9 +62,11 @@ class Connection:
         self.socket = socket
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
         self._calls: dict[str, Any] = {}
+        self.closed = False
 
     async def close(self) -> None:
-        """Close the channel; calls under way end with Unavailable."""
+        """Close the channel; calls under way and later ones end with ConnectContainerd."""
+        self.closed = True
         await self._channel.close(None)
 
     def method(self, rpc: Rpc[Q, R], shape: str) -> Any:
@@ -115,12 +119,22 @@ class Scope:
             finally:
                 call.cancel()
 
-    def translated(self, rpc: Rpc[Q, R], doing: str) -> Any:
-        """Return the context manager that turns failures of `rpc` into kukeon's errors."""
-        return errors.translated(
-            doing,
-            namespace=self.namespace,
-            socket=self.connection.socket,
-            not_found=rpc.not_found,
-            exists=rpc.exists,
-        )
+    @contextlib.contextmanager
+    def translated(self, rpc: Rpc[Q, R], doing: str) -> Iterator[None]:
+        """Turn failures of `rpc` into kukeon's errors; `doing` completes "cannot ..."."""
+        socket = self.connection.socket
+        try:
+            with errors.translated(
+                doing, namespace=self.namespace, socket=socket, not_found=rpc.not_found, exists=rpc.exists
+            ):
+                yield
+        except asyncio.CancelledError as error:
+            # Closing the channel cancels its calls, which looks as if the caller had been cancelled.
+            task = asyncio.current_task()
+            if not self.connection.closed or task is None or task.cancelling():
+                raise
+            raise errors.closed(doing, socket) from error
+        except grpc.aio.UsageError as error:
+            if not self.connection.closed:
+                raise
+            raise errors.closed(doing, socket) from error

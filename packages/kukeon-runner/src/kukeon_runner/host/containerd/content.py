@@ -148,24 +148,24 @@ class Content:
         there already is fine; the source is then left where it was.  Chunks are to be at most a few MiB.
         """
         ref = f"kukeon-{secrets.token_hex(16)}"
-        call: Any = self.scope.connection.method(WRITE, "stream_stream")(
-            timeout=WRITE_TIMEOUT_S, metadata=self.scope.headers
-        )
-        committed = False
+        doing = f"write blob {expected or ref}"
+        with self.scope.translated(WRITE, doing):
+            call = self.scope.connection.method(WRITE, "stream_stream")(
+                timeout=WRITE_TIMEOUT_S, metadata=self.scope.headers
+            )
         try:
-            with self.scope.translated(WRITE, f"write blob {expected or ref}"):
-                digest = await _send(call, chunks, ref, size, expected)
-            committed = True
-            return digest
+            with self.scope.translated(WRITE, doing):
+                return await _send(call, chunks, ref, size, expected)
         except errors.AlreadyExists:
-            committed = True
             return expected
+        except BaseException:
+            # The unfinished write is under the lease too, but should not occupy the disk until that goes.
+            call.cancel()
+            with contextlib.suppress(errors.KukeonError):
+                await self.abort(ref)
+            raise
         finally:
             call.cancel()
-            if not committed:
-                # The ingest is under the lease too, but a refused blob should not occupy the disk until it goes.
-                with contextlib.suppress(errors.KukeonError):
-                    await self.abort(ref)
 
 
 async def _send(call: Any, chunks: AsyncIterator[bytes], ref: str, size: int, expected: str) -> str:

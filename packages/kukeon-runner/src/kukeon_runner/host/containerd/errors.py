@@ -55,8 +55,14 @@ def translated(
             cls = not_found
         elif branch is errors.AlreadyExists:
             cls = exists
-        where = f" in namespace {namespace!r}" if namespace else ""
+        # What is about a namespace itself has said its name already.
+        where = f" in namespace {namespace!r}" if namespace and f"namespace {namespace!r}" not in doing else ""
         why = error.details() or error.code().name.lower().replace("_", " ")
         if branch is errors.ConnectContainerd:
             why = f"containerd at {socket!r} is away: {why}"
         raise cls(f"cannot {doing}{where}: {why}", hint=HINTS.get(branch, "")) from error
+
+
+def closed(doing: str, socket: str) -> errors.ConnectContainerd:
+    """Return the error for a call on a connection that we closed ourselves."""
+    return errors.ConnectContainerd(f"cannot {doing}: the connection to containerd at {socket!r} is closed")

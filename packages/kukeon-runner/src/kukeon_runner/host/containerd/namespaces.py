@@ -46,12 +46,16 @@ class Namespaces:
 
     async def ensure(self, name: str, labels: Mapping[str, str] | None = None) -> bool:
         """Make the namespace unless it is there; say whether it was made.  Existing labels are left alone."""
-        box = pb.NamespaceBox(namespace=pb.Namespace(name=name, labels=dict(labels or {})))
         try:
-            await self._as(name).unary(CREATE, box, f"create namespace {name!r}")
+            await self.create(name, labels)
         except errors.AlreadyExists:
             return False
         return True
+
+    async def create(self, name: str, labels: Mapping[str, str] | None = None) -> None:
+        """Make the namespace, or raise NamespaceAlreadyExists."""
+        box = pb.NamespaceBox(namespace=pb.Namespace(name=name, labels=dict(labels or {})))
+        await self._as(name).unary(CREATE, box, f"create namespace {name!r}")
 
     async def delete(self, name: str) -> bool:
         """Delete an empty namespace; say whether it was there.  Raises Conflict while anything is in it."""

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
-from kukeon_runner import flock, instance
+from kukeon_runner import claims, flock, instance
 from kukeon_runner.controller import Controller
 from kukeon_runner.host import linux
 from kukeon_runner.host.cgroups import Cgroups
@@ -52,6 +52,7 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
             found = instance.get_instance(options)
         layout = Layout(found)
         if exclusive:
+            await asyncio.to_thread(claims.claim, layout)
             await linux.prepare(layout)
             if found.containerd is not None and found.containerd.mode == "embedded":
                 await held.enter_async_context(_running(embedded(layout)))
@@ -60,6 +61,8 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
         store = Store(layout, exclusive=exclusive, gid=options.group_gid)
         for problem in store.open():
             log.warning("%s", problem)
+        if exclusive:
+            await _drop_abandoned_leases(containerd, layout, store)
         context = Context(options, layout, store, Subnets(layout, exclusive=exclusive, gid=options.group_gid), host)
         yield Controller(Runner(context), await _about(layout, containerd, host))
 
@@ -86,6 +89,15 @@ async def _running(containerd: EmbeddedContainerd) -> AsyncIterator[None]:
     finally:
         supervisor.cancel()
         await asyncio.wait({supervisor})
+
+
+async def _drop_abandoned_leases(containerd: Containerd, layout: Layout, store: Store) -> None:
+    """Delete what a process that died still held: nobody else works in the instance's namespaces."""
+    for realm in store.docs(model.RealmDoc):
+        namespace = layout.namespace(realm.metadata.name, realm.spec.namespace)
+        dropped = await containerd.with_namespace(namespace).leases.drop_abandoned()
+        if dropped:
+            log.info("dropped %d leases that an earlier process left in %s", dropped, namespace)
 
 
 async def _connect(found: instance.Instance) -> Containerd:

@@ -37,7 +37,7 @@ def spec(cgroup: str) -> dict[str, object]:
 async def start(containerd: Namespaced, image: ResolvedImage, key: str, cgroup: str) -> None:
     mounts = await containerd.snapshots.prepare(key, image.chain_id)
     await containerd.containers.create(key, spec=spec(f"{cgroup}/{key}"), image=image.name, snapshot_key=key)
-    await containerd.tasks.create(key, mounts)
+    await containerd.tasks.create(key, mounts=mounts)
     await containerd.tasks.start(key)
 
 

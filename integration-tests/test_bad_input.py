@@ -10,7 +10,7 @@ from kuketest.instance import Instance
 GOOD = manifests.server("innocent")
 
 BAD = {
-    "not-yaml": ("apiVersion: v1beta1\nkind: [Cell\n", ["2"]),
+    "not-yaml": ("apiVersion: v1beta1\nkind: [Cell\n", ["is not YAML", "bad.yaml:"]),
     "unknown-kind": ("apiVersion: v1beta1\nkind: Sell\nmetadata: {name: x}\n", ["Sell", "Cell"]),
     "unknown-field": (
         "apiVersion: v1beta1\nkind: Realm\nmetadata: {name: x}\nspec:\n  namespce: y\n",
@@ -40,7 +40,7 @@ BAD = {
 def test_invalid_manifest_applies_nothing(kukeon: Instance, case: str) -> None:
     text, words = BAD[case]
     path = kukeon.home / "bad.yaml"
-    path.write_text(text if case == "nothing" else f"{GOOD}---\n{text}")
+    path.write_text(text if case == "nothing" else f"{text}---\n{GOOD}")
     refused = kukeon.kuke("apply", "-f", str(path), code=2)
     assert refused.out == ""
     assert refused.err.startswith("Error: "), refused
@@ -57,7 +57,7 @@ def test_every_problem_is_said_with_its_place(kukeon: Instance) -> None:
         "apiVersion: v1beta1\nkind: Cell\nmetadata: {name: ok, labls: {}}\nspec: {realmId: default}\n"
     )
     refused = kukeon.kuke("apply", "-f", str(path), code=2)
-    for place in ("many.yaml:3", "many.yaml:8", "many.yaml:11", "metadata.name", "spec.realmId", "labls"):
+    for place in ("many.yaml:3", "many.yaml:8", "many.yaml:12", "metadata.name", "spec.realmId", "labls"):
         assert place in refused.err, refused
 
 
@@ -72,10 +72,16 @@ def test_missing_file_and_missing_parent(kukeon: Instance) -> None:
     missing = kukeon.kuke("apply", "-f", "nowhere.yaml", code=None)
     assert missing.code in {1, 2, 3}
     assert "nowhere.yaml" in missing.err
-    nowhere = manifests.sleeper("orphan").replace('"stackId": "default"', '"stackId": "nowhere"')
-    orphan = kukeon.apply(nowhere, code=None)
-    assert orphan.code == 3, orphan
-    assert "nowhere" in orphan.out + orphan.err
+    orphan = kukeon.kuke("create", "stack", "orphan", "--space", "nowhere", code=3)
+    assert "space 'default/nowhere'" in orphan.err, orphan
+    assert "hint: " in orphan.err
+
+
+def test_apply_makes_the_parents_that_are_missing(kukeon: Instance) -> None:
+    manifest = manifests.sleeper("early").replace('"stackId": "default"', '"stackId": "later"')
+    kukeon.apply(manifest)
+    assert "later" in kukeon.kuke("get", "stacks", "-o", "name").out
+    kukeon.kuke("delete", "stack", "later", "--cascade")
 
 
 def test_realm_with_children_is_not_deleted(kukeon: Instance) -> None:

@@ -49,5 +49,5 @@ def test_kukeond_bootstraps_what_kuke_would(kukeon: Instance) -> None:
         assert answer.containerd_mode == "embedded"
         assert answer.run_path == str(kukeon.run_path)
         assert answer.instance_id == traces.instance_id(kukeon)
-        with pytest.raises(kukeon_sdk.NotFound):
+        with pytest.raises(kukeon_sdk.errors.NotFound):
             client.get_image("default", "nothing.invalid/here:1")

@@ -49,9 +49,10 @@ def test_what_ended_while_it_was_away_is_noticed(kukeon: Instance, server_cell: 
 @pytest.mark.parametrize(
     "reached",
     [
-        pytest.param("pins", id="first-namespaces"),
-        pytest.param("containers", id="first-container"),
-        pytest.param("tasks", id="first-task"),
+        pytest.param("{data}/crash-*/metadata.json", id="first-document"),
+        pytest.param("{runtime}/ns/default/default/default/crash-*/net", id="first-namespace"),
+        pytest.param("{runtime}/containerd/state/io.containerd.runtime.v2.task/*/*_crash-*_*", id="first-task"),
+        pytest.param("{data}/crash-*/main/log", id="first-log"),
     ],
 )
 def test_killed_in_the_middle_of_an_apply(kukeon: Instance, reached: str) -> None:
@@ -60,8 +61,10 @@ def test_killed_in_the_middle_of_an_apply(kukeon: Instance, reached: str) -> Non
     path = kukeon.home / "crash.yaml"
     path.write_text(manifest)
     clean = traces.of_cells(kukeon)
+    data = kukeon.run_path / "data/default/default/default"
+    pattern = reached.format(data=data, runtime=traces.runtime_directory(kukeon)).removeprefix("/")
     applying = kukeon.spawn_kuke("apply", "-f", str(path))
-    until(lambda: traces.of_cells(kukeon)[reached] - clean[reached], f"the apply to reach {reached}")
+    until(lambda: list(Path("/").glob(pattern)), f"the apply to reach {pattern}")
     kukeon.sigkill()
     _, err = applying.communicate(timeout=60)
     assert applying.returncode == 8, err

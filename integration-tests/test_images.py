@@ -36,7 +36,7 @@ def test_missing_image_then_loaded(kukeon: Instance, image_archive: Path) -> Non
     assert wait_page(kukeon.address("late")) == "page of late\n"
     kukeon.kuke("delete", "cell", "late")
     kukeon.kuke("image", "delete", "registry.invalid/late:1")
-    assert "late" not in kukeon.kuke("get", "images").out
+    assert "registry.invalid" not in kukeon.kuke("get", "images").out
 
 
 def test_docker_archive(kukeon: Instance, image_archive: Path) -> None:
@@ -70,6 +70,6 @@ def test_harmful_archive_is_refused(kukeon: Instance, image_archive: Path, harm:
 
 def test_image_of_another_realm_is_not_seen(kukeon: Instance) -> None:
     kukeon.kuke("create", "realm", "other")
-    assert "No images found" in kukeon.kuke("get", "images", "--realm", "other").out
+    assert "busybox" not in kukeon.kuke("get", "images", "--realm", "other").out
     kukeon.kuke("delete", "realm", "other")
     assert kukeon.kuke("image", "delete", "nothing.invalid/here:1", code=3).out == ""

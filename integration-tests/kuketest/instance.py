@@ -113,16 +113,22 @@ class Instance:
         try:
             with self.client() as client:
                 return bool(client.ping(timeout=5.0 * PATIENCE).ok)
-        except kukeon_sdk.KukeonError:
+        except kukeon_sdk.errors.KukeonError:
             return False
 
     def stop(self) -> None:
         """Stop kukeond as its supervisor would; cells keep running."""
-        if self.daemon is not None:
-            self.daemon.terminate()
-            code = self.daemon.wait(30 * PATIENCE)
-            self.daemon = None
-            assert code == 0, f"kukeond ended with {code}:\n{self.log.read_text()[-4000:]}"
+        if self.daemon is None:
+            return
+        daemon, self.daemon = self.daemon, None
+        daemon.terminate()
+        try:
+            code = daemon.wait(30 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+            raise AssertionError(f"kukeond did not stop when it was told to:\n{self.log_tail()}") from None
+        assert code == 0, f"kukeond ended with {code}:\n{self.log_tail()}"
 
     def sigkill(self) -> None:
         assert self.daemon is not None
@@ -222,6 +228,7 @@ class Instance:
         """Uninstall, and fail when anything of the instance is left on the host; once is enough."""
         if not self.home.exists():
             return
+        self.stop()
         bridges = traces.bridges(self)
         traces.instance_id(self)
         if self.run_path.exists():

@@ -16,11 +16,11 @@ CGROUPS = Path("/sys/fs/cgroup")
 def of_cells(instance: "Instance") -> dict[str, set[str]]:
     """Everything that belongs to cells of a running instance; a story must leave it as it found it."""
     # Active snapshots are containers'; committed ones belong to images.
-    snapshots = [line.split()[0] for line in instance.ctr("snapshots", "ls").splitlines() if line.endswith("Active")]
+    listed = [line.split() for line in instance.ctr("snapshots", "ls").splitlines()]
     return {
         "containers": set(instance.ctr("containers", "ls", "-q").split()),
         "tasks": set(instance.ctr("tasks", "ls", "-q").split()),
-        "snapshots": set(snapshots),
+        "snapshots": {row[0] for row in listed if row[-1:] == ["Active"]},
         "leases": set(instance.ctr("leases", "ls", "-q").split()),
         "shims": {f"{pid} {command}" for pid, command in processes(instance) if "containerd-shim" in command},
         "pins": {mount for mount in mounts(instance) if "/ns/" in mount or "/shm/" in mount},

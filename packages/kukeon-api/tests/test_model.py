@@ -45,6 +45,8 @@ class TestNames:
             names.containerd_id("x" * 30, "x" * 30, "x" * 30, "main")
         with pytest.raises(errors.InvalidName, match="as container name"):
             names.containerd_id("s", "t", "web", "a_b")
+        with pytest.raises(errors.InvalidName, match="two in a row"):
+            names.containerd_id("s", "t", "web", "a--b")
 
     @given(st.tuples(*[testing.resource_names] * 4), st.tuples(*[testing.resource_names] * 4))
     def test_containerd_ids_are_injective(self, one: tuple[str, ...], other: tuple[str, ...]) -> None:

@@ -58,6 +58,11 @@ def containerd_id(space: str, stack: str, cell: str, container: str) -> str:
     for kind, name in (("space", space), ("stack", stack), ("cell", cell), ("container", container)):
         check_name(name, kind)
     composed = f"{space}_{stack}_{cell}_{container}"
+    if "--" in composed:
+        raise errors.InvalidName(
+            f"cannot use the container id {composed!r}: containerd takes single '-', never two in a row",
+            hint="choose names without '--'",
+        )
     if len(composed) > MAX_CONTAINERD_ID_LENGTH:
         raise errors.InvalidName(
             f"cannot use the container id {composed!r}: it has {len(composed)} characters,"

@@ -13,7 +13,8 @@ from kukeon_api.fields import Field, fields_of
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-resource_names = st.from_regex(r"[a-z0-9](?:[-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True).filter(
+# No '--': such names cannot be part of a containerd id.
+resource_names = st.from_regex(r"[a-z0-9]{1,6}(?:-[a-z0-9]{1,5})?", fullmatch=True).filter(
     lambda name: name not in (names.ROOT, names.SYSTEM_REALM)
 )
 """Names that a user may give."""

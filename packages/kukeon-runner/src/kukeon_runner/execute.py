@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import graphlib
 import logging
+import time
 from typing import TYPE_CHECKING, Any, assert_never
 
 from kukeon_api import errors
@@ -105,6 +106,13 @@ def undo(step: Step) -> tuple[Step, ...]:
 
 
 async def _do(step: Step, host: Host, results: Results) -> Any:
+    began = time.monotonic()
+    result = await _act(step, host, results)
+    log.debug("%s took %.1f ms", step, (time.monotonic() - began) * 1e3)
+    return result
+
+
+async def _act(step: Step, host: Host, results: Results) -> Any:
     match step:
         case MakeCgroup(path):
             return await host.kernel.make_cgroup(path)

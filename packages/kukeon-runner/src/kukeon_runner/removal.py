@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +67,31 @@ def _files(layout: Layout) -> list[Row]:
         cgroups.kill(path)
         cgroups.remove(path)
         rows.append(Row(f"cgroup {path!r}", "removed" if existed else "absent"))
-    for directory in (layout.runtime_dir, layout.run_path):
-        mounts.unmount_below(directory)
-        existed = Path(directory).exists()
-        try:
-            shutil.rmtree(directory)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise errors.HostError(f"cannot remove {directory!r}: {error}") from error
-        rows.append(Row(f"directory {directory!r}", "removed" if existed else "absent"))
+    for entry in (*_runtime_entries(layout), Path(layout.run_path)):
+        rows.append(Row(f"{str(entry)!r}", _remove(entry)))
+    with contextlib.suppress(OSError):
+        Path(layout.runtime_dir).rmdir()  # not while another instance has something in it
     return rows
+
+
+def _runtime_entries(layout: Layout) -> list[Path]:
+    """What is ours below /run: the default instance shares its directory with those of others."""
+    try:
+        entries = sorted(Path(layout.runtime_dir).iterdir())
+    except FileNotFoundError:
+        return []
+    return [entry for entry in entries if layout.owns_runtime_entry(entry.name)]
+
+
+def _remove(path: Path) -> str:
+    mounts.unmount_below(path)
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        return "absent"
+    except OSError as error:
+        raise errors.HostError(f"cannot remove {str(path)!r}: {error}") from error
+    return "removed"

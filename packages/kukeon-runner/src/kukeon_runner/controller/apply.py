@@ -33,7 +33,7 @@ class Apply(Base):
         Raises InvalidManifest with every problem, before anything is touched. A document that fails does not keep the
         others; what went wrong stands in its result, its `details` holding the error's kind and hint.
         """
-        documents = manifest.parse(raw_yaml)
+        documents = await asyncio.to_thread(manifest.parse, raw_yaml)
         limit = asyncio.Semaphore(AT_ONCE)
         results: list[model.ApplyResourceResult] = []
         for kind in model.KINDS:

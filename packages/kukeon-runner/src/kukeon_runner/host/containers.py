@@ -55,19 +55,18 @@ class LinuxContainers:
 
     async def create(self, step: steps.CreateContainer) -> None:
         document = json.loads(step.spec)
-        if step.log:
-            await asyncio.to_thread(self._make_log_directory, Path(step.log).parent)
-        async with self._within(step.namespace).lease(f"create {step.id}") as within:
-            if step.image:
-                root = await _root_filesystem(within, step)
-                uid, gid, groups = await asyncio.to_thread(users.resolve_user, root, step.user)
-                document["process"]["user"] = {"uid": uid, "gid": gid, "additionalGids": list(groups)}
-            await within.containers.create(
-                step.id,
-                spec=document,
-                image=step.image,
-                snapshot_key=step.id if step.image else "",
-                labels=dict(step.labels),
+        within, labels = self._within(step.namespace), dict(step.labels)
+        if not step.image:
+            await within.containers.create(step.id, spec=document, labels=labels)
+            return
+        await asyncio.to_thread(self._make_log_directory, Path(step.log).parent)
+        # The garbage collector takes a snapshot that no record names yet, unless a lease holds it.
+        async with within.lease(f"create {step.id}") as leased:
+            root = await _root_filesystem(leased, step)
+            uid, gid, groups = await asyncio.to_thread(users.resolve_user, root, step.user)
+            document["process"]["user"] = {"uid": uid, "gid": gid, "additionalGids": list(groups)}
+            await leased.containers.create(
+                step.id, spec=document, image=step.image, snapshot_key=step.id, labels=labels
             )
 
     async def delete(self, namespace: str, id: str) -> None:

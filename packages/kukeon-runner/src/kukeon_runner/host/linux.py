@@ -41,14 +41,12 @@ class LinuxHost:
 
 
 async def prepare(layout: Layout) -> None:
-    """Have the directories under /run and the pause program's root file system. Raises HostError."""
+    """Have the root file system of the pause program. Raises HostError."""
     await asyncio.to_thread(_prepare, layout)
 
 
 def _prepare(layout: Layout) -> None:
     try:
-        for directory in (layout.runtime_dir, layout.cni_cache, layout.cni_data):
-            Path(directory).mkdir(mode=0o750, parents=True, exist_ok=True)
         root = Path(layout.pause_rootfs)
         # runc makes missing mount points, which a read-only root refuses: proc, dev and sys must be there.
         for name in ("proc", "dev", "sys"):

@@ -205,8 +205,11 @@ class Cells:
         results: Results = {}
         pre = observed.Cell()
         try:
-            pre = await observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh)
-            images, resolv = await self._images(doc, site), await self.context.host.kernel.resolv_conf()
+            pre, images, resolv = await together(
+                observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
+                self._images(doc, site),
+                self.context.host.kernel.resolv_conf(),
+            )
             cell = wanted.cell(
                 site, doc, images, resolv, lambda name: self.context.layout.container_log(ref.child(name))
             )

@@ -25,6 +25,8 @@ BOOTSTRAP = "__bootstrap"
 
 _DRAIN_TURNS = 50
 
+_told: set[tuple[Path, str]] = set()
+
 _REASONS = {
     errno.EBUSY: "it has processes of its own",
     errno.EOPNOTSUPP: "it is threaded or was not delegated the controller",
@@ -134,7 +136,10 @@ class Unified:
                 tree.write(control, _plus([name]))
             except OSError as error:
                 reason = _REASONS.get(error.errno or 0, error.strerror)
-                log.warning("cannot enable controller %s below cgroup %r: %s", name, str(group), reason)
+                # Each cell passes here: once is enough to be told.
+                level = logging.DEBUG if (group, name) in _told else logging.WARNING
+                _told.add((group, name))
+                log.log(level, "cannot enable controller %s below cgroup %r: %s", name, str(group), reason)
 
     def _drain(self) -> bool:
         """Move the processes of a namespaced root into a leaf; False when the root is not ours to drain.

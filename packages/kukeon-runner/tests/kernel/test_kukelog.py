@@ -178,6 +178,16 @@ def test_file_mode_is_ours_whatever_the_umask(start: Start, tmp_path: Path, umas
     assert log.stat().st_mode & 0o7777 == 0o640
 
 
+@pytest.mark.kernel
+@pytest.mark.parametrize(("gid", "group"), [("1234", 1234), ("", 0), ("root", 0), ("-1", 0)])
+def test_a_new_file_gets_the_group_that_was_asked_for(start: Start, tmp_path: Path, gid: str, group: int) -> None:
+    log = tmp_path / "log"
+    logger = start("gid", gid, "path", str(log))
+    logger.wait_ready()
+    assert logger.finish() == 0
+    assert (log.stat().st_gid, log.stat().st_mode & 0o7777) == (group, 0o640)
+
+
 def test_mode_of_an_existing_file_is_kept(start: Start, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.touch(mode=0o600)

@@ -59,7 +59,7 @@ static void read_arguments(long argc, char **argv)
 		else if (text_equal(argv[i], "max_files"))
 			file.max_files = (int)number_within(value, 1, MAX_FILES, 5);
 		else if (text_equal(argv[i], "gid"))
-			file.gid = *value ? (long)number_within(value, 0, 0xfffffffe, 0) : -1;
+			file.gid = (long)number_within(value, 0, 0xfffffffe, (uint64_t)-1);
 	}
 	if (!file.path || file.path[0] != '/')
 		refuse("cannot log: path=/absolute/file is required");

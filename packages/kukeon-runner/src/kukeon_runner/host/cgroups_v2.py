@@ -25,7 +25,7 @@ BOOTSTRAP = "__bootstrap"
 
 _DRAIN_TURNS = 50
 
-_told: set[tuple[Path, str]] = set()
+_told: set[tuple[str, str]] = set()
 
 _REASONS = {
     errno.EBUSY: "it has processes of its own",
@@ -137,8 +137,8 @@ class Unified:
             except OSError as error:
                 reason = _REASONS.get(error.errno or 0, error.strerror)
                 # Each cell passes here: once is enough to be told.
-                level = logging.DEBUG if (group, name) in _told else logging.WARNING
-                _told.add((group, name))
+                level = logging.DEBUG if (name, reason) in _told else logging.WARNING
+                _told.add((name, reason))
                 log.log(level, "cannot enable controller %s below cgroup %r: %s", name, str(group), reason)
 
     def _drain(self) -> bool:

@@ -135,7 +135,7 @@ class Unified:
             try:
                 tree.write(control, _plus([name]))
             except OSError as error:
-                reason = _REASONS.get(error.errno or 0, error.strerror)
+                reason = _REASONS.get(error.errno or 0) or str(error.strerror)
                 # Each cell passes here: once is enough to be told.
                 level = logging.DEBUG if (name, reason) in _told else logging.WARNING
                 _told.add((name, reason))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from kukeon_api import errors, labels
+from kukeon_api import errors
+from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
 from kukeon_runner.host import users
 from kukeon_runner.host.containerd.values import Mount
@@ -29,6 +30,9 @@ KILL_TIMEOUT_S = 30.0
 
 LOG_MAX_BYTES = 10 * 1024 * 1024
 LOG_MAX_FILES = 5
+
+ROOT_USERS = frozenset({"", "0", "0:0"})
+"""Spellings of root that need no look into the image."""
 
 TASK_TOPICS = ("/tasks/start", "/tasks/exit", "/tasks/oom", "/tasks/paused", "/tasks/resumed")
 
@@ -54,20 +58,26 @@ class LinuxContainers:
         await self._containerd.delete_namespace(namespace)
 
     async def create(self, step: steps.CreateContainer) -> None:
-        document = json.loads(step.spec)
-        within, labels = self._within(step.namespace), dict(step.labels)
+        """Record the container first and make its root file system then.
+
+        A record is a root of containerd's garbage collection and names its snapshot before that exists, so nothing is
+        ever unprotected. A record whose user is not looked up yet carries no spec hash: after a crash it fits nothing.
+        """
+        document, labels = json.loads(step.spec), dict(step.labels)
+        within = self._within(step.namespace)
         if not step.image:
             await within.containers.create(step.id, spec=document, labels=labels)
             return
         await asyncio.to_thread(self._make_log_directory, Path(step.log).parent)
-        # The garbage collector takes a snapshot that no record names yet, unless a lease holds it.
-        async with within.lease(f"create {step.id}") as leased:
-            root = await _root_filesystem(leased, step)
+        document["process"]["user"] = {"uid": 0, "gid": 0}
+        complete = step.user in ROOT_USERS
+        first = labels if complete else {key: value for key, value in labels.items() if key != CONTAINERD_SPEC_HASH}
+        await within.containers.create(step.id, spec=document, image=step.image, snapshot_key=step.id, labels=first)
+        root = await _root_filesystem(within, step)
+        if not complete:
             uid, gid, groups = await asyncio.to_thread(users.resolve_user, root, step.user)
             document["process"]["user"] = {"uid": uid, "gid": gid, "additionalGids": list(groups)}
-            await leased.containers.create(
-                step.id, spec=document, image=step.image, snapshot_key=step.id, labels=labels
-            )
+            await within.containers.update(step.id, spec=document, labels=labels)
 
     async def delete(self, namespace: str, id: str) -> None:
         within = self._within(namespace)
@@ -88,9 +98,9 @@ class LinuxContainers:
             task = observed.Task(status, state.pid, ended)
         return observed.Container(
             recorded=True,
-            spec_hash=record.labels.get(labels.CONTAINERD_SPEC_HASH, ""),
+            spec_hash=record.labels.get(CONTAINERD_SPEC_HASH, ""),
             stop_signal=record.labels.get(STOP_SIGNAL_LABEL, ""),
-            snapshot=bool(record.snapshot_key),
+            snapshot=bool(record.snapshot_key) and (state is not None or await within.snapshots.exists(id)),
             task=task,
         )
 
@@ -163,8 +173,9 @@ async def _root_filesystem(within: Namespaced, step: steps.CreateContainer) -> t
         return await within.snapshots.prepare(step.id, step.chain_id)
     except errors.NotFound:
         # The image is here but was never unpacked, or its layers were removed by hand.
-        await within.unpack(await within.resolve(step.image))
-        return await within.snapshots.prepare(step.id, step.chain_id)
+        async with within.lease(f"unpack {step.image}") as leased:
+            await leased.unpack(await leased.resolve(step.image))
+            return await leased.snapshots.prepare(step.id, step.chain_id)
 
 
 def _logger(path: str) -> str:

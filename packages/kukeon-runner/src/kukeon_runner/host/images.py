@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
@@ -16,16 +17,32 @@ if TYPE_CHECKING:
     from kukeon_runner.host.containerd.images import ImageRecord
 
 
+MOST_KNOWN = 256
+"""Images remembered: a kilobyte each."""
+
+
 class LinuxImages:
     def __init__(self, containerd: Containerd) -> None:
         self._containerd = containerd
+        self._known: dict[str, observed.Image] = {}
 
     async def find(self, namespace: str, ref: str) -> observed.Image:
-        with_hint = f"load it with `kuke image load FILE`, then apply again (looked in namespace {namespace!r})"
-        try:
-            found = await self._containerd.with_namespace(namespace).resolve(ref)
-        except errors.ImageNotFound as error:
-            raise errors.ImageNotFound(f"image {ref!r} not found", hint=error.hint or with_hint) from error
+        within = self._containerd.with_namespace(namespace)
+        record = await within.images.find(ref)
+        if record is None:
+            raise errors.ImageNotFound(
+                f"image {ref!r} not found in namespace {namespace!r}",
+                hint="load it with `kuke image load FILE`, then apply again",
+            )
+        # What a digest stands for never changes, so it is read once.
+        if record.target.digest not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[record.target.digest] = await self._read(within, record)
+        return replace(self._known[record.target.digest], name=ref)
+
+    async def _read(self, within: Namespaced, record: ImageRecord) -> observed.Image:
+        found = await within.resolve_record(record)
         config = found.config
         return observed.Image(
             name=found.name,

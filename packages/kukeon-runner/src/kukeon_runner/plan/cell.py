@@ -202,7 +202,8 @@ def _create(site: wanted.Site, each: wanted.Container) -> CreateContainer:
 
 def _reusable(container: wanted.Container, found: observed.Container) -> bool:
     """Whether the recorded container, and so its writable layer, is the one that is wanted."""
-    return found.recorded and found.spec_hash == container.spec_hash
+    whole = found.snapshot or not container.image
+    return found.recorded and whole and found.spec_hash == container.spec_hash
 
 
 def _alive(seen: observed.Cell, id: str) -> bool:

@@ -260,3 +260,15 @@ async def test_a_parent_with_children_is_deleted_only_with_cascade(tmp_path: Pat
     assert result.deleted == ("space:default", "cgroup", "namespace", "metadata")
     assert (host.containers.namespaces, host.network.bridges, host.network.firewall) == ({}, {}, ())
     assert not (tmp_path / "data/default").exists()
+
+
+async def test_a_volume_that_is_not_there_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    before = host.traces()
+    volume = model.VolumeMount(source="/srv/missing", target="/data")
+    with pytest.raises(errors.VolumeSourceNotFound, match="'/srv/missing' in container 'web'"):
+        await found.create_cell(cell("hello", container("web", volumes=(volume,))))
+    assert host.traces() == before
+    host.kernel.files["/srv/missing"] = ""
+    assert (await found.start_cell(cell("hello"))).started

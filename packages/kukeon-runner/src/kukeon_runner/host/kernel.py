@@ -92,6 +92,9 @@ class LinuxKernel:
     async def mounted(self, path: str) -> bool:
         return os.path.ismount(path)  # noqa: ASYNC240 - two stat calls
 
+    async def exists(self, path: str) -> bool:
+        return await asyncio.to_thread(Path(path).exists)
+
     async def read_file(self, path: str) -> str:
         return await asyncio.to_thread(Path(path).read_text)
 

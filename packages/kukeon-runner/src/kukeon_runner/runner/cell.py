@@ -210,6 +210,7 @@ class Cells:
                 self._images(doc, site),
                 self.context.host.kernel.resolv_conf(),
             )
+            await self._check_volumes(doc)
             cell = wanted.cell(
                 site, doc, images, resolv, lambda name: self.context.layout.container_log(ref.child(name))
             )
@@ -222,6 +223,15 @@ class Cells:
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
         return Outcome(await self._store(ready, site, post, _exits(results)), site, pre, post, len(steps))
+
+    async def _check_volumes(self, doc: model.CellDoc) -> None:
+        for each in doc.spec.containers:
+            for volume in each.volumes:
+                if volume.source and not await self.context.host.kernel.exists(volume.source):
+                    raise errors.VolumeSourceNotFound(
+                        f"cannot mount {volume.source!r} in container {each.id!r}: there is no such path on this host",
+                        hint="make the directory, or correct the volume's source",
+                    )
 
     async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError) -> None:
         """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""

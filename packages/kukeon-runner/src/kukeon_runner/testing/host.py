@@ -82,6 +82,9 @@ class FakeKernel:
     async def mounted(self, path: str) -> bool:
         return path in self.shms
 
+    async def exists(self, path: str) -> bool:
+        return path in self.files
+
     async def read_file(self, path: str) -> str:
         if path not in self.files:
             raise FileNotFoundError(path)

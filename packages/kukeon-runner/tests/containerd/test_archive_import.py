@@ -27,7 +27,7 @@ from kukeon_runner.testing.archives import (
     path_of,
     tar_of,
 )
-from kukeon_runner.testing.containerd import PrivateContainerd
+from kukeon_runner.testing.containerd import PrivateContainerd, private_containerd
 
 pytestmark = pytest.mark.host
 
@@ -247,6 +247,20 @@ async def test_same_blobs_in_two_namespaces(namespace: Namespaced, containerd: C
     await containerd.drain_namespace(other.name)
     assert await containerd.delete_namespace(other.name)
     assert await files_of(namespace, NAME, tmp_path) == FILES
+
+
+async def test_native_snapshotter(tmp_path: Path) -> None:
+    """Where overlayfs does not work, images are unpacked by the snapshotter that always does."""
+    with private_containerd(disabled=["io.containerd.snapshotter.v1.overlayfs"]) as process:
+        async with await Containerd.connect(process.socket) as client:
+            assert client.snapshotter == "native"
+            await client.create_namespace("kt-native")
+            namespace = client.with_namespace("kt-native")
+            await load(namespace, good().tar())
+            await namespace.leases.collect_garbage()
+            assert await files_of(namespace, NAME, tmp_path) == FILES
+            await client.drain_namespace("kt-native")
+            assert await client.delete_namespace("kt-native")
 
 
 async def test_unpack_again(namespace: Namespaced, tmp_path: Path) -> None:

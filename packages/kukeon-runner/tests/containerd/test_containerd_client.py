@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from kukeon_api import errors
+from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
 from kukeon_runner.host.containerd.values import Descriptor
+from kukeon_runner.testing.archives import Layout
 from kukeon_runner.testing.containerd import PrivateContainerd, private_containerd
 
 pytestmark = pytest.mark.host
@@ -84,6 +86,29 @@ async def _first(client: Containerd) -> None:
         pass
 
 
+async def test_containerd_dies_in_the_middle_of_a_load(mortal: PrivateContainerd) -> None:
+    data = Layout()
+    data.name(data.image([b"x" * 3_000_000], compression=""), "x:1")
+
+    async def deadly() -> AsyncIterator[bytes]:
+        archive = data.tar()
+        yield archive[:2_000_000]
+        mortal.kill()
+        yield archive[2_000_000:]
+
+    async with await Containerd.connect(mortal.socket) as client:
+        await client.create_namespace("kt-dies")
+        namespace = client.with_namespace("kt-dies")
+        with pytest.raises(errors.ConnectContainerd):
+            await import_archive(namespace, deadly())
+        await asyncio.to_thread(mortal.start)
+        await client.wait_ready(20)
+        assert await namespace.images.list() == ()
+        assert await namespace.leases.drop_abandoned() == 1
+        await client.drain_namespace("kt-dies")
+        assert await client.delete_namespace("kt-dies")
+
+
 async def test_wait_ready_gives_up(mortal: PrivateContainerd) -> None:
     async with await Containerd.connect(mortal.socket) as client:
         mortal.kill()
@@ -110,6 +135,15 @@ async def test_a_cancelled_call_is_cancelled(containerd: Containerd) -> None:
     with pytest.raises(asyncio.CancelledError):
         await listening
     await containerd.version()
+
+
+async def test_no_snapshotter() -> None:
+    names = [f"io.containerd.snapshotter.v1.{name}" for name in ("overlayfs", "native")]
+    with (
+        private_containerd(disabled=names) as process,
+        pytest.raises(errors.Unsupported, match="no usable snapshotter"),
+    ):
+        await Containerd.connect(process.socket)
 
 
 async def test_namespaces(containerd: Containerd) -> None:
@@ -194,7 +228,7 @@ async def test_content(namespace: Namespaced) -> None:
         assert await leased.content.write(data) == digest
         assert await leased.content.read(digest) == data
         assert await leased.content.read_range(digest, 255, 3) == b"\xff\x00\x01"
-        with pytest.raises(errors.Invalid, match="the limit is 100"):
+        with pytest.raises(errors.Invalid, match="more than 100 bytes"):
             await leased.content.read(digest, limit_bytes=100)
         assert (
             await leased.content.write(b"")
@@ -202,7 +236,7 @@ async def test_content(namespace: Namespaced) -> None:
         )
         assert await leased.content.delete(digest) is True
         assert await leased.content.delete(digest) is False
-        with pytest.raises(errors.NotFound, match="cannot find blob"):
+        with pytest.raises(errors.NotFound, match="cannot read blob"):
             await leased.content.read(digest)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 20.0
@@ -45,9 +45,13 @@ DISABLED_PLUGINS = (
 class PrivateContainerd:
     """One containerd as our own child.  Use `private_containerd()`, or `start()` and in the end `remove()`."""
 
-    def __init__(self, home: Path) -> None:
-        """Keep everything below `home`, whose path has to be short: sockets end at 107 bytes."""
+    def __init__(self, home: Path, disabled: Sequence[str] = ()) -> None:
+        """Keep everything below `home`, whose path has to be short: sockets end at 107 bytes.
+
+        `disabled` names further plugins to leave out.
+        """
         self.home = home
+        self.disabled = (*DISABLED_PLUGINS, *disabled)
         self.root = home / "root"
         self.state = home / "state"
         self.socket = home / "containerd.sock"
@@ -63,7 +67,7 @@ class PrivateContainerd:
     def start(self) -> None:
         """Start it and wait until its socket answers; raises RuntimeError with its log when it does not."""
         config = self.home / "config.toml"
-        disabled = ", ".join(f'"{plugin}"' for plugin in DISABLED_PLUGINS)
+        disabled = ", ".join(f'"{plugin}"' for plugin in self.disabled)
         config.write_text(
             f'version = 2\nroot = "{self.root}"\nstate = "{self.state}"\noom_score = 0\n'
             f"disabled_plugins = [{disabled}]\n"
@@ -158,9 +162,9 @@ class PrivateContainerd:
 
 
 @contextlib.contextmanager
-def private_containerd() -> Iterator[PrivateContainerd]:
+def private_containerd(disabled: Sequence[str] = ()) -> Iterator[PrivateContainerd]:
     """Yield a running private containerd and remove it afterwards."""
-    containerd = PrivateContainerd(Path(tempfile.mkdtemp(prefix="kt-ctrd-")))
+    containerd = PrivateContainerd(Path(tempfile.mkdtemp(prefix="kt-ctrd-")), disabled)
     try:
         containerd.start()
         yield containerd

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import grpc.aio
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -34,8 +35,8 @@ ABORT = Rpc(_SERVICE + "Abort", pb.AbortContentRequest, Empty)
 WRITE_TIMEOUT_S = 3600.0
 """A write lives as long as its source feeds it, which may be a slow client."""
 
-WRITES_UNDER_WAY = 2
-"""Messages sent before the oldest answer is awaited: keeps containerd busy, memory flat."""
+END_TIMEOUT_S = 10.0
+"""How long containerd may take to end a write that is given up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,15 +78,12 @@ class Content:
         parts = []
         left = limit_bytes
         request = pb.ReadContentRequest(digest=digest)
-        size = (await self.info(digest)).size
-        if size > limit_bytes:
-            raise errors.Invalid(f"cannot read blob {digest}: it has {size} bytes, the limit is {limit_bytes}")
         async with contextlib.aclosing(self.scope.stream(READ, request, f"read blob {digest}")) as answers:
             async for answer in answers:
-                parts.append(answer.data)
                 left -= len(answer.data)
                 if left < 0:
-                    raise errors.Invalid(f"cannot read blob {digest}: it grew beyond {limit_bytes} bytes")
+                    raise errors.Invalid(f"cannot read blob {digest}: it has more than {limit_bytes} bytes")
+                parts.append(answer.data)
         return b"".join(parts)
 
     async def read_range(self, digest: str, offset: int, size: int) -> bytes:
@@ -160,7 +158,7 @@ class Content:
             return expected
         except BaseException:
             # The unfinished write is under the lease too, but should not occupy the disk until that goes.
-            call.cancel()
+            await _end(call)
             with contextlib.suppress(errors.KukeonError):
                 await self.abort(ref)
             raise
@@ -169,36 +167,37 @@ class Content:
 
 
 async def _send(call: Any, chunks: AsyncIterator[bytes], ref: str, size: int, expected: str) -> str:
-    """Feed `chunks` to an open Write call and return the digest it commits to."""
+    """Feed `chunks` to an open Write call and return the digest it commits to.
+
+    Each message waits for the answer to the one before: a message sent into a call that containerd has just ended makes
+    gRPC forget why it was ended ("Internal error from Core").
+    """
+
+    async def ask(action: pb.WriteAction, data: bytes = b"") -> str:
+        with contextlib.suppress(asyncio.InvalidStateError):  # ended already: reading says why
+            await call.write(
+                pb.WriteContentRequest(action=action, ref=ref, total=size, expected=expected, offset=offset, data=data)
+            )
+        answer = await call.read()
+        if not isinstance(answer, pb.WriteContentResponse):
+            raise errors.HostError("cannot write a blob: containerd ended the call without an answer")
+        return answer.digest
+
     offset = 0
-    awaited = 0
+    await ask(pb.STAT)
     async for data in chunks:
-        await _ask(
-            call,
-            pb.WriteContentRequest(action=pb.WRITE, ref=ref, total=size, expected=expected, offset=offset, data=data),
-        )
+        await ask(pb.WRITE, data)
         offset += len(data)
-        awaited += 1
-        if awaited >= WRITES_UNDER_WAY:
-            await _answer(call)
-            awaited -= 1
-    await _ask(call, pb.WriteContentRequest(action=pb.COMMIT, ref=ref, total=size, expected=expected, offset=offset))
-    for _ in range(awaited):
-        await _answer(call)
-    return str((await _answer(call)).digest)
+    return await ask(pb.COMMIT)
 
 
-async def _ask(call: Any, request: pb.WriteContentRequest) -> None:
-    try:
-        await call.write(request)
-    except asyncio.InvalidStateError:
-        # containerd ended the call already; reading raises why.
-        await call.read()
-        raise
+async def _end(call: Any) -> None:
+    """End an open Write call and wait until containerd has let go of the blob; only then can it be dropped.
 
-
-async def _answer(call: Any) -> pb.WriteContentResponse:
-    answer = await call.read()
-    if not isinstance(answer, pb.WriteContentResponse):
-        raise errors.HostError("cannot write a blob: containerd ended the call without an answer")
-    return answer
+    A cancelled call may still be at work there, or even be about to begin.
+    """
+    with contextlib.suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError, TimeoutError):
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await call.done_writing()
+            while isinstance(await call.read(), pb.WriteContentResponse):
+                pass

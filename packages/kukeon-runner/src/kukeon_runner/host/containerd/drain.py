@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kukeon_runner.host.containerd.client import Namespaced
+    from kukeon_runner.host.containerd.content import Content
 
 PASSES_LIMIT = 8
 """The second pass finds nothing, unless another client is at work in the namespace at the same time."""
@@ -40,21 +41,30 @@ async def drain(namespaced: Namespaced, snapshotters: Sequence[str]) -> None:
             await namespaced.images.delete(image.name)
         except errors.NotFound:
             continue
-    for ref in await namespaced.content.ingests():
-        await namespaced.content.abort(ref)
     every = [Snapshots(namespaced.scope, snapshotter) for snapshotter in snapshotters]
     for _ in range(PASSES_LIMIT):
         await namespaced.leases.collect_garbage()
         left = [info.name for snapshots in every for info in await _remove(snapshots)]
-        blobs = await namespaced.content.list()
-        if not left and not blobs:
+        left += await _remove_content(namespaced.content)
+        if not left:
             return
-        for blob in blobs:
-            await namespaced.content.delete(blob.digest)
     raise errors.Conflict(
-        f"cannot empty namespace {name!r}: {len(left)} snapshots and {len(blobs)} blobs come back or stay in use",
+        f"cannot empty namespace {name!r}: {len(left)} snapshots and blobs come back or stay in use: {left[0]}, ...",
         hint="another client of containerd works in this namespace; stop it and try again",
     )
+
+
+async def _remove_content(content: Content) -> list[str]:
+    """Remove every blob and unfinished write, and return what was there."""
+    refs = list(await content.ingests())
+    for ref in refs:
+        # One that is being written to this moment fails half-way; seen again on the next pass.
+        with contextlib.suppress(errors.HostError):
+            await content.abort(ref)
+    blobs = [blob.digest for blob in await content.list()]
+    for digest in blobs:
+        await content.delete(digest)
+    return refs + blobs
 
 
 async def _remove(snapshots: Snapshots) -> tuple[SnapshotInfo, ...]:

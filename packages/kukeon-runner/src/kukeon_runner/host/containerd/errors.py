@@ -25,6 +25,9 @@ BRANCH_BY_CODE: dict[grpc.StatusCode, type[errors.KukeonError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.TimedOut,
 }
 
+LOST = "Internal error from Core"
+"""What grpc.aio says when a message could not be sent because the stream had broken just before."""
+
 HINTS: dict[type[errors.KukeonError], str] = {
     errors.ConnectContainerd: "check that containerd runs and answers at this socket, then try again",
     errors.TimedOut: "containerd is busy or stuck; its log says more",
@@ -50,6 +53,8 @@ def translated(
         yield
     except grpc.aio.AioRpcError as error:
         branch = BRANCH_BY_CODE.get(error.code(), errors.HostError)
+        if error.details() == LOST:
+            branch = errors.ConnectContainerd
         cls: type[errors.KukeonError] = branch
         if branch is errors.NotFound:
             cls = not_found

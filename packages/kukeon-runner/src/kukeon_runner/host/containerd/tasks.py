@@ -99,7 +99,8 @@ class Tasks:
     ) -> int:
         """Create the task of container `id_`, not yet running its program, and return its pid.
 
-        Streams are "" (nowhere), a FIFO's path, `file:///path` or `binary:///path?arg=value`.  Raises AlreadyExists
+        Streams are "" (nowhere), a FIFO's path, `binary:///path?arg=value`, or `file:///path` (runc's shim puts both
+        streams into stdout's file, and has been seen to lose the last lines of one).  Raises AlreadyExists
         for a second task, HostError with runc's words when the container cannot be made.
         """
         request = pb.CreateTaskRequest(

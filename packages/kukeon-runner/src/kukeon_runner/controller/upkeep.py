@@ -43,8 +43,16 @@ class Upkeep(Base):
 
     async def watch_events(self) -> None:
         """Refresh a cell when one of its tasks starts or ends. Runs until cancelled, or ConnectContainerd."""
+        try:
+            await self._watch()
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+
+    async def _watch(self) -> None:
         due: set[model.Ref] = set()
         async with asyncio.TaskGroup() as group, contextlib.aclosing(self._events()) as events:
+            # What happened while nobody listened is found by looking.
+            group.create_task(self._refresh("Cell", self.runner.cells.refresh))
             async for namespace, identity in events:
                 ref = self._cell_of(namespace, identity)
                 # One look after the last of several events in a row serves all of them.

@@ -107,8 +107,8 @@ class Snapshots:
     async def remove(self, key: str) -> bool:
         """Remove a snapshot; say whether it was there.  Raises Conflict while it has children.
 
-        A snapshot whose child was taken by the garbage collector keeps a note of it for ever and is refused too
-        (containerd issue 11908); the collector alone can remove it.
+        A snapshot whose child was taken by the garbage collector keeps a note of it for ever and is refused too;
+        the collector alone can remove it.
         """
         try:
             await self.scope.unary(REMOVE, self._key(key), f"remove snapshot {key!r}")

@@ -28,7 +28,7 @@ def test_manifest_becomes_a_page(kukeon: Instance) -> None:
     kukeon.kuke("delete", "cell", "hello")
     assert kukeon.kuke("get", "cell", "hello", code=3).out == ""
     with pytest.raises(OSError, match=r"timed out|refused|unreachable|No route"):
-        page(address)
+        page(address, timeout_s=1.0)
 
 
 def test_another_cell_of_the_space_reaches_it(kukeon: Instance, server_cell: str) -> None:

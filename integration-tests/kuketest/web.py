@@ -5,9 +5,9 @@ import http.client
 from kuketest.waiting import PATIENCE, until
 
 
-def page(address: str, port: int = 8080) -> str:
+def page(address: str, port: int = 8080, timeout_s: float = 2.0 * PATIENCE) -> str:
     """Return the page at once, or raise OSError."""
-    connection = http.client.HTTPConnection(address, port, timeout=2.0 * PATIENCE)
+    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()

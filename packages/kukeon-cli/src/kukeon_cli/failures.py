@@ -24,15 +24,16 @@ PARTIAL = 9
 """Some of several failed."""
 
 
-def report(exc: BaseException, *, verbose: bool = False) -> int:
-    """Tell people about `exc` on stderr and return the exit code it means."""
+def report(exc: BaseException, *, verbose: bool = False, run_path: str = "") -> int:
+    """Tell people about `exc` on stderr and return the exit code it means.
+
+    `run_path` is that of the instance meant, empty for the main one: what to do about a kukeond that is away differs.
+    """
     if isinstance(exc, BrokenPipeError):
         return _reader_left()
     if isinstance(exc, (KeyboardInterrupt, click.Abort)):
         _say("interrupted")
         return INTERRUPTED
-    if isinstance(exc, click.exceptions.Exit):
-        return exc.exit_code
     if isinstance(exc, SystemExit):
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     if isinstance(exc, click.ClickException):
@@ -41,23 +42,36 @@ def report(exc: BaseException, *, verbose: bool = False) -> int:
     from kukeon_api import errors
 
     if isinstance(exc, errors.KukeonError):
-        error(exc)
+        error(exc, hint=hint_for(exc, run_path))
         if verbose:
             _traceback(exc)
         return exc.exit_code
     return _unexpected(exc, verbose=verbose)
 
 
-def error(exc: KukeonError, prefix: str = "Error: ", indent: str = "") -> None:
-    """Print one error of ours: its message, every problem, its hint."""
+def error(exc: KukeonError, prefix: str = "Error: ", hint: str | None = None) -> None:
+    """Print one error of ours: its message, every problem, its hint (or the one given)."""
     lines = exc.message.splitlines() or [type(exc).__name__]
-    _say(f"{indent}{prefix}{lines[0]}")
+    _say(f"{prefix}{lines[0]}")
     # The problems are part of some messages; they are printed once.
     extra = [line for line in (str(problem) for problem in exc.problems) if line not in exc.message]
     for line in [*lines[1:], *extra]:
-        _say(f"{indent}  {line.strip()}" if exc.problems else f"{indent}{line}")
-    if exc.hint:
-        _say(f"{indent}hint: {exc.hint}")
+        _say(f"  {line.strip()}" if exc.problems else line)
+    hint = exc.hint if hint is None else hint
+    if hint:
+        _say(f"hint: {hint}")
+
+
+def hint_for(exc: KukeonError, run_path: str) -> str:
+    """Return the hint of `exc`; for a kukeond that is away, with the run path that makes it the one meant."""
+    from kukeon_api import errors
+
+    if run_path and isinstance(exc, errors.Unavailable) and "kuke daemon start" in exc.hint:
+        import shlex
+
+        other = f"kuke --run-path {shlex.quote(run_path)}"
+        return exc.hint.replace("kuke daemon", f"{other} daemon").replace("kuke init", f"{other} init")
+    return exc.hint
 
 
 def code_of_several(codes: Sequence[int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, model
+from kukeon_api import errors, image_ref, model
 from kukeon_cli import resources
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _LOOK_TIMEOUT_S = 2.0
 """A hint is worth this much waiting."""
+
+
+_IMAGE_CUTOFF = 0.75
+"""How alike two references are to be: with `:latest` on both, unlike ones are more alike than unlike names."""
 
 
 def for_missing(client: Client, ref: Ref) -> str:
@@ -30,6 +34,7 @@ def for_missing(client: Client, ref: Ref) -> str:
 def for_missing_image(client: Client, realm: str, ref: str) -> str:
     """Return a hint for the image `ref` that `realm` lacks: another realm that has it, a near name, how to load it."""
     try:
+        ref = image_ref.normalise(ref)
         realms = [doc.metadata.name for doc in client.list_realms(timeout=_LOOK_TIMEOUT_S)]
         images = {name: _images(client, name) for name in realms}
     except errors.KukeonError:
@@ -37,10 +42,16 @@ def for_missing_image(client: Client, realm: str, ref: str) -> str:
     for name in sorted(images):
         if name != realm and ref in images[name]:
             return f'realm "{name}" has it: pass --realm {name}'
-    near = difflib.get_close_matches(ref, images.get(realm, ()), n=1)
+    known = {_familiar(name): name for name in images.get(realm, ())}
+    near = difflib.get_close_matches(_familiar(ref), known, n=1, cutoff=_IMAGE_CUTOFF)
     if near:
-        return f'did you mean "{near[0]}"?'
+        return f'did you mean "{known[near[0]]}"?'
     return f"load it: kuke image load FILE --realm {realm}"
+
+
+def _familiar(ref: str) -> str:
+    """Return the part of a reference that tells images apart: most of a full one is the same for all."""
+    return ref.removeprefix("docker.io/").removeprefix("library/")
 
 
 def _images(client: Client, realm: str) -> list[str]:

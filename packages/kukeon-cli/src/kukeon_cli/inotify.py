@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import struct
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _IN_CREATE = 0x100
 _IN_DELETE = 0x200
 _IN_DELETE_SELF = 0x400
 _IN_MOVE_SELF = 0x800
+_IN_IGNORED = 0x8000
 _IN_ONLYDIR = 0x01000000
 _IN_CLOEXEC = os.O_CLOEXEC
 _IN_NONBLOCK = os.O_NONBLOCK
@@ -25,17 +27,19 @@ _IN_NONBLOCK = os.O_NONBLOCK
 _WATCHED = (
     _IN_MODIFY | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_CREATE | _IN_DELETE | _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_ONLYDIR
 )
+_EVENT = struct.Struct("iIII")
+"""struct inotify_event without the name that follows it: watch, mask, cookie, length of the name."""
 _BUFFER_BYTES = 1 << 16
 
 
 class Watch:
     """Tells when something in `directory` was written, made, renamed or removed; raises OSError when it can't watch.
 
-    The directory may go away; then `wait` returns at once and `gone` is what to ask.
+    `gone` turns True when the directory itself is removed (and no file in it is open any more) or renamed.
     """
 
     def __init__(self, directory: str) -> None:
-        self.directory = directory
+        self.gone = False
         libc = ctypes.CDLL(None, use_errno=True)
         self._fd = libc.inotify_init1(_IN_CLOEXEC | _IN_NONBLOCK)
         if self._fd < 0:
@@ -45,23 +49,27 @@ class Watch:
             self.close()
             raise error
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Sleep until something happened since the last call, and return True; False when the time ran out."""
+    def wait(self) -> None:
+        """Sleep until something happened since the last call.
+
+        What it was does not matter, whoever waits looks at the files; so an overflow of the queue is harmless too.
+        """
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
-        if not poll.poll(None if timeout_s is None else timeout_s * 1000):
-            return False
-        # What happened does not matter: whoever waits looks at the files themselves. So an overflow is harmless too.
+        poll.poll()
         while True:
             try:
-                if not os.read(self._fd, _BUFFER_BYTES):
-                    return True
+                events = os.read(self._fd, _BUFFER_BYTES)
             except BlockingIOError:
-                return True
+                return
+            self._note(events)
 
-    def gone(self) -> bool:
-        """Tell whether the directory is no longer there."""
-        return not os.path.isdir(self.directory)  # noqa: PTH112 (a string, as the watch was made with)
+    def _note(self, events: bytes) -> None:
+        offset = 0
+        while offset < len(events):
+            _, mask, _, length = _EVENT.unpack_from(events, offset)
+            self.gone |= bool(mask & (_IN_DELETE_SELF | _IN_MOVE_SELF | _IN_IGNORED))
+            offset += _EVENT.size + length
 
     def close(self) -> None:
         """Stop watching. Twice is fine."""

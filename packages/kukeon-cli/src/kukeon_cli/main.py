@@ -22,6 +22,9 @@ A cell is a group of containers that share a network; cells live in stacks, stac
 realms (tenants). Start with `kuke init`, then `kuke apply -f FILE`.
 """
 
+COMPLETION = "_KUKE_COMPLETE"
+"""Set by the scripts of `kuke autocomplete` when the shell wants to know how a line may go on."""
+
 cli = lazy.LazyGroup(
     "kuke",
     entries=tree.ROOT,
@@ -37,17 +40,34 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
     """Run one command line and return its exit code; whatever fails is reported on stderr."""
     session = session or Session()
     try:
-        result = cli.main(
-            list(arguments), prog_name="kuke", standalone_mode=False, obj=session, auto_envvar_prefix="KUKE"
-        )
+        if COMPLETION in session.environ:
+            return _complete(session.environ[COMPLETION])
+        code = _invoke(arguments, session)
+        # A reader that went away is to be noticed here and not by the interpreter's last flush.
         sys.stdout.flush()
     except BaseException as exc:
         from kukeon_cli import failures
 
-        return failures.report(exc, verbose=session.verbose)
+        return failures.report(exc, verbose=session.verbose, run_path=session.other_run_path)
     finally:
         session.close()
+    return code
+
+
+def _invoke(arguments: Sequence[str], session: Session) -> int:
+    # click's own main would keep broken pipes and Ctrl-C to itself.
+    try:
+        with cli.make_context("kuke", list(arguments), obj=session, auto_envvar_prefix="KUKE") as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _complete(instruction: str) -> int:
+    from click import shell_completion
+
+    return shell_completion.shell_complete(cli, {}, "kuke", COMPLETION, instruction)
 
 
 def main() -> int:

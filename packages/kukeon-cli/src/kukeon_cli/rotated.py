@@ -53,7 +53,7 @@ class RotatedLog:
         self._files = _history(path)
 
     def lines(self, *, follow: bool = False) -> Iterator[bytes]:
-        """Yield lines with their ends. With `follow` go on as they are written, until the directory is removed."""
+        """Yield lines with their ends. With `follow` go on as they are written, until the log is removed."""
         if not follow:
             yield from self._available()
             if self._rest:
@@ -66,7 +66,7 @@ class RotatedLog:
                 yield from self._available()
                 if self._advance():
                     continue
-                if watch.gone():
+                if self._removed():
                     # What was written between the look and the removal is still in the open file.
                     yield from self._available()
                     break
@@ -103,6 +103,13 @@ class RotatedLog:
         self._files += newer
         return bool(newer)
 
+    def _removed(self) -> bool:
+        """Tell whether the log was deleted. A rotation renames it, and so leaves a link to the file being read.
+
+        The directory can't tell: as long as a file of it is open, inotify does not see it go.
+        """
+        return os.fstat(self._files[-1].fd).st_nlink == 0 and not os.path.exists(self.path)  # noqa: PTH110
+
     def _close_first(self) -> None:
         os.close(self._files.pop(0).fd)
 
@@ -125,7 +132,7 @@ def wait_until_written(path: str) -> None:
     directory = os.path.dirname(path) or "."  # noqa: PTH120
     with inotify.Watch(directory) as watch:
         while not os.path.exists(path):  # noqa: PTH110
-            if watch.gone():
+            if watch.gone:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
             watch.wait()
 
@@ -157,8 +164,13 @@ def _history(path: str) -> list[_File]:
 
 
 def _newer_than(path: str, key: tuple[int, int]) -> list[_File]:
-    """Return the files that came after the one with `key`, oldest first; all of them when it is gone."""
+    """Return the files that came after the one with `key`, oldest first; all of them when it is gone.
+
+    Without a file at `path` there is none: a rotation is under way, or everything is being removed.
+    """
     newer: list[_File] = []
+    if not os.path.exists(path):  # noqa: PTH110
+        return newer
     for file in _walk(path):
         if file.key == key:
             os.close(file.fd)

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -28,6 +27,8 @@ SYSTEMD_RUNTIME = Path("/run/systemd/system")
 
 PROGRAM_VARIABLE = "KUKEOND_PROGRAM"
 _COMMAND_TIMEOUT_S = 60.0
+_SAID_BYTES = 1 << 14
+"""More than anybody wants to read of a program that didn't start."""
 
 
 class Service(Protocol):
@@ -135,8 +136,9 @@ class Supervised:
     def __init__(self, server: Server, program: Path | None = None) -> None:
         self._server = server
         self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
-        self._said: tempfile._TemporaryFileWrapper[bytes] | None = None
+        self._started = 0
+        self._said = -1
+        self._complaint: str | None = None
 
     def pid(self) -> int | None:
         """Return the supervisor's pid, or that of a kukeond that somebody started without one."""
@@ -152,10 +154,10 @@ class Supervised:
             f"--pid-file={self._server.supervisor_pid_file}",
             *self.serve_arguments(),
         ]
-        # What it says before it has its log file, in a file that needs no reader.
-        self._said = tempfile.NamedTemporaryFile(prefix="kukeond-start-")  # noqa: SIM115 (closed by whoever drops us)
+        # What it says before it has its log file; a pipe would end with us, this needs no reader.
+        self._said = os.memfd_create("kukeond-start")
         try:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
@@ -165,13 +167,15 @@ class Supervised:
             )
         except OSError as exc:
             raise errors.HostError(f"cannot start {os.fspath(program)!r}: {exc.strerror}") from exc
+        self._started = process.pid
+        # It outlives us, which `subprocess` would complain about; `complaint` waits for it itself.
+        process.returncode = 0
 
     def serve_arguments(self) -> list[str]:
-        """Return the options of `kukeond serve`: the settings file where there is one, and what it does not say."""
-        arguments = []
-        if self._server.file is not None:
-            arguments.append(f"--configuration={self._server.configuration}")
-        return [*arguments, f"--run-path={self._server.run_path}", f"--socket={self._server.socket}"]
+        """Return the options of `kukeond serve`: its settings file, and what makes it this instance and no other."""
+        # An empty name is no file at all: without it, one more instance would read the settings of the main one.
+        file = self._server.configuration if self._server.file is not None else ""
+        return [f"--configuration={file}", f"--run-path={self._server.run_path}", f"--socket={self._server.socket}"]
 
     def stop(self, timeout_s: float) -> bool:
         forced = False
@@ -187,12 +191,13 @@ class Supervised:
         return forced
 
     def complaint(self) -> str | None:
-        if self._process is None or self._process.poll() is None:
-            return None
-        assert self._said is not None
-        self._said.seek(0)
-        said = self._said.read().decode(errors="replace").strip().removeprefix("Error: ")
-        return said or f"it ended with exit code {self._process.returncode}"
+        if self._started:
+            pid, status = os.waitpid(self._started, os.WNOHANG)
+            if pid:
+                self._started = 0
+                said = os.pread(self._said, _SAID_BYTES, 0).decode(errors="replace").strip().removeprefix("Error: ")
+                self._complaint = said or f"it ended with exit code {os.waitstatus_to_exitcode(status)}"
+        return self._complaint
 
 
 def holder(path: Path) -> int | None:

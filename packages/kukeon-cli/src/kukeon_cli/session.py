@@ -41,6 +41,14 @@ class Session:
 
         return settings.is_verbose(self.flags, self.environ)
 
+    @property
+    def other_run_path(self) -> str:
+        """The run path that leads to kukeond, empty where the main instance or an address of its own is meant."""
+        found: Settings | None = self.__dict__.get("settings")
+        if found is None or found.host.value != f"unix://{found.run_path.value}/kukeond.sock":
+            return ""
+        return found.run_path.value
+
     def dial(self, address: str) -> Client:
         """Return a new client of the kukeond at `address`; the caller closes it."""
         if self._dial is not None:

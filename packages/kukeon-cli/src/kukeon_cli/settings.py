@@ -39,7 +39,10 @@ class Settings:
 
 
 def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Return the settings; an empty variable counts as unset. Raises `ClientConfigurationInvalid`."""
+    """Return the settings. A variable that is there counts even when it is empty.
+
+    Raises `ClientConfigurationInvalid` for a settings file that is wrong, and `Invalid` for a value that is none.
+    """
     configuration, stated = _configuration(flags, environ)
     file = _file_values(configuration, required=stated)
     levels = (
@@ -56,7 +59,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     )
     return Settings(
         host=_host(levels),
-        run_path=_first("run_path", levels, DEFAULT_RUN_PATH),
+        run_path=_run_path(_first("run_path", levels, DEFAULT_RUN_PATH)),
         log_level=_level(_first("log_level", levels, DEFAULT_LOG_LEVEL)),
         configuration=configuration,
         verbose=is_verbose(flags, environ),
@@ -85,7 +88,7 @@ def _file_values(path: Path, *, required: bool) -> dict[str, str | None]:
 
 def _first(name: str, levels: tuple[tuple[str, Mapping[str, Any]], ...], default: str) -> Setting:
     for source, values in levels:
-        if values.get(name):
+        if values.get(name) is not None:
             return Setting(str(values[name]), source)
     return Setting(default, "default")
 
@@ -93,11 +96,19 @@ def _first(name: str, levels: tuple[tuple[str, Mapping[str, Any]], ...], default
 def _host(levels: tuple[tuple[str, Mapping[str, Any]], ...]) -> Setting:
     """Return where kukeond listens. A run path says it too, so the two are decided level by level."""
     for source, values in levels:
-        if values.get("host"):
+        if values.get("host") is not None:
             return Setting(str(values["host"]), source)
-        if values.get("run_path"):
+        if values.get("run_path") is not None:
             return Setting(f"unix://{socket_of(str(values['run_path']))}", f"{source}, by the run path")
     return Setting(f"unix://{DEFAULT_SOCKET}", "default")
+
+
+def _run_path(setting: Setting) -> Setting:
+    if not setting.value:
+        from kukeon_api import errors
+
+        raise errors.Invalid(f"cannot use an empty run path ({setting.source})")
+    return Setting(os.path.abspath(setting.value), setting.source)  # noqa: PTH100
 
 
 def _level(setting: Setting) -> Setting:

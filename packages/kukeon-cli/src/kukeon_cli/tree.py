@@ -49,7 +49,7 @@ DELETE = (
 
 IMAGE = (
     Entry("load", f"{COMMANDS}.image:load_command", "Load an OCI or docker archive into a realm."),
-    Entry("get", f"{COMMANDS}.get:image_command", "Show images.", ("ls", "list")),
+    Entry("get", f"{COMMANDS}.get:image_command", "Images loaded into realms.", ("ls", "list")),
     Entry("delete", f"{COMMANDS}.image:delete_command", "Remove images from a realm.", ("rm", "remove")),
 )
 

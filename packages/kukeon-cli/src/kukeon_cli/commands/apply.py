@@ -9,7 +9,7 @@ import click
 from kukeon_cli import lazy, options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kukeon_api import model
     from kukeon_cli.manifests import Source
@@ -23,7 +23,7 @@ def apply(client: Client, sources: Sequence[Source], out: Output) -> int:
 
     Raises `Invalid` with every problem, and then nothing was changed.
     """
-    from kukeon_api import errors
+    from kukeon_api import errors, model
     from kukeon_cli import manifests, terminal
 
     documents = manifests.parse(sources)
@@ -37,7 +37,9 @@ def apply(client: Client, sources: Sequence[Source], out: Output) -> int:
         problems = [joined.located(problem) for problem in exc.problems]
         raise type(exc)(_renamed(exc, problems), hint=exc.hint, kind=exc.kind, problems=problems) from exc
     out.result(result, _lines(result), [f"{found.kind.lower()}/{found.name}" for found in result.resources])
-    return _report(result.resources, out)
+    out.stream.flush()
+    realms = {document.index: model.ref_of(document.doc).realm for document in documents}
+    return _report(result.resources, realms)
 
 
 def _renamed(exc: object, problems: Sequence[object]) -> str:
@@ -63,12 +65,14 @@ def _change(resource: model.ApplyResourceResult, change: str) -> str:
     return f"{change}: {detail}" if detail and detail != change else change
 
 
-def _report(resources: Sequence[model.ApplyResourceResult], out: Output) -> int:
-    """Print the errors of failed resources on stderr and return the exit code of the whole."""
+def _report(resources: Sequence[model.ApplyResourceResult], realms: Mapping[int, str]) -> int:
+    """Print the errors of failed resources on stderr and return the exit code of the whole.
+
+    `realms` says by index which realm a document is in.
+    """
     from kukeon_api import errors, model
     from kukeon_cli import failures
 
-    out.stream.flush()
     codes = []
     for resource in resources:
         if resource.action is not model.ApplyAction.FAILED:
@@ -76,11 +80,15 @@ def _report(resources: Sequence[model.ApplyResourceResult], out: Output) -> int:
             continue
         kind = resource.details.get("kind", "")
         cls = errors.KINDS.get(kind, errors.HostError)
-        exc = cls(resource.error, hint=resource.details.get("hint", ""), kind=kind or None)
+        hint = resource.details.get("hint", "")
+        # The manifest is right and the host is not ready for it: that is no "not found" of something asked for.
+        image = issubclass(cls, errors.ImageNotFound)
+        if image and not hint:
+            hint = f"load it: kuke image load FILE --realm {realms.get(resource.index, model.DEFAULT_REALM)}"
+        exc = cls(resource.error, hint=hint, kind=kind or None)
         prefix = "" if len(resources) == 1 else f'{resource.kind.lower()} "{resource.name}": '
         failures.error(exc, prefix=f"Error: {prefix}")
-        # Why a cell did not come up is the host's business, whatever word there is for it: the input was right.
-        codes.append(errors.HostError.exit_code if issubclass(cls, errors.NotFound) else exc.exit_code)
+        codes.append(errors.HostError.exit_code if image else exc.exit_code)
     return failures.code_of_several(codes)
 
 

@@ -20,6 +20,8 @@ def command(ctx: click.Context, shell: str) -> None:
     """
     from click import shell_completion
 
+    from kukeon_cli import main
+
     found = shell_completion.get_completion_class(shell)
     assert found is not None
-    click.echo(found(ctx.find_root().command, {}, "kuke", "_KUKE_COMPLETE").source())
+    click.echo(found(ctx.find_root().command, {}, "kuke", main.COMPLETION).source())

@@ -81,7 +81,7 @@ def _command(kind: Kind) -> click.Command:
     function = options.output()(function)
     if kind != "Cell":
         # A cell has nothing in it that could be kept.
-        function = click.option("--force", is_flag=True, help="Go on where something refuses to go.")(function)
+        function = click.option("--force", is_flag=True, help=f"Delete the {noun} whatever is in it.")(function)
         function = click.option("--cascade", is_flag=True, help=f"Delete what is in the {noun} first.")(function)
     function = options.scope(*_PARENTS[kind])(function)
     function = options.name(noun, many=True)(function)

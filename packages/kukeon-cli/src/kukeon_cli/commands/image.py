@@ -121,7 +121,10 @@ def load_command(session: Session, file: str, realm: str | None, output: str) ->
 @options.output()
 @click.pass_obj
 def delete_command(session: Session, refs: tuple[str, ...], realm: str | None, output: str) -> int:
-    """Remove images from a realm. Cells that run from them go on."""
+    """Remove images from a realm.
+
+    Cells that run from them go on.
+    """
     from kukeon_cli import resources
 
     return delete(session.client, options.names_given(refs), resources.realm_of(realm), session.output(output))

@@ -97,9 +97,9 @@ def command(
     container: str | None,
     follow: bool,
 ) -> int:
-    """Print what a container of the cell NAME wrote.
+    """Print what a container wrote.
 
-    Its stdout comes on stdout and its stderr on stderr, rotated files included.
+    NAME is its cell. Its stdout comes on stdout and its stderr on stderr, rotated files included.
     """
     from kukeon_cli import resources
 

@@ -69,16 +69,17 @@ class Status:
         return {"ok": self.ok, "checks": rows}
 
 
-def look(client: Client, address: str) -> Status:
+def look(client: Client, address: str, run_path: str = "") -> Status:
     """Return how kukeond, its host and its cells are; trouble is part of the answer, not an error."""
     from kukeon_api import errors
+    from kukeon_cli import failures
 
     status = Status()
     started = time.monotonic()
     try:
         answer = client.ping(timeout=_TIMEOUT_S)
     except errors.KukeonError as exc:
-        status.add("daemon", "socket", Verdict.FAIL, exc.message, exc.hint)
+        status.add("daemon", "socket", Verdict.FAIL, exc.message, failures.hint_for(exc, run_path))
         return status
     latency_ms = (time.monotonic() - started) * 1000
     status.add("daemon", "socket", Verdict.OK, f"{address} ({latency_ms:.0f} ms)")
@@ -194,7 +195,7 @@ def command(session: Session, as_json: bool, output: str) -> int:
     from kukeon_cli.output import Format
 
     out = session.output("json" if as_json else output)
-    status = look(session.client, session.settings.host.value)
+    status = look(session.client, session.settings.host.value, session.other_run_path)
     if out.format in (Format.TABLE, Format.WIDE):
         for line in lines(status, out, verbose=session.verbose):
             out.line(line)

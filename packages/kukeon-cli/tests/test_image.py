@@ -1,0 +1,186 @@
+"""`kuke image`: archives in, images out."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kukeon_api import errors, model
+from kukeon_cli import terminal
+from kukeon_cli.commands import image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Kuke, MemoryClient
+
+BUSYBOX = "docker.io/library/busybox:latest"
+
+
+def test_load_from_a_file_or_standard_input(kuke: Kuke, memory: MemoryClient, tmp_path: Path) -> None:
+    archive = tmp_path / "busybox.tar"
+    archive.write_text("busybox")
+    expected = f'loaded 1 image into realm "default" (namespace "default.kukeon.io"):\n  - {BUSYBOX}\n'
+    assert kuke("image", "load", str(archive)).out == expected
+    assert kuke("image", "load", "-", stdin=b"busybox").out == expected
+    assert memory.received == [b"busybox", b"busybox"]
+    found = json.loads(kuke("image", "load", str(archive), "-o", "json").out)
+    assert found == {"realm": "default", "namespace": "default.kukeon.io", "images": [BUSYBOX]}
+    assert kuke("image", "load", str(archive), "-o", "name").out == f"image/{BUSYBOX}\n"
+
+
+def test_an_archive_is_sent_in_pieces_that_fit(kuke: Kuke) -> None:
+    content = bytes(range(256)) * 1000
+    sent: list[int] = []
+    pieces = list(image._pieces(io.BytesIO(content), sent.append))
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= 65536
+    assert sent[-1] == len(content)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        (("load", "/none.tar"), 2, "cannot read '/none.tar': No such file or directory"),
+        (("load", "-"), 2, "the archive is empty"),
+        (("load", "-", "--realm", "none"), 3, "cannot find realm 'none'"),
+        (("load",), 2, "FILE"),
+        (("delete", "nope"), 3, "hint: load it: kuke image load FILE --realm default"),
+        (("delete", "busybox:lates"), 3, f'hint: did you mean "{BUSYBOX}"?'),
+    ],
+)
+def test_what_is_refused(kuke: Kuke, memory: MemoryClient, line: tuple[str, ...], code: int, words: str) -> None:
+    memory.load("default", BUSYBOX)
+    result = kuke("image", *line)
+    assert result.code == code
+    assert words in result.err
+
+
+def test_delete(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.load("default", BUSYBOX)
+    result = kuke("image", "rm", "busybox")
+    assert (result.code, result.out) == (
+        0,
+        f'deleted image "{BUSYBOX}" from realm "default" (namespace "default.kukeon.io")\n',
+    )
+    assert kuke("image", "delete", "busybox").code == 3
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_shows_on_a_terminal_and_leaves_nothing_behind() -> None:
+    stream = Terminal()
+    with terminal.Progress("loading\x1b x", stream, after_s=0) as progress:
+        while "loading" not in stream.getvalue():
+            pass
+        progress.update("unpacking")
+        while "unpacking" not in stream.getvalue():
+            pass
+    text = stream.getvalue()
+    assert "loading\\x1b x" in text
+    assert text.endswith("\r")
+    assert not text.rsplit("\r", 2)[1].strip()
+
+
+def test_progress_is_silent_elsewhere() -> None:
+    stream = io.StringIO()
+    with terminal.Progress("loading", stream, after_s=0):
+        pass
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "total", "text"),
+    [
+        (512, None, "loading a.tar: 512 B"),
+        (1 << 20, 4 << 20, "loading a.tar: 1.0 MiB of 4.0 MiB, 25 %"),
+        (4 << 20, 4 << 20, "loading a.tar: unpacking"),
+    ],
+)
+def test_progress_of_a_load(sent: int, total: int | None, text: str) -> None:
+    assert image._progress("a.tar", sent, total) == text
+
+
+def test_a_terminal_is_no_archive(kuke: Kuke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kukeon_cli.terminal.is_terminal", lambda stream: True)
+    assert "cannot read an archive from the terminal" in kuke("image", "load", "-").err
+
+
+def test_status(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.put(model.Ref("default", "default", "default", "web"))
+    result = kuke("status")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert [line for line in lines if line and not line.startswith(" ")] == [
+        "DAEMON",
+        "HOST",
+        "RESOURCES",
+        "CELLS",
+        "Status: OK",
+    ]
+    assert any("unix:///run/kukeon/kukeond.sock" in line and "ms)" in line for line in lines)
+    assert any("embedded, 1.6.20" in line for line in lines)
+    assert any(line.split() == ["default/default/default/web", "OK", "Ready", "10.88.0.2"] for line in lines)
+
+
+def test_status_warns_and_fails(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.warnings = ("forwarding is dropped",)
+    failed = model.CellState.FAILED
+    memory.put(model.Ref("default", "default", "default", "web"), state=failed, message="no image", network=None)
+    result = kuke("status", "--json")
+    assert result.code == 0
+    checks = json.loads(result.out)["checks"]
+    warned = {check["name"]: check["detail"] for check in checks if check["status"] == "WARN"}
+    assert warned == {"warning": "forwarding is dropped", "default/default/default/web": "Failed: no image"}
+    memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond", hint="start it")]
+    result = kuke("status")
+    assert result.code == 1
+    assert result.out.endswith("Status: FAIL\n")
+    assert "↳ start it" in result.out
+    memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond")]
+    result = kuke("status", "-o", "json")
+    assert (result.code, json.loads(result.out)["ok"]) == (1, False)
+
+
+def test_version(kuke: Kuke, memory: MemoryClient) -> None:
+    assert kuke("version").out == "Client: 0.1.0\nDaemon: 0.1.0\n"
+    assert kuke("--version").out == "0.1.0\n"
+    memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond")]
+    result = kuke("version", "-o", "json")
+    assert (result.code, json.loads(result.out)["daemon"]) == (0, None)
+
+
+@pytest.mark.parametrize(("shell", "mark"), [("bash", "complete"), ("zsh", "compdef"), ("fish", "complete")])
+def test_autocomplete(kuke: Kuke, shell: str, mark: str) -> None:
+    result = kuke("autocomplete", shell)
+    assert result.code == 0
+    assert mark in result.out
+    assert len(result.out) > 100
+
+
+def test_names_are_completed_within_the_scope_typed(
+    kuke: Kuke, memory: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.put(model.Ref("default", "default", "default", "web"))
+    memory.put(model.Ref("default", "default", "default", "worker"))
+    memory.put(model.Ref("default", "default", "default", "api"))
+    monkeypatch.setattr("kukeon_cli.session.Session.dial", lambda self, address: memory)
+
+    def completed(line: str) -> list[str]:
+        words = line.split(" ")
+        environ = {"_KUKE_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        return [entry.partition(",")[2] for entry in kuke(environ=environ).out.splitlines() if entry]
+
+    assert completed("kuke get cell w") == ["web", "worker"]
+    assert completed("kuke get cell --realm other w") == []
+    assert completed("kuke log a") == ["api"]
+    assert completed("kuke get cell --realm d") == ["default"]
+    assert "apply" in completed("kuke a")
+    memory.trouble["list_cells"] = [errors.Unavailable("away")]
+    assert completed("kuke get cell w") == []

@@ -1,0 +1,130 @@
+"""Which kukeond is meant: flag, environment, settings file, default."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kukeon_api import errors
+from kukeon_cli import settings
+
+if TYPE_CHECKING:
+    from conftest import Kuke
+
+LEVELS = ("flag", "environment", "file")
+
+
+def resolve(tmp_path: Path, flags: dict[str, Any], environ: dict[str, str], file: str = "") -> settings.Settings:
+    environ = {"HOME": str(tmp_path), **environ}
+    if file:
+        (tmp_path / ".kuke").mkdir(exist_ok=True)
+        (tmp_path / ".kuke" / "kuke.yaml").write_text(f"kind: ClientConfiguration\nspec:\n{file}")
+    return settings.resolve(flags, environ)
+
+
+@pytest.mark.parametrize("present", [c for n in range(4) for c in itertools.combinations(LEVELS, n)])
+@pytest.mark.parametrize(
+    ("name", "variable", "key", "values"),
+    [
+        ("host", "KUKEON_HOST", "host", ("unix:///flag", "unix:///environment", "unix:///file")),
+        ("run_path", "KUKEON_RUN_PATH", "runPath", ("/flag", "/environment", "/file")),
+        ("log_level", "KUKEON_LOG_LEVEL", "logLevel", ("debug", "warn", "error")),
+    ],
+)
+def test_the_nearest_level_wins(
+    tmp_path: Path, present: tuple[str, ...], name: str, variable: str, key: str, values: tuple[str, ...]
+) -> None:
+    of = dict(zip(LEVELS, values, strict=True))
+    found = resolve(
+        tmp_path,
+        {name: of["flag"]} if "flag" in present else {},
+        {variable: of["environment"]} if "environment" in present else {},
+        f"  {key}: {of['file']}\n" if "file" in present else "",
+    )
+    expected = next((of[level] for level in LEVELS if level in present), None)
+    defaults = {"host": "unix:///run/kukeon/kukeond.sock", "run_path": "/opt/kukeon", "log_level": "info"}
+    assert getattr(found, name).value == (expected or defaults[name])
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "file", "host"),
+    [
+        ({"run_path": "/srv/k"}, {}, "", "unix:///srv/k/kukeond.sock"),
+        ({"run_path": "/opt/kukeon/"}, {}, "", "unix:///run/kukeon/kukeond.sock"),
+        ({"run_path": "/srv/k", "host": "unix:///h"}, {}, "", "unix:///h"),
+        ({"run_path": "/srv/k"}, {"KUKEON_HOST": "unix:///h"}, "", "unix:///srv/k/kukeond.sock"),
+        ({}, {"KUKEON_HOST": "unix:///h", "KUKEON_RUN_PATH": "/srv/k"}, "", "unix:///h"),
+        ({}, {"KUKEON_RUN_PATH": "/srv/k"}, "  host: unix:///h\n", "unix:///srv/k/kukeond.sock"),
+        ({}, {}, "  runPath: /srv/k\n", "unix:///srv/k/kukeond.sock"),
+        ({}, {"KUKEON_HOST": ""}, "  host: unix:///h\n", ""),
+    ],
+)
+def test_a_run_path_says_where_its_kukeond_is(
+    tmp_path: Path, flags: dict[str, Any], environ: dict[str, str], file: str, host: str
+) -> None:
+    assert resolve(tmp_path, flags, environ, file).host.value == host
+
+
+def test_a_relative_run_path_is_below_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve(tmp_path, {"run_path": "k"}, {}).host.value == f"unix://{tmp_path}/k/kukeond.sock"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("kind: Cell\n", "ClientConfiguration"),
+        ("kind: ClientConfiguration\nspec:\n  hots: x\n", "spec.hots"),
+        ("a: [\n", "kuke.yaml"),
+    ],
+)
+def test_a_wrong_settings_file_is_named(tmp_path: Path, content: str, words: str) -> None:
+    file = tmp_path / ".kuke" / "kuke.yaml"
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(errors.ClientConfigurationInvalid) as caught:
+        resolve(tmp_path, {}, {})
+    assert words in "\n".join([str(caught.value), *map(str, caught.value.problems)])
+
+
+def test_a_settings_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(errors.Invalid, match="no such file"):
+        resolve(tmp_path, {"configuration": str(tmp_path / "none.yaml")}, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ"),
+    [({}, {"KUKEON_LOG_LEVEL": "loud"}), ({"run_path": ""}, {}), ({}, {"KUKEON_RUN_PATH": ""})],
+)
+def test_values_that_are_none(tmp_path: Path, flags: dict[str, Any], environ: dict[str, str]) -> None:
+    with pytest.raises(errors.Invalid):
+        resolve(tmp_path, flags, environ)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("--host", "unix:///a", "get", "realms"),
+        ("get", "--host", "unix:///a", "realms"),
+        ("get", "realms", "--host", "unix:///a"),
+        ("get", "realms", "--host=unix:///a"),
+    ],
+)
+def test_global_options_stand_anywhere(kuke: Kuke, line: tuple[str, ...]) -> None:
+    assert kuke(*line).code == 0
+    assert kuke.dialled[-1] == "unix:///a"
+
+
+def test_the_settings_file_is_not_written_by_reading_it(kuke: Kuke) -> None:
+    kuke("get", "realms")
+    assert not (Path(kuke.environ["HOME"]) / ".kuke").exists()
+
+
+def test_verbose_speaks_on_stderr_alone(kuke: Kuke) -> None:
+    quiet = kuke("get", "realms", "-o", "json")
+    loud = kuke("get", "realms", "-o", "json", "-v")
+    assert loud.out == quiet.out
+    assert quiet.err == ""

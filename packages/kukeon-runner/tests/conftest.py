@@ -1,5 +1,6 @@
 """What the runner's tests share: one private containerd for the run, a connection and a namespace for each test."""
 
+import asyncio
 import contextlib
 import secrets
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kukeon_api import errors
+from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
 from kukeon_runner.testing.containerd import PrivateContainerd, private_containerd
 
@@ -43,6 +45,8 @@ async def namespace(containerd: Containerd) -> AsyncIterator[Namespaced]:
         await namespaced.containers.delete(container.id)
     await containerd.drain_namespace(name)
     await containerd.delete_namespace(name)
+    # runc removes a container's own cgroup and leaves the ones above it.
+    await asyncio.to_thread(Cgroups.detect().remove, f"/{name}")
 
 
 async def end_task(namespaced: Namespaced, task_id: str) -> None:

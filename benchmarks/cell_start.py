@@ -47,7 +47,7 @@ async def measure(instance: Instance, archive: bytes) -> tuple[list[float], list
             for number in range(-WARM_UP, ROUNDS):
                 keys = (f"floor-a{number + WARM_UP}", f"floor-b{number + WARM_UP}")
                 began = time.perf_counter()
-                await floor.two(containerd, image, keys, f"{instance.cgroup_root}-floor")
+                await floor.two(containerd, image, keys, f"{instance.cgroup_root}/floor")
                 floor_took = time.perf_counter() - began
                 await floor.remove(containerd, keys)
 

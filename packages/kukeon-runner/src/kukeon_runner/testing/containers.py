@@ -1,0 +1,240 @@
+"""containerd's namespaces, records, tasks and images in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from kukeon_api import errors, labels, model
+from kukeon_runner import observed, steps
+from kukeon_runner.observed import TaskStatus
+from kukeon_runner.wanted import STOP_SIGNAL_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from kukeon_runner.testing.faults import Faults
+    from kukeon_runner.testing.kernel import FakeKernel
+
+START = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+"""When every program ends."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class FakeProgram:
+    """What a command line does. Unless told otherwise it runs until a signal and exits with 0, but for SIGKILL."""
+
+    exits: int | None = None
+    """The code it exits with at once."""
+    stubborn: bool = False
+    """Whether it ignores all signals but SIGKILL."""
+    missing: bool = False
+
+
+@dataclass
+class FakeContainers:
+    faults: Faults
+    kernel: FakeKernel
+    images: FakeImages
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    records: dict[Key, steps.CreateContainer] = field(default_factory=dict)
+    snapshots: set[Key] = field(default_factory=set)
+    tasks: dict[Key, observed.Task] = field(default_factory=dict)
+    programs: dict[tuple[str, ...], FakeProgram] = field(default_factory=dict)
+    """By command line; all others just run."""
+    broken: set[str] = field(default_factory=set)
+    """Ids of containers whose program is missing, whatever their command line."""
+    pids: Iterator[int] = field(default_factory=lambda: iter(range(100, 1_000_000)))
+    _followers: set[asyncio.Queue[Key]] = field(default_factory=set)
+
+    async def namespace_exists(self, namespace: str) -> bool:
+        return namespace in self.namespaces
+
+    async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        async with self.faults.act(f"create namespace {namespace}"):
+            made = namespace not in self.namespaces
+            self.namespaces.setdefault(namespace, dict(labels))
+        return made
+
+    async def delete_namespace(self, namespace: str) -> None:
+        async with self.faults.act(f"delete namespace {namespace}"):
+            self.namespaces.pop(namespace, None)
+            self.images.present = {key: each for key, each in self.images.present.items() if key[0] != namespace}
+            self.snapshots = {key for key in self.snapshots if key[0] != namespace}
+            for key in [key for key in self.records if key[0] == namespace]:
+                del self.records[key]
+                self.tasks.pop(key, None)
+
+    async def create(self, step: steps.CreateContainer) -> None:
+        key = (step.namespace, step.id)
+        async with self.faults.act(f"create {step.id}"):
+            if step.namespace not in self.namespaces:
+                raise errors.NotFound(f"cannot create container {step.id!r}: namespace {step.namespace!r} not found")
+            if key in self.records:
+                raise errors.ContainerExists(f"cannot create container {step.id!r}: already exists")
+            self.records[key] = step
+            if step.image:
+                await self.images.find(step.namespace, step.image)
+                self.snapshots.add(key)
+
+    async def delete(self, namespace: str, id: str) -> None:
+        async with self.faults.act(f"delete {id}"):
+            if (namespace, id) in self.tasks:
+                raise errors.Conflict(f"cannot delete container {id!r}: it has a task")
+            self.records.pop((namespace, id), None)
+            self.snapshots.discard((namespace, id))
+
+    async def find(self, namespace: str, id: str) -> observed.Container | None:
+        key = (namespace, id)
+        step = self.records.get(key)
+        if step is None:
+            return observed.Container(recorded=False, snapshot=True) if key in self.snapshots else None
+        own = dict(step.labels)
+        return observed.Container(
+            recorded=True,
+            spec_hash=own.get(labels.CONTAINERD_SPEC_HASH, ""),
+            stop_signal=own.get(STOP_SIGNAL_LABEL, ""),
+            snapshot=key in self.snapshots,
+            task=self.tasks.get(key),
+        )
+
+    async def ids(self, namespace: str, labels: Mapping[str, str]) -> Sequence[str]:
+        return [
+            id
+            for (within, id), step in self.records.items()
+            if within == namespace and labels.items() <= dict(step.labels).items()
+        ]
+
+    async def create_task(self, step: steps.CreateTask) -> int:
+        key = (step.namespace, step.id)
+        async with self.faults.act(f"create task {step.id}"):
+            if key not in self.records:
+                raise errors.ContainerNotFound(f"cannot create task {step.id!r}: container not found")
+            if key in self.tasks:
+                raise errors.AlreadyExists(f"cannot create task {step.id!r}: already exists")
+            self._check_place(key)
+            if self._program(key).missing:
+                raise errors.HostError(f"cannot create task {step.id!r}: no such file or directory")
+            pid = next(self.pids)
+            self.tasks[key] = observed.Task(TaskStatus.CREATED, pid)
+        return pid
+
+    async def start_task(self, namespace: str, id: str) -> None:
+        key = (namespace, id)
+        async with self.faults.act(f"start task {id}"):
+            if key not in self.tasks:
+                raise errors.TaskNotFound(f"cannot start task {id!r}: not found")
+            if self.tasks[key].status is not TaskStatus.CREATED:
+                raise errors.Conflict(f"cannot start task {id!r}: it is {self.tasks[key].status}")
+            self.tasks[key] = replace(self.tasks[key], status=TaskStatus.RUNNING)
+            self._tell(key)
+            if (code := self._program(key).exits) is not None:
+                self.end(namespace, id, code)
+
+    async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
+        key = (namespace, id)
+        async with self.faults.act(f"stop task {id} {signal}"):
+            if key not in self.tasks or not self.tasks[key].status.alive:
+                return None
+            started = self.tasks[key].status is not TaskStatus.CREATED
+            obeys = started and signal != "SIGKILL" and grace_s > 0 and not self._program(key).stubborn
+            self.end(namespace, id, 0 if obeys else 137)
+            return self.tasks[key].exit
+
+    async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
+        key = (namespace, id)
+        async with self.faults.act(f"delete task {id}"):
+            if key not in self.tasks:
+                return None
+            if self.tasks[key].status not in (TaskStatus.STOPPED, TaskStatus.CREATED):
+                raise errors.Conflict(f"cannot delete task {id!r}: it runs")
+            return self.tasks.pop(key).exit
+
+    async def task_events(self) -> AsyncIterator[tuple[str, str]]:
+        mine: asyncio.Queue[Key] = asyncio.Queue()
+        self._followers.add(mine)
+        try:
+            while True:
+                yield await mine.get()
+        finally:
+            self._followers.discard(mine)
+
+    def end(self, namespace: str, id: str, code: int) -> None:
+        """Let the program of a container end by itself."""
+        key = (namespace, id)
+        self.tasks[key] = replace(self.tasks[key], status=TaskStatus.STOPPED, exit=observed.Exit(code, START))
+        self._tell(key)
+
+    def kill_below(self, cgroup: str) -> None:
+        """End what runs in a cgroup, as SIGKILL does."""
+        for key, task in list(self.tasks.items()):
+            if task.status.alive and f"{self._document(key)['linux']['cgroupsPath']}/".startswith(f"{cgroup}/"):
+                self.end(*key, 137)
+
+    def _tell(self, key: Key) -> None:
+        for follower in self._followers:
+            follower.put_nowait(key)
+
+    def _program(self, key: Key) -> FakeProgram:
+        if key[1] in self.broken:
+            return FakeProgram(missing=True)
+        return self.programs.get(tuple(self._document(key)["process"]["args"]), FakeProgram())
+
+    def _check_place(self, key: Key) -> None:
+        """Refuse what runc refuses: namespaces and mounts that are not there."""
+        document = self._document(key)
+        for namespace in document["linux"]["namespaces"]:
+            path = namespace.get("path", "")
+            if path and path.rpartition("/")[0] not in self.kernel.pins:
+                raise errors.HostError(f"cannot create task {key[1]!r}: namespace {path!r} not found")
+        own = {*self.kernel.files, *self.kernel.shms}
+        for mount in document["mounts"]:
+            source = mount["source"]
+            if "rbind" in mount["options"] and source not in own:
+                raise errors.HostError(f"cannot create task {key[1]!r}: mount source {source!r} not found")
+
+    def _document(self, key: Key) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.records[key].spec)
+        return found
+
+
+@dataclass
+class FakeImages:
+    present: dict[Key, observed.Image] = field(default_factory=dict)
+
+    async def find(self, namespace: str, ref: str) -> observed.Image:
+        if (namespace, ref) not in self.present:
+            raise errors.ImageNotFound(
+                f"image {ref!r} not found in namespace {namespace!r}", hint="load it with `kuke image load FILE`"
+            )
+        return self.present[namespace, ref]
+
+    async def list(self, namespace: str) -> Sequence[model.ImageInfo]:
+        return [_info(image) for (within, _), image in sorted(self.present.items()) if within == namespace]
+
+    async def info(self, namespace: str, ref: str) -> model.ImageInfo:
+        return _info(await self.find(namespace, ref))
+
+    async def delete(self, namespace: str, ref: str) -> None:
+        await self.find(namespace, ref)
+        del self.present[namespace, ref]
+
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
+        """Take the bytes for the name of an image without layers."""
+        name = b"".join([chunk async for chunk in chunks]).decode()
+        self.add(namespace, name)
+        return [name]
+
+    def add(self, namespace: str, name: str, **config: object) -> None:
+        """Have an image, with the fields of `observed.Image` that matter to a test."""
+        plain = observed.Image(name, "sha256:" + "0" * 64, "sha256:" + "1" * 64, cmd=("true",))
+        self.present[namespace, name] = replace(plain, **config)  # type: ignore[arg-type]
+
+
+def _info(image: observed.Image) -> model.ImageInfo:
+    return model.ImageInfo(name=image.name, size=-1, created_at=START, digest=image.digest)

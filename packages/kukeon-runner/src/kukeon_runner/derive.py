@@ -113,7 +113,8 @@ def container(
     if found is not None and found.recorded and status.created_at is None:
         changes["created_at"] = now
     if state is model.ContainerState.READY:
-        if status.state is not model.ContainerState.READY or status.start_time is None:
+        # Whoever ended it and has it running again started it now, though it was running when last looked at.
+        if identity in exits or status.state is not model.ContainerState.READY or status.start_time is None:
             changes["start_time"] = now
         changes |= {"exit_code": None, "exit_signal": "", "finish_time": None, "reason": "", "message": ""}
     elif ended is not None:

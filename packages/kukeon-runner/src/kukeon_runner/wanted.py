@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 SPEC_VERSION = "1"
 """Grows when `spec` makes another document of the same manifest, in a way that existing containers must follow."""
 
-NOT_HASHED = frozenset({"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path"})
-
+NOT_HASHED = frozenset(
+    {"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path", "restart_policy"}
+)
+"""Fields that a container is not made from: what the server fills in, and what is to happen after its end."""
 
 STOP_SIGNAL_LABEL = "kukeon.io/stop-signal"
 """What the image asks to be stopped with, kept so that a stop needs no image."""

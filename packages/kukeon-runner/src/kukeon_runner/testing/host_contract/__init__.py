@@ -1,7 +1,7 @@
 """How every host behaves: the suite that the one in memory and the real one both pass.
 
-Whoever has a host subclasses `HostContract` and gives a `home` fixture. What is found to be different in reality becomes
-a test here first; then the host in memory follows.
+Whoever has a host subclasses `HostContract` and gives a `home` fixture. What is found to be different in reality
+becomes a test here first; then the host in memory follows.
 """
 
 from __future__ import annotations

@@ -1,358 +1,34 @@
-"""A kukeond in memory, and a way to run whole command lines against it."""
+"""A way to run whole command lines against a kukeond in memory."""
 
 from __future__ import annotations
 
-import datetime as dt
+import importlib.util
 import io
+import os
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from kukeon_api import errors, image_ref, manifest, model, normalise
 from kukeon_cli import main
 from kukeon_cli.session import Session
-from kukeon_sdk.testing import FakeClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-BORN = dt.datetime(2026, 11, 21, 10, 0, tzinfo=dt.UTC)
-
-
-class MemoryClient(FakeClient):
-    """A client that behaves: it keeps resources and images, and refuses what kukeond refuses.
-
-    `trouble` maps a method to the errors that its next calls raise.
-    """
-
-    def __init__(self) -> None:
-        self.docs: dict[model.Ref, model.Doc] = {}
-        self.images: dict[str, dict[str, model.ImageInfo]] = {}
-        self.trouble: dict[str, list[Exception]] = {}
-        self.logs: dict[model.Ref, str] = {}
-        self.warnings: tuple[str, ...] = ()
-        self.received: list[bytes] = []
-        self.closed = False
-        for ref in (model.Ref("default"), model.Ref("default", "default"), model.Ref("default", "default", "default")):
-            self.put(ref)
-
-    def put(self, ref: model.Ref, *, image: str = "docker.io/library/busybox:latest", **status: Any) -> model.Doc:
-        """Have a resource, ready; `status` replaces fields of its status."""
-        metadata = model.Metadata(name=ref.name)
-        known = {"created_at": BORN, **status}
-        doc: model.Doc
-        match ref.kind:
-            case "Realm":
-                known.setdefault("state", model.RealmState.READY)
-                spec = model.RealmSpec(namespace=f"{ref.realm}.kukeon.io")
-                doc = model.RealmDoc(metadata=metadata, spec=spec, status=model.RealmStatus(**known))
-                self.images.setdefault(ref.realm, {})
-            case "Space":
-                known.setdefault("state", model.SpaceState.READY)
-                doc = model.SpaceDoc(
-                    metadata=metadata, spec=model.SpaceSpec(realm_id=ref.realm), status=model.SpaceStatus(**known)
-                )
-            case "Stack":
-                known.setdefault("state", model.StackState.READY)
-                stack = model.StackSpec(realm_id=ref.realm, space_id=ref.space)
-                doc = model.StackDoc(metadata=metadata, spec=stack, status=model.StackStatus(**known))
-            case _:
-                cell = model.CellSpec(
-                    realm_id=ref.realm,
-                    space_id=ref.space,
-                    stack_id=ref.stack,
-                    containers=(model.ContainerSpec(id="web", image=image, command="/bin/sh"),),
-                )
-                doc = normalise.normalise(model.CellDoc(metadata=metadata, spec=cell))
-                doc = self._running(doc, **known)
-        self.docs[ref] = doc
-        return doc
-
-    def _running(self, doc: model.CellDoc, **known: Any) -> model.CellDoc:
-        network = model.CellNetworkStatus(bridge_name="k-0123456789", address="10.88.0.2/24", gateway="10.88.0.1")
-        containers = tuple(
-            model.ContainerStatus(name=each.id, state=model.ContainerState.READY, created_at=BORN)
-            for each in doc.spec.containers
-        )
-        values = {"state": model.CellState.READY, "created_at": BORN, "network": network, "containers": containers}
-        return msgspec.structs.replace(doc, status=model.CellStatus(**{**values, **known}))
-
-    def load(self, realm: str, name: str) -> None:
-        """Have an image in a realm."""
-        info = model.ImageInfo(name=name, size=1_500_000, created_at=BORN, digest="sha256:" + "0" * 64)
-        self.images[realm][name] = info
-
-    def _check(self, method: str) -> None:
-        if self.trouble.get(method):
-            raise self.trouble[method].pop(0)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def ping(self, *, timeout: float | None = None) -> model.PingResult:
-        self._check("ping")
-        return model.PingResult(
-            ok=True,
-            version="0.1.0",
-            run_path="/opt/kukeon",
-            containerd_mode="embedded",
-            containerd_version="1.6.20",
-            containerd_socket="/run/kukeon/containerd/containerd.sock",
-            cgroup_mode="v2",
-            warnings=self.warnings,
-            pid=4711,
-        )
-
-    def _find(self, ref: model.Ref) -> model.Doc:
-        if ref not in self.docs:
-            raise errors.KINDS[f"{ref.kind}NotFound"](f"cannot find {ref.kind.lower()} {str(ref)!r}")
-        return self.docs[ref]
-
-    def _create(self, doc: Any) -> tuple[Any, bool]:
-        ref = model.ref_of(doc)
-        for parent in ref.ancestors:
-            self._find(parent)
-        if ref in self.docs:
-            return self.docs[ref], True
-        return self.put(ref), False
-
-    def create_realm(self, doc: model.RealmDoc, *, timeout: float | None = None) -> model.CreateRealmResult:
-        found, was = self._create(doc)
-        flags = _flags(was, "metadata", "cgroup", "containerd_namespace")
-        return model.CreateRealmResult(realm=found, created=not was, **flags)
-
-    def create_space(self, doc: model.SpaceDoc, *, timeout: float | None = None) -> model.CreateSpaceResult:
-        found, was = self._create(doc)
-        return model.CreateSpaceResult(space=found, created=not was, **_flags(was, "metadata", "cgroup", "cni_network"))
-
-    def create_stack(self, doc: model.StackDoc, *, timeout: float | None = None) -> model.CreateStackResult:
-        found, was = self._create(doc)
-        return model.CreateStackResult(stack=found, created=not was, **_flags(was, "metadata", "cgroup"))
-
-    def create_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.CreateCellResult:
-        ref = model.ref_of(doc)
-        for parent in ref.ancestors:
-            self._find(parent)
-        was = ref in self.docs
-        if not was:
-            self.docs[ref] = self._started(normalise.normalise(doc))
-        cell = self.docs[ref]
-        assert isinstance(cell, model.CellDoc)
-        return model.CreateCellResult(
-            cell=cell,
-            created=not was,
-            started=not was,
-            started_pre=was,
-            started_post=True,
-            containers=tuple(
-                model.ContainerCreationOutcome(name=each.id, exists_pre=was, exists_post=True, created=not was)
-                for each in cell.spec.containers
-            ),
-            **_flags(was, "metadata", "cgroup"),
-            root_container_exists_pre=was,
-            root_container_exists_post=True,
-        )
-
-    def _started(self, doc: model.CellDoc) -> model.CellDoc:
-        for each in doc.spec.containers:
-            if each.image not in self.images[doc.spec.realm_id]:
-                raise errors.ImageNotFound(f"cannot find image {each.image!r} in realm {doc.spec.realm_id!r}")
-        return self._running(doc)
-
-    def get_realm(self, doc: model.RealmDoc, *, timeout: float | None = None) -> model.GetRealmResult:
-        found = self.docs.get(model.ref_of(doc))
-        there = found is not None
-        return model.GetRealmResult(
-            realm=found or doc, metadata_exists=there, cgroup_exists=there, containerd_namespace_exists=there
-        )
-
-    def get_space(self, doc: model.SpaceDoc, *, timeout: float | None = None) -> model.GetSpaceResult:
-        found = self.docs.get(model.ref_of(doc))
-        there = found is not None
-        return model.GetSpaceResult(
-            space=found or doc, metadata_exists=there, cgroup_exists=there, cni_network_exists=there
-        )
-
-    def get_stack(self, doc: model.StackDoc, *, timeout: float | None = None) -> model.GetStackResult:
-        found = self.docs.get(model.ref_of(doc))
-        return model.GetStackResult(
-            stack=found or doc, metadata_exists=found is not None, cgroup_exists=found is not None
-        )
-
-    def get_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.GetCellResult:
-        self._check("get_cell")
-        found = self.docs.get(model.ref_of(doc))
-        return model.GetCellResult(cell=found or doc, metadata_exists=found is not None)
-
-    def _list(self, kind: str, *names: str) -> tuple[Any, ...]:
-        refs = (ref for ref in self.docs if ref.kind == kind)
-        chosen = [ref for ref in refs if all(a in ("", b) for a, b in zip(names, ref.parts, strict=False))]
-        return tuple(self.docs[ref] for ref in sorted(chosen))
-
-    def list_realms(self, *, timeout: float | None = None) -> tuple[model.RealmDoc, ...]:
-        self._check("list_realms")
-        return self._list("Realm")
-
-    def list_spaces(self, realm_name: str = "", *, timeout: float | None = None) -> tuple[model.SpaceDoc, ...]:
-        return self._list("Space", realm_name)
-
-    def list_stacks(
-        self, realm_name: str = "", space_name: str = "", *, timeout: float | None = None
-    ) -> tuple[model.StackDoc, ...]:
-        return self._list("Stack", realm_name, space_name)
-
-    def list_cells(
-        self, realm_name: str = "", space_name: str = "", stack_name: str = "", *, timeout: float | None = None
-    ) -> tuple[model.CellDoc, ...]:
-        self._check("list_cells")
-        return self._list("Cell", realm_name, space_name, stack_name)
-
-    def _cell(self, doc: model.CellDoc, method: str, state: model.CellState) -> tuple[model.CellDoc, bool]:
-        self._check(method)
-        found = self._find(model.ref_of(doc))
-        assert isinstance(found, model.CellDoc)
-        changed = found.status.state is not state
-        status = msgspec.structs.replace(found.status, state=state)
-        new = msgspec.structs.replace(found, status=status)
-        self.docs[model.ref_of(doc)] = new
-        return new, changed
-
-    def start_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.StartCellResult:
-        cell, changed = self._cell(doc, "start_cell", model.CellState.READY)
-        return model.StartCellResult(cell=cell, started=changed)
-
-    def stop_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.StopCellResult:
-        cell, changed = self._cell(doc, "stop_cell", model.CellState.STOPPED)
-        return model.StopCellResult(cell=cell, stopped=changed)
-
-    def kill_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.KillCellResult:
-        cell, changed = self._cell(doc, "kill_cell", model.CellState.STOPPED)
-        return model.KillCellResult(cell=cell, killed=changed)
-
-    def _container(self, doc: model.ContainerDoc) -> model.ContainerDoc:
-        ref = model.ref_of(doc)
-        assert ref.parent is not None
-        cell = self._find(ref.parent)
-        assert isinstance(cell, model.CellDoc)
-        if ref.name not in {each.id for each in cell.spec.containers}:
-            raise errors.ContainerNotFound(f"cannot find container {str(ref)!r}")
-        return doc
-
-    def start_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.StartContainerResult:
-        return model.StartContainerResult(container=self._container(doc), started=True)
-
-    def stop_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.StopContainerResult:
-        return model.StopContainerResult(container=self._container(doc), stopped=True)
-
-    def kill_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.KillContainerResult:
-        return model.KillContainerResult(container=self._container(doc), killed=True)
-
-    def log_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.LogContainerResult:
-        self._container(doc)
-        return model.LogContainerResult(host_log_path=self.logs[model.ref_of(doc)])
-
-    def _delete(self, doc: Any, *, cascade: bool) -> Any:
-        ref = model.ref_of(doc)
-        found = self._find(ref)
-        inside = [other for other in self.docs if other != ref and ref.contains(other)]
-        if inside and not cascade:
-            raise errors.ResourceHasDependencies(
-                f"cannot delete {ref.kind.lower()} {str(ref)!r}: {len(inside)} resources inside",
-                hint="delete them first or pass --cascade",
-            )
-        for other in (*inside, ref):
-            del self.docs[other]
-        return found
-
-    def delete_realm(
-        self, doc: model.RealmDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
-    ) -> model.DeleteRealmResult:
-        return model.DeleteRealmResult(realm=self._delete(doc, cascade=cascade or force), metadata_deleted=True)
-
-    def delete_space(
-        self, doc: model.SpaceDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
-    ) -> model.DeleteSpaceResult:
-        return model.DeleteSpaceResult(space=self._delete(doc, cascade=cascade or force), metadata_deleted=True)
-
-    def delete_stack(
-        self, doc: model.StackDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
-    ) -> model.DeleteStackResult:
-        return model.DeleteStackResult(stack=self._delete(doc, cascade=cascade or force), metadata_deleted=True)
-
-    def delete_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.DeleteCellResult:
-        return model.DeleteCellResult(cell=self._delete(doc, cascade=True), metadata_deleted=True)
-
-    def apply_documents(self, raw_yaml: bytes, *, timeout: float | None = None) -> model.ApplyDocumentsResult:
-        self._check("apply_documents")
-        self.received.append(raw_yaml)
-        documents = manifest.parse(raw_yaml, source="manifest")
-        order = {kind: number for number, kind in enumerate(model.KINDS)}
-        documents.sort(key=lambda document: order[document.doc.kind])
-        return model.ApplyDocumentsResult(resources=tuple(self._apply(document) for document in documents))
-
-    def _apply(self, document: manifest.Document) -> model.ApplyResourceResult:
-        doc = normalise.normalise(document.doc)
-        ref = model.ref_of(doc)
-        about: dict[str, Any] = {"index": document.index, "kind": doc.kind, "name": ref.name}
-        before = self.docs.get(ref)
-        try:
-            for parent in ref.ancestors:
-                if parent not in self.docs:
-                    self.put(parent)
-            if isinstance(doc, model.CellDoc):
-                self.docs[ref] = self._started(doc)
-            else:
-                self.put(ref)
-        except errors.KukeonError as error:
-            details = {"kind": error.kind, "hint": error.hint}
-            return model.ApplyResourceResult(
-                **about, action=model.ApplyAction.FAILED, error=str(error), details=details
-            )
-        if before is None:
-            return model.ApplyResourceResult(**about, action=model.ApplyAction.CREATED)
-        if before.spec == self.docs[ref].spec:
-            return model.ApplyResourceResult(**about, action=model.ApplyAction.UNCHANGED)
-        changes = ('container "web" updated: image',)
-        return model.ApplyResourceResult(**about, action=model.ApplyAction.UPDATED, changes=changes)
-
-    def load_image(
-        self, realm: str, tarball: bytes | Any | Iterable[bytes], *, timeout: float | None = None
-    ) -> model.LoadImageResult:
-        self._find(model.Ref(realm))
-        content = b"".join(tarball)
-        self.received.append(content)
-        if not content:
-            raise errors.TarballRequired("cannot load an image: the archive is empty")
-        name = image_ref.normalise(content.decode())
-        self.load(realm, name)
-        return model.LoadImageResult(realm=realm, namespace=f"{realm}.kukeon.io", images=(name,))
-
-    def list_images(self, realm: str, *, timeout: float | None = None) -> model.ListImagesResult:
-        self._find(model.Ref(realm))
-        return model.ListImagesResult(realm=realm, images=tuple(self.images[realm].values()))
-
-    def get_image(self, realm: str, ref: str, *, timeout: float | None = None) -> model.GetImageResult:
-        return model.GetImageResult(realm=realm, image=self._image(realm, ref))
-
-    def delete_image(self, realm: str, ref: str, *, timeout: float | None = None) -> model.DeleteImageResult:
-        name = self._image(realm, ref).name
-        del self.images[realm][name]
-        return model.DeleteImageResult(realm=realm, namespace=f"{realm}.kukeon.io", ref=name)
-
-    def _image(self, realm: str, ref: str) -> model.ImageInfo:
-        self._find(model.Ref(realm))
-        name = image_ref.normalise(ref)
-        if name not in self.images[realm]:
-            raise errors.ImageNotFound(f"cannot find image {name!r} in realm {realm!r}")
-        return self.images[realm][name]
+    from memory_client import MemoryClient
 
 
-def _flags(was: bool, *fields: str) -> dict[str, bool]:
-    return {f"{field}_exists_pre": was for field in fields} | {f"{field}_exists_post": True for field in fields}
+def _beside(name: str) -> Any:
+    """Import a module that is beside this file: tests are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass(frozen=True)
@@ -397,7 +73,8 @@ class Kuke:
 
 @pytest.fixture
 def memory() -> MemoryClient:
-    return MemoryClient()
+    client: MemoryClient = _beside("memory_client").MemoryClient()
+    return client
 
 
 @pytest.fixture
@@ -405,9 +82,7 @@ def kuke(
     memory: MemoryClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., Result]:
     """`kuke(*arguments)` with a home of its own and none of the caller's settings."""
-    import os
-
-    for name in os.environ:
+    for name in list(os.environ):
         if name.startswith(("KUKE", "_KUKE")):
             monkeypatch.delenv(name)
     home = tmp_path / "home"

@@ -13,7 +13,9 @@ from kukeon_cli import manifests
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Kuke, MemoryClient
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
 
 BUSYBOX = "docker.io/library/busybox:latest"
 WEB = """\

@@ -22,7 +22,9 @@ from kukeon_cli.output import Format, Output
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Kuke, MemoryClient
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
 
 FAKE = Path(__file__).with_name("fake_kukeond.py")
 DEADLINE_S = 20
@@ -137,7 +139,7 @@ def test_one_that_gives_up_is_reported_with_its_words(host: Host) -> None:
     host.initialised().behave("fail")
     with pytest.raises(errors.HostError, match="cannot start kukeond: cannot start: the host refuses") as caught:
         host.start()
-    assert caught.value.hint == "see more with: kuke daemon logs"
+    assert caught.value.hint == f"see more with: kuke --run-path {host.run_path} daemon logs"
 
 
 def test_one_that_never_answers_is_reported_with_its_log(host: Host) -> None:
@@ -147,7 +149,7 @@ def test_one_that_never_answers_is_reported_with_its_log(host: Host) -> None:
     supervised = host.service()
     supervised.start()
     with pytest.raises(errors.HostError, match="did not answer") as caught:
-        readiness.wait(host.dial, host.server.address, supervised, host.server.log, log_start=since, deadline_s=1.0)
+        readiness.wait(host.dial, host.server, supervised, log_start=since, deadline_s=1.0)
     assert "INFO serving with" in caught.value.message
     assert "older story" not in caught.value.message
 
@@ -157,7 +159,7 @@ def test_without_init_every_verb_points_to_it(kuke: Kuke, host: Host, monkeypatc
     for verb in ("start", "stop", "restart", "logs"):
         result = kuke("daemon", verb, "--run-path", str(host.run_path))
         assert result.code == 5
-        assert f"hint: set it up: sudo kuke init --run-path {host.run_path}" in result.err
+        assert f"hint: set it up: sudo kuke --run-path {host.run_path} init" in result.err
 
 
 def test_logs_work_when_it_is_down(kuke: Kuke, host: Host) -> None:

@@ -13,7 +13,9 @@ from kukeon_api import errors, model
 from kukeon_cli import failures
 
 if TYPE_CHECKING:
-    from conftest import Kuke, MemoryClient
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
 
 CODES = {
     errors.Invalid: 2,
@@ -66,10 +68,10 @@ def test_what_the_system_does_to_us(
 
 
 def test_a_reader_that_leaves_is_met_with_silence() -> None:
-    script = "import sys; from kukeon_cli.main import run; sys.exit(run(['--help']))"
+    command = [sys.executable, "-c", "from kukeon_cli.main import main; main()", "--help"]
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([sys.executable, "-c", script], stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
 

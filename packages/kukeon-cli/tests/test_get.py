@@ -11,7 +11,9 @@ import yaml
 from kukeon_api import errors, manifest, model
 
 if TYPE_CHECKING:
-    from conftest import Kuke, MemoryClient
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
 
 WEB = model.Ref("default", "default", "default", "web")
 

@@ -15,7 +15,9 @@ from kukeon_cli.commands import image
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Kuke, MemoryClient
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
 
 BUSYBOX = "docker.io/library/busybox:latest"
 

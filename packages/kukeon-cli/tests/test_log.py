@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Kuke, MemoryClient
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
 
 WEB = model.Ref("default", "default", "default", "web")
 DEADLINE_S = 20
@@ -177,7 +179,12 @@ def test_a_log_that_is_emptied_in_place_is_read_from_its_start(directory: Path) 
 def test_waiting_for_the_first_line(directory: Path) -> None:
     log = directory / "log"
     done = threading.Event()
-    thread = threading.Thread(target=lambda: (rotated.wait_until_written(str(log)), done.set()))
+
+    def wait() -> None:
+        rotated.wait_until_written(str(log))
+        done.set()
+
+    thread = threading.Thread(target=wait)
     thread.start()
     log.write_text("")
     thread.join(DEADLINE_S)

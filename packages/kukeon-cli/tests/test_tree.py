@@ -22,11 +22,11 @@ GOLDEN = Path(__file__).with_name("tree.txt")
 
 def walk(command: click.Command, path: str, aliases: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield a line per command and one per parameter: all that help pages are made of."""
-    context = click.Context(command, info_name=path, **main.SETTINGS)
+    context = click.Context(command, info_name=path, help_option_names=["-h", "--help"])
     names = f" ({', '.join(aliases)})" if aliases else ""
     yield f"{path}{names}: {(command.help or '').splitlines()[0]}"
     for parameter in command.get_params(context):
-        if isinstance(parameter, click.Option) and not parameter.hidden and parameter.name != "help":
+        if isinstance(parameter, click.Option) and not parameter.hidden and "--help" not in parameter.opts:
             declared = "/".join([*parameter.opts, *parameter.secondary_opts])
             variables = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar
             env = f" [{', '.join(variables)}]" if variables else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ def report(exc: BaseException, *, verbose: bool = False, run_path: str = "") -> 
     `run_path` is that of the instance meant, empty for the main one: what to do about a kukeond that is away differs.
     """
     if isinstance(exc, BrokenPipeError):
-        return _reader_left()
+        return BROKEN_PIPE
     if isinstance(exc, (KeyboardInterrupt, click.Abort)):
         _say("interrupted")
         return INTERRUPTED
@@ -112,19 +111,6 @@ def _traceback(exc: BaseException) -> None:
     import traceback
 
     _say("".join(traceback.format_exception(exc)).rstrip())
-
-
-def _reader_left() -> int:
-    # Python flushes stdout once more at exit, which would complain.
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, sys.stdout.fileno())
-    except (OSError, ValueError):
-        # stdout has no descriptor (a test's, or closed): then nothing is flushed to it either.
-        pass
-    finally:
-        os.close(null)
-    return BROKEN_PIPE
 
 
 def _say(line: str) -> None:

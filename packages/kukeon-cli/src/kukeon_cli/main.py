@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -70,6 +72,13 @@ def _complete(instruction: str) -> int:
     return shell_completion.shell_complete(cli, {}, "kuke", COMPLETION, instruction)
 
 
-def main() -> int:
-    """Run `kuke` with this process's arguments."""
-    return run(sys.argv[1:])
+def main() -> NoReturn:
+    """Run `kuke` with this process's arguments and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without a character that somebody used in a label is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    # Everything is flushed and closed. Taking the interpreter apart, with gRPC in it, would cost 20 ms more, and would
+    # flush a stdout whose reader may be gone.
+    os._exit(code)

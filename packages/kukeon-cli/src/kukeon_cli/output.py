@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 
+_TEXT = "tag:yaml.org,2002:str"
+
 
 class Format(enum.StrEnum):
     """What `-o` takes."""
@@ -148,14 +150,18 @@ def yaml_text(value: Any) -> str:
     """Return one YAML document; text of several lines keeps its lines."""
     import yaml
 
-    class Dumper(yaml.SafeDumper):
-        """Lists are indented below their key, and nothing is an alias."""
+    parent: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
+    class Dumper(parent):  # type: ignore[misc]
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
-    def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+    def text(dumper: Any, data: str) -> yaml.ScalarNode:
+        node: yaml.ScalarNode = dumper.represent_scalar(_TEXT, data, style="|" if "\n" in data else None)
+        return node
 
     Dumper.add_representer(str, text)
-    return str(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False))
+    # A line that is never folded can be searched for.
+    return str(
+        yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=4096)
+    )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kukeon_api import model
+    from kukeon_cli.server import Server
     from kukeon_cli.service import Service
     from kukeon_sdk.client import Client
 
@@ -35,9 +36,8 @@ def ping(dial: Callable[[str], Client], address: str) -> model.PingResult | None
 
 def wait(
     dial: Callable[[str], Client],
-    address: str,
+    server: Server,
     service: Service,
-    log: Path,
     *,
     log_start: int = 0,
     deadline_s: float = DEADLINE_S,
@@ -48,24 +48,24 @@ def wait(
     """
     end = time.monotonic() + deadline_s
     while True:
-        answer = ping(dial, address)
+        answer = ping(dial, server.address)
         if answer is not None:
             return answer
         complaint = service.complaint()
         # Ours gives up when somebody else started one at the same moment: then that one is waited for.
         if complaint is not None and service.pid() is None:
-            raise _failure(f"cannot start kukeond: {complaint}", log, log_start)
+            raise _failure(complaint, server, log_start)
         if time.monotonic() >= end:
-            raise _failure(
-                f"cannot start kukeond: it did not answer at {address} within {deadline_s:g} s", log, log_start
-            )
+            raise _failure(f"it did not answer at {server.address} within {deadline_s:g} s", server, log_start)
         time.sleep(_PAUSE_S)
 
 
-def _failure(message: str, log: Path, log_start: int) -> errors.HostError:
-    lines = services.last_lines(log, _LOG_LINES, log_start)
+def _failure(why: str, server: Server, log_start: int) -> errors.HostError:
+    lines = services.last_lines(server.log, _LOG_LINES, log_start)
     said = "".join(f"\n  {line}" for line in lines)
-    return errors.HostError(f"{message}{said}", hint="see more with: kuke daemon logs")
+    return errors.HostError(
+        f"cannot start kukeond: {why}{said}", hint=f"see more with: kuke{server.option} daemon logs"
+    )
 
 
 def size_of(log: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,11 @@ class Server:
         return self.run_path == DEFAULT_RUN_PATH
 
     @property
+    def option(self) -> str:
+        """What to add to `kuke` for this instance: nothing for the main one."""
+        return "" if self.default else f" --run-path {shlex.quote(self.run_path)}"
+
+    @property
     def address(self) -> str:
         """Where to reach it."""
         return f"unix://{self.socket}"
@@ -77,7 +83,7 @@ def resolve(flags: Mapping[str, Any], given: Mapping[str, str | None], environ: 
 
     `flags` are the global options given, `given` those of the command (by field, and `server_configuration`). The run
     path leads to the settings file: /etc/kukeon/kukeond.yaml for the default one, else kukeond.yaml inside it. Raises
-    `ServerConfigurationInvalid`, and `Invalid` when a file that was named is not there.
+    `ServerConfigurationInvalid`, `Conflict` when the file is for another run path, and `Invalid`.
     """
     from kukeon_api import errors
 

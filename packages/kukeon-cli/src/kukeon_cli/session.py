@@ -30,9 +30,15 @@ class Session:
         from kukeon_cli import settings
 
         found = settings.resolve(self.flags, self.environ)
-        if found.verbose:
-            settings.start_logging(found, sys.stderr)
+        self.start_logging(found)
         return found
+
+    def start_logging(self, found: Settings | None = None) -> None:
+        """With --verbose send log records to stderr, beginning with where the settings come from."""
+        from kukeon_cli import settings
+
+        if self.verbose:
+            settings.start_logging(found or self.settings, sys.stderr)
 
     @property
     def verbose(self) -> bool:

@@ -89,7 +89,8 @@ def logs(server: Server, service: Service, *, follow: bool) -> int:
                     sys.stdout.buffer.flush()
     except FileNotFoundError as exc:
         raise errors.Conflict(
-            f"cannot print the log of kukeond: there is no {str(server.log)!r}", hint="start it: sudo kuke daemon start"
+            f"cannot print the log of kukeond: there is no {str(server.log)!r}",
+            hint=f"start it: sudo kuke{server.option} daemon start",
         ) from exc
     except PermissionError as exc:
         raise errors.Denied(f"cannot read {str(server.log)!r}: {exc.strerror}", hint="use sudo") from exc
@@ -105,12 +106,8 @@ def check_initialised(server: Server, verb: str) -> None:
     if server.file is None and not (Path(server.run_path) / ".kukeon-instance.json").exists():
         raise errors.Conflict(
             f"cannot {verb} kukeond: this host has no kukeon at {server.run_path!r}",
-            hint=f"set it up: sudo kuke init{_for(server)}",
+            hint=f"set it up: sudo kuke{server.option} init",
         )
-
-
-def _for(server: Server) -> str:
-    return "" if server.default else f" --run-path {server.run_path}"
 
 
 def ensure_started(server: Server, service: Service, dial: Dial) -> tuple[model.PingResult, bool]:
@@ -125,7 +122,7 @@ def ensure_started(server: Server, service: Service, dial: Dial) -> tuple[model.
     with terminal.Progress("starting kukeond" if not running else "waiting for kukeond"):
         if not running:
             service.start()
-        return readiness.wait(dial, server.address, service, server.log, log_start=since), not running
+        return readiness.wait(dial, server, service, log_start=since), not running
 
 
 def ensure_stopped(service: Service, timeout_s: float) -> str:

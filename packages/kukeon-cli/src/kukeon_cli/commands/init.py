@@ -95,7 +95,7 @@ def init(
         service.start()
     report.add("Daemon", "kukeond", "started")
     if wait:
-        answer = readiness.wait(dial, server.address, service, server.log, log_start=since)
+        answer = readiness.wait(dial, server, service, log_start=since)
         report.ready = True
         report.hints += [warning for warning in answer.warnings]
     return report
@@ -203,7 +203,8 @@ def _check_group(report: Report, gid: int) -> None:
     from pathlib import Path
 
     if gid and Path(report.server.socket).stat().st_gid != gid:
-        report.hints.append("kukeond was started without the group: sudo kuke daemon restart")
+        restart = f"sudo kuke{report.server.option} daemon restart"
+        report.hints.append(f"kukeond does not let the group in yet; have it look at its settings again: {restart}")
 
 
 @click.command("init", cls=lazy.Command)
@@ -242,6 +243,7 @@ def command(session: Session, /, account: bool | None, no_wait: bool, output: st
     from kukeon_cli import privilege, server, terminal
 
     privilege.require_root("init")
+    session.start_logging()
     resolved = server.resolve(session.flags, given, session.environ)
     with terminal.Progress("looking at the host") as progress:
         report = init(

@@ -75,14 +75,16 @@ def look(client: Client, address: str, run_path: str = "") -> Status:
     from kukeon_cli import failures
 
     status = Status()
-    started = time.monotonic()
     try:
+        # The first call connects; the second one tells how quick kukeond is.
+        client.ping(timeout=_TIMEOUT_S)
+        started = time.monotonic()
         answer = client.ping(timeout=_TIMEOUT_S)
     except errors.KukeonError as exc:
         status.add("daemon", "socket", Verdict.FAIL, exc.message, failures.hint_for(exc, run_path))
         return status
     latency_ms = (time.monotonic() - started) * 1000
-    status.add("daemon", "socket", Verdict.OK, f"{address} ({latency_ms:.0f} ms)")
+    status.add("daemon", "socket", Verdict.OK, f"{address} ({latency_ms:.1f} ms)")
     _daemon(status, answer)
     _host(status, answer)
     try:
@@ -167,13 +169,13 @@ def lines(status: Status, out: Output, *, verbose: bool) -> list[str]:
     """Return the status for people: a title a section, a row a check, what to do below what is not well."""
     from kukeon_cli import terminal
 
-    width = max(len(check.name) for check in status.checks)
     text: list[str] = []
-    section = ""
+    section, width = "", 0
     for check in status.checks:
         if check.section != section:
             text += [""] * bool(section) + [check.section.upper()]
             section = check.section
+            width = max(len(other.name) for other in status.checks if other.section == section)
         verdict = terminal.coloured(f"{check.verdict:4}", str(check.verdict), out.stream)
         name, detail = terminal.printable(check.name), terminal.printable(check.detail)
         text.append(f"  {name:{width}}  {verdict}  {detail}".rstrip())

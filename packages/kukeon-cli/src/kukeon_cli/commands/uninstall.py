@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 _STOP_TIMEOUT_S = 30.0
 
 
-def uninstall(server: Server, service: Service, *, progress: Callable[[str], None]) -> list[Row]:
-    """Stop kukeond and remove what is there, one thing after the other, and report it row by row.
+def uninstall(server: Server, service: Service, rows: list[Row], *, progress: Callable[[str], None]) -> None:
+    """Stop kukeond and remove what is there, one thing after the other, each reported in `rows` when it is done.
 
-    Accounts and unit belong to the host's main instance; another one takes only what is its own. The settings file in
-    /etc stays.
+    So `rows` tells how far it came when something refuses to go; the rest is left alone then. Accounts and unit belong
+    to the host's main instance; another one takes only what is its own. The settings file in /etc stays.
     """
     from kukeon_cli import accounts, local
     from kukeon_cli import service as services
 
     progress("stopping kukeond")
     running = service.pid()
-    rows = []
     if running is None:
         rows.append(local.Row("kukeond", "absent"))
     else:
@@ -46,7 +45,6 @@ def uninstall(server: Server, service: Service, *, progress: Callable[[str], Non
         rows.append(local.Row(f'group "{accounts.GROUP}"', accounts.remove_group()))
     if server.configuration.exists():
         rows.append(local.Row(f'settings "{server.configuration}"', "kept"))
-    return rows
 
 
 def confirm(server: Server) -> None:
@@ -85,8 +83,15 @@ def command(session: Session, /, yes: bool, output: str, **given: Any) -> None:
     resolved = server.resolve(session.flags, given, session.environ)
     if not yes:
         confirm(resolved)
-    with terminal.Progress("looking at the host") as progress:
-        rows = uninstall(resolved, services.of(resolved), progress=progress.update)
-    out: Output = session.output(output)
+    rows: list[Row] = []
+    try:
+        with terminal.Progress("looking at the host") as progress:
+            uninstall(resolved, services.of(resolved), rows, progress=progress.update)
+    finally:
+        _print(rows, session.output(output))
+
+
+def _print(rows: list[Row], out: Output) -> None:
     value = [{"name": row.label, "outcome": row.outcome} for row in rows]
-    out.result(value, ["kuke uninstall:", *(f"  - {row.label}: {row.outcome}" for row in rows)], ["daemon/kukeond"])
+    lines = [f"  - {row.label}: {row.outcome}" for row in rows]
+    out.result(value, ["kuke uninstall:", *lines], ["daemon/kukeond"])

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,19 @@ class Kuke:
     def _dial(self, address: str) -> MemoryClient:
         self.dialled.append(address)
         return self.client
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """`until(condition)` returns when the condition holds, and fails when it takes too long."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < end
+            os.sched_yield()
+
+    return wait
 
 
 @pytest.fixture

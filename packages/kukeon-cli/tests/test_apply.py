@@ -209,7 +209,7 @@ def test_run_leaves_a_different_cell_alone(kuke: Kuke, memory: MemoryClient, web
     result = kuke("run", "-d", "-f", other)
     assert result.code == 5
     assert "differs in containers[web].env, containers[extra]" in result.err
-    assert "hint: change it with: kuke apply -f FILE" in result.err
+    assert f"hint: change it with: kuke apply -f {other}" in result.err
     assert memory.docs == before
 
 

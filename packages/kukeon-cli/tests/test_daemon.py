@@ -20,7 +20,7 @@ from kukeon_cli.commands import daemon, init
 from kukeon_cli.output import Format, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from memory_client import MemoryClient
 
@@ -288,6 +288,35 @@ def test_init_refuses_to_contradict_the_settings_file(host: Host, monkeypatch: p
     initialise(host, {"cgroup_root": "/one"}, wait=False)
     with pytest.raises(errors.Conflict, match="cgroup_root is '/one' in it, '/two' was asked for"):
         initialise(host, {"cgroup_root": "/two"})
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("given", [{"cgroup_root": "not absolute"}, {"pod_subnet_cidr": "10.0.0.0/99"}])
+def test_settings_that_are_none_are_not_written(host: Host, given: dict[str, str | None]) -> None:
+    with pytest.raises(errors.Invalid):
+        initialise(host, given)
+    assert not (host.run_path / "kukeond.yaml").exists()
+    assert host.service().pid() is None
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_init_waits_for_a_kukeond_that_is_starting(
+    host: Host, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    monkeypatch.setenv("KUKEOND_PROGRAM", str(host.program))
+    host.behave("hang")
+    started = host.service()
+    started.start()
+    until(lambda: started.pid() is not None)
+    waited: list[str] = []
+
+    def answer(*arguments: object, **options: object) -> None:
+        waited.append("")
+        Path(host.server.socket).write_text("")
+
+    monkeypatch.setattr(readiness, "wait", answer)
+    assert initialise(host).rows["Daemon"] == [("kukeond", "already running")]
+    assert waited == [""]
 
 
 @pytest.mark.usefixtures("elsewhere")

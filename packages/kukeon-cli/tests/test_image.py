@@ -13,6 +13,7 @@ from kukeon_cli import terminal
 from kukeon_cli.commands import image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from memory_client import MemoryClient
@@ -76,14 +77,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_shows_on_a_terminal_and_leaves_nothing_behind() -> None:
+def test_progress_shows_on_a_terminal_and_leaves_nothing_behind(until: Callable[[Callable[[], bool]], None]) -> None:
     stream = Terminal()
     with terminal.Progress("loading\x1b x", stream, after_s=0) as progress:
-        while "loading" not in stream.getvalue():
-            pass
+        until(lambda: "loading" in stream.getvalue())
         progress.update("unpacking")
-        while "unpacking" not in stream.getvalue():
-            pass
+        until(lambda: "unpacking" in stream.getvalue())
     text = stream.getvalue()
     assert "loading\\x1b x" in text
     assert text.endswith("\r")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import json
 import pwd
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from kukeon_api import errors
 from kukeon_cli import accounts, server, service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FAKE = Path(__file__).with_name("fake_kukeond.py")
 
@@ -29,7 +30,8 @@ if verb == "show":
     print({"MainPID": unit["pid"], "ActiveState": unit["active"]}[sys.argv[2].removeprefix("--property=")])
 elif verb == "start":
     # Like a unit's process it is no child of whoever asked for it.
-    out = subprocess.run(["/bin/sh", "-c", "tail -f /dev/null >/dev/null 2>&1 & echo $!"], capture_output=True, text=True)
+    shell = ["/bin/sh", "-c", "tail -f /dev/null >/dev/null 2>&1 & echo $!"]
+    out = subprocess.run(shell, capture_output=True, text=True)
     unit |= {"pid": int(out.stdout), "active": "active"}
 elif verb in ("stop", "kill") and unit["pid"]:
     if not (verb == "stop" and unit.get("stubborn")):
@@ -82,8 +84,14 @@ def program(tmp_path: Path) -> Path:
     return made
 
 
-def test_start_and_stop(systemctl: Systemctl) -> None:
-    unit = service.Systemd()
+@pytest.fixture
+def main(tmp_path: Path) -> server.Server:
+    none = {"server_configuration": str(tmp_path / "none.yaml"), "socket": str(tmp_path / "kukeond.sock")}
+    return server.resolve({}, none, {})
+
+
+def test_start_and_stop(systemctl: Systemctl, main: server.Server) -> None:
+    unit = service.Systemd(main)
     assert unit.pid() is None
     unit.start()
     assert unit.pid() is not None
@@ -94,21 +102,36 @@ def test_start_and_stop(systemctl: Systemctl) -> None:
     assert unit.complaint() == "systemd gave up restarting it"
 
 
-def test_one_that_does_not_stop_is_killed(systemctl: Systemctl) -> None:
-    unit = service.Systemd()
+@pytest.mark.usefixtures("systemctl")
+def test_one_that_was_started_otherwise_is_stopped_too(
+    main: server.Server, program: Path, tmp_path: Path, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    other = service.Supervised(main, program)
+    arguments = [f"--run-path={tmp_path}", f"--socket={main.socket}", f"--log-file={tmp_path / 'log'}"]
+    command = [str(program), "supervise", f"--pid-file={main.pid_file}", *arguments]
+    with subprocess.Popen(command) as process:
+        until(lambda: other.pid() is not None)
+        assert service.Systemd(main).pid() == process.pid
+        assert service.Systemd(main).stop(20) is False
+        assert process.wait(20) == 0
+
+
+def test_one_that_does_not_stop_is_killed(systemctl: Systemctl, main: server.Server) -> None:
+    unit = service.Systemd(main)
     unit.start()
     systemctl.set(stubborn=True)
     assert unit.stop(0.1) is True
     assert unit.pid() is None
 
 
-def test_the_unit_is_installed_once_and_updated_when_it_changes(systemctl: Systemctl, program: Path) -> None:
-    main = server.resolve({}, {"server_configuration": str(program.parent / "none.yaml")}, {})
+def test_the_unit_is_installed_once_and_updated_when_it_changes(
+    systemctl: Systemctl, main: server.Server, program: Path
+) -> None:
     assert service.install_unit(main, program) == "created"
     assert service.install_unit(main, program) == "already existed"
     assert "daemon-reload" in systemctl.calls
     text = service.UNIT_FILE.read_text()
-    assert "--run-path=/opt/kukeon --socket=/run/kukeon/kukeond.sock" in text
+    assert f"--run-path=/opt/kukeon --socket={main.socket}" in text
     service.UNIT_FILE.write_text("something else")
     assert service.install_unit(main, program) == "updated"
     assert service.UNIT_FILE.read_text() == text
@@ -117,9 +140,8 @@ def test_the_unit_is_installed_once_and_updated_when_it_changes(systemctl: Syste
 
 
 @pytest.mark.usefixtures("systemctl")
-def test_who_keeps_it_running(tmp_path: Path) -> None:
-    none = {"server_configuration": str(tmp_path / "none.yaml")}
-    main, other = server.resolve({}, none, {}), server.resolve({"run_path": str(tmp_path)}, none, {})
+def test_who_keeps_it_running(main: server.Server, tmp_path: Path) -> None:
+    other = server.resolve({"run_path": str(tmp_path)}, {}, {})
     assert isinstance(service.of(main), service.Supervised)
     service.UNIT_FILE.write_text("")
     assert isinstance(service.of(main), service.Systemd)

@@ -54,7 +54,7 @@ class Service(Protocol):
 def of(server: Server, program: Path | None = None) -> Service:
     """Return what keeps the kukeond of `server`: systemd where its unit is installed, else the supervisor."""
     if server.default and SYSTEMD_RUNTIME.is_dir() and UNIT_FILE.exists():
-        return Systemd()
+        return Systemd(server)
     return Supervised(server, program)
 
 
@@ -80,20 +80,28 @@ def find_program(environ: dict[str, str] | None = None) -> Path:
 
 
 class Systemd:
-    """kukeond as a unit of systemd."""
+    """kukeond as a unit of systemd; one that somebody started otherwise can be found and stopped all the same."""
 
-    def pid(self) -> int | None:
+    def __init__(self, server: Server) -> None:
+        self._other = Supervised(server)
+
+    def _main_pid(self) -> int | None:
         text = _systemctl("show", "--property=MainPID", "--value", UNIT).strip()
         return int(text) if text.isdecimal() and text != "0" else None
+
+    def pid(self) -> int | None:
+        return self._main_pid() or self._other.pid()
 
     def start(self) -> None:
         _systemctl("reset-failed", UNIT, check=False)
         _systemctl("start", "--no-block", UNIT)
 
     def stop(self, timeout_s: float) -> bool:
-        pid = self.pid()
+        pid = self._main_pid()
+        if pid is None:
+            return self._other.stop(timeout_s)
         _systemctl("stop", "--no-block", UNIT)
-        if pid is None or _wait_gone(pid, timeout_s):
+        if _wait_gone(pid, timeout_s):
             return False
         _systemctl("kill", "--signal=SIGKILL", UNIT)
         _wait_gone(pid, timeout_s)

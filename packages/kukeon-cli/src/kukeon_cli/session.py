@@ -30,15 +30,14 @@ class Session:
         from kukeon_cli import settings
 
         found = settings.resolve(self.flags, self.environ)
-        self.start_logging(found)
+        if found.verbose:
+            settings.start_logging(found, sys.stderr)
         return found
 
-    def start_logging(self, found: Settings | None = None) -> None:
-        """With --verbose send log records to stderr, beginning with where the settings come from."""
-        from kukeon_cli import settings
-
+    def start_logging(self) -> None:
+        """With --verbose send log records to stderr, for commands that have no use for the settings themselves."""
         if self.verbose:
-            settings.start_logging(found or self.settings, sys.stderr)
+            assert self.settings.verbose
 
     @property
     def verbose(self) -> bool:

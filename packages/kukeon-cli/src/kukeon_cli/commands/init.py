@@ -74,14 +74,20 @@ def init(
     from kukeon_cli import service as services
 
     report = Report(server)
+    _check_settings(server)
     running = readiness.ping(dial, server.address) is not None
+    if not running and services.of(server).pid() is not None:
+        progress("waiting for kukeond, which is starting")
+        readiness.wait(dial, server, services.of(server))
+        running = True
     gid = _account(report, account=account, progress=progress)
-    server = report.server = _settings(report, gid)
     if running:
         _observe(report, dial)
     else:
         progress("preparing the host")
         _prepare(report, gid)
+    # Written last: settings that the host did not take are not to be met again by the next try.
+    server = report.server = _settings(report, gid)
     _unit(report, progress)
     service = services.of(server)
     if running:
@@ -91,8 +97,7 @@ def init(
         return report
     progress("starting kukeond")
     since = readiness.size_of(server.log)
-    if service.pid() is None:
-        service.start()
+    service.start()
     report.add("Daemon", "kukeond", "started")
     if wait:
         answer = readiness.wait(dial, server, service, log_start=since)
@@ -115,37 +120,44 @@ def _account(report: Report, *, account: bool, progress: Callable[[str], None]) 
     return accounts.group_gid() or 0
 
 
-def _settings(report: Report, gid: int) -> Server:
-    """Have kukeond's settings file, saying what this command line says; return the server as it is then.
+def _check_settings(server: Server) -> None:
+    """Raise `Conflict` when a settings file is there and says something else than this command line.
 
-    Raises `Conflict` when a file is there and says something else: what the daemon does would depend on who starts it.
+    What kukeond does would depend on who starts it.
     """
+    from kukeon_api import errors
+
+    if server.file is None:
+        return
+    contradictions = [
+        f"{name} is {getattr(server.file.spec, name)!r} in it, {value!r} was asked for"
+        for name, value in server.stated.items()
+        if getattr(server.file.spec, name) not in (None, value)
+    ]
+    if contradictions:
+        raise errors.Conflict(
+            f"cannot initialise with other settings than in {str(server.configuration)!r}: {'; '.join(contradictions)}",
+            hint="edit that file, or leave the option or environment variable away",
+        )
+
+
+def _settings(report: Report, gid: int) -> Server:
+    """Have kukeond's settings file, saying what this command line says; return the server as it is then."""
     import dataclasses
 
-    from kukeon_api import errors, model
+    from kukeon_api import manifest, model
     from kukeon_cli import configuration
 
     server = report.server
     path = server.configuration
-    if server.file is not None:
-        contradictions = [
-            f"{name} is {getattr(server.file.spec, name)!r} in it, {value!r} was asked for"
-            for name, value in server.stated.items()
-            if getattr(server.file.spec, name) not in (None, value)
-        ]
-        if contradictions:
-            raise errors.Conflict(
-                f"cannot initialise with other settings than {str(path)!r} has: {'; '.join(contradictions)}",
-                hint="edit that file, or leave the option or environment variable away",
-            )
-    else:
+    created = False
+    if server.file is None:
         values: dict[str, Any] = {**server.stated, "socket": server.socket, "run_path": server.run_path}
-        spec = model.ServerConfigurationSpec(**values, socket_gid=gid or None)
-        created = configuration.write_server(path, configuration.server_text(spec))
-        report.add("Host", f'settings "{path}"', "created" if created else "already existed")
-        return dataclasses.replace(server, file=configuration.read_server(path))
-    report.add("Host", f'settings "{path}"', "already existed")
-    return server
+        text = configuration.server_text(model.ServerConfigurationSpec(**values, socket_gid=gid or None))
+        manifest.parse_server_configuration(text, source="the options of init")
+        created = configuration.write_server(path, text)
+    report.add("Host", f'settings "{path}"', "created" if created else "already existed")
+    return dataclasses.replace(server, file=configuration.read_server(path))
 
 
 def _prepare(report: Report, gid: int) -> None:

@@ -31,7 +31,7 @@ def run(client: Client, source: Source, scope: Scope, out: Output) -> None:
     ref = model.ref_of(cell)
     found = resources.find(client, ref)
     if isinstance(found, model.CellDoc):
-        refuse_drift(client, cell, found)
+        refuse_drift(client, cell, found, source.name)
     try:
         with terminal.Progress(f"starting {resources.described(ref)}"):
             result = client.create_cell(cell)
@@ -62,7 +62,7 @@ def the_cell(source: Source, scope: Scope) -> model.CellDoc:
     return documents[0].doc
 
 
-def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc) -> None:
+def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc, file: str) -> None:
     """Raise `CellSpecDrift` naming the fields in which the cell that is there differs from the one wanted."""
     from kukeon_api import errors, model
     from kukeon_cli import drift
@@ -74,7 +74,7 @@ def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc) ->
     if fields:
         raise errors.CellSpecDrift(
             f"cannot run cell {str(place)!r}: it exists and differs in {', '.join(fields)}",
-            hint="change it with: kuke apply -f FILE",
+            hint=f"change it with: kuke apply -f {file}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +39,11 @@ def walk(command: click.Command, path: str, aliases: tuple[str, ...] = ()) -> It
             yield from walk(entry.load(), f"{path} {entry.name}", entry.aliases)
 
 
-def test_the_tree_is_the_golden_one(request: pytest.FixtureRequest) -> None:
+def test_the_tree_is_the_golden_one() -> None:
+    """With KUKEON_TEST_UPDATE_GOLDEN in the environment the file is written anew: read the difference, then commit."""
     text = "\n".join(walk(main.cli, "kuke")) + "\n"
+    if os.environ.get("KUKEON_TEST_UPDATE_GOLDEN"):
+        GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
 
 

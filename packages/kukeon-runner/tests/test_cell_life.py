@@ -258,7 +258,7 @@ async def test_a_parent_with_children_is_deleted_only_with_cascade(tmp_path: Pat
         await found.delete_realm(realm, False, False)
     result = await found.delete_realm(realm, False, True)
     assert result.deleted == ("space:default", "cgroup", "namespace", "metadata")
-    assert (host.containers.namespaces, host.network.bridges, host.network.firewall) == ({}, {}, ())
+    assert (host.containers.labels, host.network.bridges, host.network.firewall) == ({}, {}, ())
     assert not (tmp_path / "data/default").exists()
 
 

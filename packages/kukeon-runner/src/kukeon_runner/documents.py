@@ -74,3 +74,21 @@ def decode(ref: model.Ref, content: bytes, path: str) -> StoredDoc:
         ) from exc
     assert not isinstance(doc, model.ContainerDoc)
     return doc
+
+
+def bare(ref: model.Ref) -> StoredDoc:
+    """A document that says no more than where the resource is: what can be said of one whose own is lost."""
+    metadata = model.Metadata(name=ref.name)
+    match ref.kind:
+        case "Realm":
+            return model.RealmDoc(metadata=metadata)
+        case "Space":
+            return model.SpaceDoc(metadata=metadata, spec=model.SpaceSpec(realm_id=ref.realm))
+        case "Stack":
+            spec = model.StackSpec(realm_id=ref.realm, space_id=ref.space)
+            return model.StackDoc(metadata=metadata, spec=spec)
+        case "Cell":
+            place = model.CellSpec(realm_id=ref.realm, space_id=ref.space, stack_id=ref.stack)
+            return model.CellDoc(metadata=metadata, spec=place)
+        case _:
+            raise ValueError(f"no document is stored for {str(ref)!r}: it is a {ref.kind}")

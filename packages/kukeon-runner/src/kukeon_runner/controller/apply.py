@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kukeon_api import errors, manifest, model, normalise
-from kukeon_runner import diff, observed
+from kukeon_runner import diff, documents, observed
 from kukeon_runner.controller.base import Base
 from kukeon_runner.together import together
 
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """Documents of one kind in work at the same time: enough to keep two cores and a disk busy."""
+
+ATTEMPTS = 3
+"""How often a document is begun whose parents vanish meanwhile; once is rare."""
 
 Applied = tuple[model.ApplyAction, list[str]]
 
@@ -48,11 +52,18 @@ class Apply(Base):
         async with limit:
             try:
                 self.changeable(model.ref_of(doc))
-                action, changes = await self._verb(doc)
+                action, changes = await self._persistently(doc)
             except errors.KukeonError as error:
                 details = {"kind": error.kind, "hint": error.hint}
                 return msgspec.structs.replace(result, error=str(error), details=details)
         return msgspec.structs.replace(result, action=action, changes=tuple(changes))
+
+    async def _persistently(self, doc: model.Doc) -> Applied:
+        """Begin again when somebody else deletes what was there a moment ago."""
+        for _ in range(ATTEMPTS - 1):
+            with contextlib.suppress(errors.RealmNotFound, errors.SpaceNotFound, errors.StackNotFound):
+                return await self._verb(doc)
+        return await self._verb(doc)
 
     def _verb(self, doc: model.Doc) -> Coroutine[Any, Any, Applied]:
         match doc:
@@ -64,71 +75,53 @@ class Apply(Base):
                 return self._apply_level(doc)
 
     async def _apply_level(self, doc: model.RealmDoc | model.SpaceDoc | model.StackDoc) -> Applied:
-        ref = model.ref_of(doc)
-        await self._have_parents(ref)
-        changes: list[str] = []
-        match doc:
-            case model.RealmDoc():
-                if (realm := self.runner.realms.find(ref)) is not None:
-                    self.runner.realms.check_change(realm, doc)
-                    changes = diff.level(realm, self.runner.realms.complete(ref, doc))
-                found: Any = await self.runner.realms.converge(doc, update=True)
-            case model.SpaceDoc():
-                if (space := self.runner.spaces.find(ref)) is not None:
-                    self.runner.spaces.check_change(space, doc)
-                    changes = diff.level(space, self.runner.spaces.complete(ref, doc))
-                found = await self.runner.spaces.converge(doc, update=True)
-            case model.StackDoc():
-                if (stack := self.runner.stacks.find(ref)) is not None:
-                    changes = diff.level(stack, self.runner.stacks.complete(ref, doc))
-                found = await self.runner.stacks.converge(doc, update=True)
+        await self._have_parents(model.ref_of(doc))
+        found = await self.runner.level(doc.kind).converge(doc, update=True)
         if not found.existed:
             return model.ApplyAction.CREATED, []
+        changes = diff.level(found.before, found.doc)
         changes += [f"{piece} restored" for piece, there in found.pre.items() if not there]
         return (model.ApplyAction.UPDATED if changes else model.ApplyAction.UNCHANGED), changes
 
     async def _apply_cell(self, doc: model.CellDoc) -> Applied:
-        ref = model.ref_of(doc)
-        await self._have_parents(ref)
-        stored, new = await self.runner.cells.register(doc)
-        if new:
-            await self.runner.cells.start(ref)
+        await self._have_parents(model.ref_of(doc))
+        before, outcome = await self.runner.cells.apply(doc)
+        if before is None:
             return model.ApplyAction.CREATED, []
-        return await self._change_cell(stored, self.runner.cells.effective(doc))
+        return _changed(before, outcome)
 
     async def _apply_container(self, doc: model.ContainerDoc) -> Applied:
         ref = model.ref_of(doc)
         assert ref.parent is not None
-        stored = self.runner.cells.get(ref.parent)
         own = msgspec.structs.replace(doc.spec, id=ref.container)
-        others = [each for each in stored.spec.containers if each.id != own.id]
-        place = [each.id for each in stored.spec.containers]
-        at = place.index(own.id) if own.id in place else len(others)
-        spec = msgspec.structs.replace(stored.spec, containers=(*others[:at], own, *others[at:]))
-        wanted = self.runner.cells.effective(msgspec.structs.replace(stored, spec=spec))
-        action, changes = await self._change_cell(stored, wanted)
-        return (action if own.id in place else model.ApplyAction.CREATED), changes
 
-    async def _change_cell(self, stored: model.CellDoc, wanted: model.CellDoc) -> Applied:
-        changes = diff.cell(stored, wanted)
-        outcome = await self.runner.cells.update(model.ref_of(wanted), wanted)
-        changes += _started(outcome)
-        if outcome.steps and not changes:
-            changes.append("cell repaired")
-        return (model.ApplyAction.UPDATED if changes else model.ApplyAction.UNCHANGED), changes
+        def change(stored: model.CellDoc) -> model.CellDoc:
+            found = list(stored.spec.containers)
+            place = [each.id for each in found]
+            if own.id in place:
+                found[place.index(own.id)] = own
+            else:
+                found.append(own)
+            return msgspec.structs.replace(stored, spec=msgspec.structs.replace(stored.spec, containers=tuple(found)))
+
+        before, outcome = await self.runner.cells.change(ref.parent, change)
+        action, changes = _changed(before, outcome)
+        new = all(each.id != own.id for each in before.spec.containers)
+        return (model.ApplyAction.CREATED if new else action), changes
 
     async def _have_parents(self, ref: model.Ref) -> None:
-        """Make the ancestors that are missing, with empty specs."""
+        """Make the ancestors that are missing, with empty specs, and those that somebody began and never finished."""
         for parent in ref.ancestors:
-            metadata = model.Metadata(name=parent.name)
-            if parent.kind == "Realm" and self.runner.realms.find(parent) is None:
-                await self.runner.realms.converge(model.RealmDoc(metadata=metadata), update=False)
-            elif parent.kind == "Space" and self.runner.spaces.find(parent) is None:
-                space = model.SpaceDoc(metadata=metadata, spec=model.SpaceSpec(realm_id=parent.realm))
-                await self.runner.spaces.converge(space, update=False)
-            elif parent.kind == "Stack" and self.runner.stacks.find(parent) is None:
-                spec = model.StackSpec(realm_id=parent.realm, space_id=parent.space)
-                await self.runner.stacks.converge(model.StackDoc(metadata=metadata, spec=spec), update=False)
+            found = self.runner.context.store.find(parent)
+            if found is None or found.status.ready_at is None:
+                await self.runner.level(parent.kind).converge(found or documents.bare(parent), update=False)
+
+
+def _changed(before: model.CellDoc, outcome: Outcome) -> Applied:
+    changes = diff.cell(before, outcome.doc) + _started(outcome)
+    if outcome.steps and not changes:
+        changes.append("cell repaired")
+    return (model.ApplyAction.UPDATED if changes else model.ApplyAction.UNCHANGED), changes
 
 
 def _started(outcome: Outcome) -> list[str]:

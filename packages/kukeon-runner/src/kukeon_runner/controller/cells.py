@@ -17,9 +17,7 @@ class Cells(Base):
     async def create_cell(self, doc: model.CellDoc) -> model.CreateCellResult:
         """Have the cell and start it. One that exists keeps its spec. Raises StackNotFound and its parents' kin."""
         doc = self.accepted(doc)
-        ref = model.ref_of(doc)
-        stored, new = await self.runner.cells.register(doc)
-        outcome = await self.runner.cells.start(ref)
+        new, outcome = await self.runner.cells.create(doc)
         pre, post, site = outcome.pre, outcome.post, outcome.site
         return model.CreateCellResult(
             cell=outcome.doc,
@@ -31,9 +29,9 @@ class Cells(Base):
             root_container_exists_pre=_recorded(pre, site.root_id),
             root_container_exists_post=_recorded(post, site.root_id),
             root_container_created=_recorded(post, site.root_id) and not _recorded(pre, site.root_id),
-            started_pre=_all_alive(stored, site, pre),
-            started_post=_all_alive(stored, site, post),
-            started=outcome.steps > 0 and _all_alive(stored, site, post),
+            started_pre=_all_alive(outcome.doc, site, pre),
+            started_post=_all_alive(outcome.doc, site, post),
+            started=outcome.steps > 0 and _all_alive(outcome.doc, site, post),
             created=new,
             containers=_containers(outcome),
         )

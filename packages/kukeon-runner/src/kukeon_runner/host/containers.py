@@ -42,6 +42,9 @@ class LinuxContainers:
         self._containerd = containerd
         self._gid = gid
 
+    async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
+        return {record.name: record.labels for record in await self._containerd.namespaces.list()}
+
     async def namespace_exists(self, namespace: str) -> bool:
         return await self._containerd.namespace_exists(namespace)
 

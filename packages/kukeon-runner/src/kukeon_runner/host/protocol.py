@@ -79,6 +79,9 @@ class Network(Protocol):
 class Containers(Protocol):
     """containerd's namespaces, records and tasks."""
 
+    async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
+        """The labels of each namespace, whosever it is."""
+
     async def namespace_exists(self, namespace: str) -> bool: ...
     async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Make the containerd namespace unless it is there; True when it was made."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kukeon_runner.runner.cell import Cells
 from kukeon_runner.runner.realm import Realms
@@ -12,6 +12,7 @@ from kukeon_runner.runner.stack import Stacks
 if TYPE_CHECKING:
     from kukeon_api import model
     from kukeon_runner.runner.context import Context
+    from kukeon_runner.runner.level import Level
 
 
 class Runner:
@@ -23,6 +24,11 @@ class Runner:
         self.stacks = Stacks(context, self.cells.delete)
         self.spaces = Spaces(context, self._delete_stack)
         self.realms = Realms(context, self._delete_space)
+
+    def level(self, kind: str) -> Level[Any]:
+        """The verbs that realms, spaces and stacks share."""
+        found: dict[str, Level[Any]] = {"Realm": self.realms, "Space": self.spaces, "Stack": self.stacks}
+        return found[kind]
 
     async def ensure_root_cgroup(self) -> bool:
         """Have the cgroup above all realms; True when it was made."""

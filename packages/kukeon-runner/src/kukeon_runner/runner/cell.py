@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ from kukeon_api import errors, labels, model, normalise
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
+from kukeon_runner.runner import remains
 from kukeon_runner.steps import DeleteTask, Plan, Results, StopTask
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from kukeon_runner.runner.context import Context
 
@@ -64,6 +66,10 @@ class Cells:
         site_check = self.site(ref)
         for each in doc.spec.containers:
             site_check.container_id(each.id, root=each.root)
+        for above in ref.ancestors:
+            if self.context.store.load(above).status.ready_at is None:
+                async with self.context.lock(above):
+                    pass  # somebody is making it: a cell needs the network, the cgroup and the namespace
         parent = ref.parent
         assert parent is not None
         async with self.context.lock(parent):
@@ -81,6 +87,45 @@ class Cells:
             status = model.CellStatus(network=model.CellNetworkStatus(bridge_name=bridge))
             return await self.context.save(model.CellDoc(metadata=metadata, spec=effective.spec, status=status)), True
 
+    async def create(self, doc: model.CellDoc) -> tuple[bool, Outcome]:
+        """Have the cell running, by its stored spec if there is one; True when it is new.
+
+        Raises like `register` and `start`.
+        """
+        async with self._registered(doc) as (stored, new):
+            return new, await self._start(stored, None)
+
+    async def apply(self, doc: model.CellDoc) -> tuple[model.CellDoc | None, Outcome]:
+        """Have the cell running as `doc` says; with what was stored before, None for a new cell. Raises like `create`.
+
+        A running cell is left alone when something that the new spec needs is missing.
+        """
+        async with self._registered(doc) as (stored, new):
+            return None if new else stored, await self._update(stored, self.effective(doc))
+
+    @contextlib.asynccontextmanager
+    async def _registered(self, doc: model.CellDoc) -> AsyncIterator[tuple[model.CellDoc, bool]]:
+        """Hold the lock of the cell, which is stored."""
+        ref = model.ref_of(doc)
+        while True:
+            _, new = await self.register(doc)
+            async with self.context.lock(ref):
+                # What seemed to be there may have been on its way out.
+                if (stored := self.find(ref)) is not None:
+                    yield stored, new
+                    return
+
+    async def change(
+        self, ref: model.Ref, change: Callable[[model.CellDoc], model.CellDoc]
+    ) -> tuple[model.CellDoc, Outcome]:
+        """Have the cell running as `change` of the stored one says; with what was stored before.
+
+        Raises CellNotFound.
+        """
+        async with self.context.lock(ref):
+            stored = self.get(ref)
+            return stored, await self._update(stored, self.effective(change(stored)))
+
     async def start(self, ref: model.Ref, *, only: str | None = None) -> Outcome:
         """Have the cell running (with `only`, just that workload and the root container).
 
@@ -89,20 +134,6 @@ class Cells:
         """
         async with self.context.lock(ref):
             return await self._start(self.get(ref), only)
-
-    async def update(self, ref: model.Ref, doc: model.CellDoc) -> Outcome:
-        """Give the stored cell the effective spec and labels of `doc` and have it running as they say.
-
-        A running cell is left alone when an image of the new spec is missing.
-        """
-        async with self.context.lock(ref):
-            stored = self.get(ref)
-            managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
-            metadata = msgspec.structs.replace(stored.metadata, labels=managed | doc.metadata.labels)
-            wanted_doc = msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
-            if stored.status.state in (model.CellState.READY, model.CellState.DEGRADED):
-                await self._images(wanted_doc, self.site(ref))
-            return await self._start(await self.context.save(wanted_doc), None)
 
     async def stop(self, ref: model.Ref, grace_s: float = plan.STOP_GRACE_S) -> Outcome:
         """End all tasks, workloads first and together; records and writable layers stay."""
@@ -138,13 +169,18 @@ class Cells:
             return await self._start(doc, ref.container)
 
     async def delete(self, ref: model.Ref) -> Outcome:
-        """Remove the cell from host and store. The document stays until nothing else is left, so it can be repeated."""
+        """Remove the cell from host and store. The document stays until nothing else is left, so it can be repeated.
+
+        A document that is lost or damaged keeps nothing from being removed.
+        """
         async with self.context.lock(ref):
-            doc = self.get(ref)
-            pre, site = await self._observe(doc)
+            store, host = self.context.store, self.context.host
+            doc = remains.of(store, ref, model.CellDoc)
+            site = self._site(ref, remains.of(store, model.Ref(ref.realm), model.RealmDoc))
+            pre = await observe.cell(host, site, self._ids(doc, site), strays=True)
             steps = plan.remove(site, pre)
-            await execute(steps, self.context.host)
-            post = await observe.cell(self.context.host, site, pre.containers, strays=True)
+            await execute(steps, host)
+            post = await observe.cell(host, site, pre.containers, strays=True)
             await self.context.forget(ref)
             return Outcome(doc, site, pre, post, len(steps))
 
@@ -159,12 +195,14 @@ class Cells:
 
     def site(self, ref: model.Ref) -> wanted.Site:
         """Where the cell `ref` lives. Raises RealmNotFound, or Invalid for names that do not fit together."""
-        realm = self.context.store.load(model.Ref(ref.realm), model.RealmDoc)
+        return self._site(ref, self.context.store.load(model.Ref(ref.realm), model.RealmDoc))
+
+    def _site(self, ref: model.Ref, realm: model.RealmDoc) -> wanted.Site:
         host = self.context.host
         return wanted.Site.of(
             self.context.layout,
             ref,
-            realm.spec.namespace,
+            self.context.layout.namespace(ref.realm, realm.spec.namespace),
             cgroup_files=host.kernel.cgroup_mode == "v2",
             nofile=host.kernel.nofile,
         )
@@ -197,9 +235,20 @@ class Cells:
         found = await together(*(self.context.host.images.find(site.namespace, ref) for ref in refs))
         return dict(zip(refs, found, strict=True))
 
+    async def _update(self, stored: model.CellDoc, doc: model.CellDoc) -> Outcome:
+        """Give the stored cell the effective spec and labels of `doc`, and have it running as they say."""
+        managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
+        metadata = msgspec.structs.replace(stored.metadata, labels=managed | doc.metadata.labels)
+        wanted_doc = msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
+        if stored.status.state in (model.CellState.READY, model.CellState.DEGRADED):
+            await self._images(wanted_doc, self.site(model.ref_of(stored)))
+            await self._check_volumes(wanted_doc)
+        return await self._start(await self.context.save(wanted_doc), None)
+
     async def _start(self, doc: model.CellDoc, only: str | None) -> Outcome:
         ref = model.ref_of(doc)
-        fresh = doc.status.created_at is None or not doc.status.containers
+        # Nothing was ever made by another spec than this one, whose ids are all known.
+        fresh = doc.metadata.generation == 1 and not doc.status.containers
         doc = await self._desire(doc, model.DesiredState.RUNNING)
         site = self.site(ref)
         results: Results = {}

@@ -10,6 +10,7 @@ import msgspec
 
 from kukeon_api import errors, labels, model
 from kukeon_runner import derive
+from kukeon_runner.runner import remains
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Converged(Generic[D]):
-    """A resource as it is now, with what was there before and after, by piece."""
+    """A resource as it was and is now, with what was there before and after, by piece."""
 
+    before: D
     doc: D
     existed: bool
     pre: Mapping[str, bool]
@@ -67,6 +69,9 @@ class Level(abc.ABC, Generic[D]):
     def complete(self, ref: model.Ref, doc: D) -> D:
         """`doc` with the fields that the server fills in."""
 
+    def check_change(self, stored: D, wanted: D) -> None:
+        """Raise BreakingChange for what cannot change in place."""
+
     async def _status(self, doc: D, found: Mapping[str, bool]) -> dict[str, Any]:
         """The fields of the status that say what was `found` of the pieces."""
         cgroup = self.context.layout.cgroup(model.ref_of(doc))
@@ -94,28 +99,33 @@ class Level(abc.ABC, Generic[D]):
     async def converge(self, wanted: D, *, update: bool) -> Converged[D]:
         """Have the resource; when it is there already, with the spec of `wanted` only if `update`.
 
-        Raises `<Parent>NotFound`, or what the host says; then the resource stays, Failed, with the reason.
+        Raises `<Parent>NotFound`, BreakingChange, or what the host says; then the resource stays, Failed, with the
+        reason.
         """
         ref = model.ref_of(wanted)
-        if ref.parent is not None:
-            async with self.context.lock(ref.parent):
-                self.context.store.load(ref.parent)
-                await self._register(ref, wanted)
-        else:
+        while True:
             await self._register(ref, wanted)
-        async with self.context.lock(ref):
-            return await self._converge(ref, wanted, update=update)
+            async with self.context.lock(ref):
+                # What seemed to be there may have been on its way out.
+                if self.find(ref) is not None:
+                    return await self._converge(ref, wanted, update=update)
 
     async def _register(self, ref: model.Ref, wanted: D) -> None:
         """Write the document before anything is made, so that whatever a crash leaves has a name."""
-        if self.find(ref) is None:
-            new = self.document(metadata=_labelled(ref, wanted).metadata, spec=wanted.spec)
-            await self.context.save(self.complete(ref, new))
+        async with self.context.lock(ref.parent or ref):
+            if ref.parent is not None:
+                self.context.store.load(ref.parent)
+            if self.find(ref) is None:
+                new = self.document(metadata=_labelled(ref, wanted).metadata, spec=wanted.spec)
+                await self.context.save(self.complete(ref, new))
 
     async def _converge(self, ref: model.Ref, wanted: D, *, update: bool) -> Converged[D]:
         stored = self.get(ref)
         existed = stored.status.ready_at is not None
+        if update and existed:
+            self.check_change(stored, wanted)
         doc = self.complete(ref, merged(stored, _labelled(ref, wanted)) if update or not existed else stored)
+        doc = await self.context.save(doc)
         pieces = self.pieces(ref, doc)
         pre = await self.presence(ref, doc)
         try:
@@ -131,7 +141,7 @@ class Level(abc.ABC, Generic[D]):
         found = {"state": state, "reason": "", "message": "", "observed_generation": doc.metadata.generation}
         after = await self._save(doc, found | await self._status(doc, post))
         changed = after.spec != stored.spec or after.metadata.labels != stored.metadata.labels or pre != post
-        return Converged(after, existed, pre, post, changed)
+        return Converged(stored, after, existed, pre, post, changed)
 
     async def _save(self, doc: D, status: Mapping[str, Any]) -> D:
         after = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, **status))
@@ -142,34 +152,50 @@ class Level(abc.ABC, Generic[D]):
         async with self.context.lock(ref):
             doc = self.get(ref)
             found = await self.presence(ref, doc)
-            state = _state(doc, "Ready" if all(found.values()) else "Unknown")
-            if doc.status.state == _state(doc, "Failed") and not all(found.values()):
-                state = doc.status.state
-            return await self._save(doc, {"state": state} | await self._status(doc, found))
+            whole = all(found.values())
+            seen: dict[str, Any] = {"state": _state(doc, "Ready" if whole else "Unknown")}
+            if whole:
+                seen |= {"reason": "", "message": ""}
+            elif doc.status.state == _state(doc, "Failed"):
+                seen = {}
+            return await self._save(doc, seen | await self._status(doc, found))
 
     async def delete(self, ref: model.Ref, *, cascade: bool) -> Deleted[D]:
         """Remove the resource; with `cascade` its children first, all at once.
 
         Raises `<Kind>NotFound`; ResourceHasDependencies when there are children and no `cascade`. When the host
-        refuses, the document stays, so that the call can be repeated.
+        refuses, the document stays, so that the call can be repeated. A document that is lost or damaged keeps
+        nothing from being removed.
         """
         async with self.context.lock(ref):
-            doc = self.get(ref)
-            children = self.context.store.children(ref)
+            doc = await self._remains(ref)
+            children = remains.below(self.context.store, ref)
             if children and not cascade:
                 noun = _CHILD[self.kind] + ("" if len(children) == 1 else "s")
                 raise errors.ResourceHasDependencies(
                     f"cannot delete {self.kind.lower()} {str(ref)!r}: {len(children)} {noun} inside",
                     hint="delete them first, or pass --cascade",
                 )
-            await together(*(self._delete_child(ref.child(name)) for name in children))
+            await together(*(self._delete_below(ref, name) for name in children))
             removed: list[str] = [f"{_CHILD[self.kind]}:{name}" for name in children]
             for piece in reversed(self.pieces(ref, self.complete(ref, doc))):
-                if await piece.exists():
-                    await piece.remove()
-                    removed.append(piece.name)
+                # One that is not as it should be does not exist in that sense, and goes as well.
+                existed = await piece.exists()
+                await piece.remove()
+                removed += [piece.name] if existed else []
             await self.context.forget(ref)
             return Deleted(doc, (*removed, "metadata"))
+
+    async def _remains(self, ref: model.Ref) -> D:
+        return remains.of(self.context.store, ref, self.document)
+
+    async def _delete_below(self, ref: model.Ref, name: str) -> None:
+        try:
+            await self._delete_child(ref.child(name))
+        except errors.NotFound:
+            if name in remains.below(self.context.store, ref):
+                raise
+            # Somebody else deleted it meanwhile.
 
 
 _CHILD = {"Realm": "space", "Space": "stack", "Stack": "cell"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,55 @@ from kukeon_api import errors, labels, model
 from kukeon_runner.runner.level import Level, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from kukeon_runner.runner.context import Context
 
 
 class Realms(Level[model.RealmDoc]):
     kind = "Realm"
     document = model.RealmDoc
+
+    def __init__(self, context: Context, child: Callable[[model.Ref], Coroutine[Any, Any, object]]) -> None:
+        super().__init__(context, child)
+        self._choosing = asyncio.Lock()
+
+    async def _register(self, ref: model.Ref, wanted: model.RealmDoc) -> None:
+        async with self._choosing:  # of two realms that ask for one namespace, one gets it
+            stored = self.find(ref)
+            if stored is None or stored.status.ready_at is None:
+                await self._check_namespace(ref, self.complete(ref, wanted).spec.namespace)
+            await super()._register(ref, wanted)
+
+    async def _check_namespace(self, ref: model.Ref, namespace: str) -> None:
+        """Raise Conflict for a namespace that is another's: it would be deleted with this realm."""
+        for other in self.context.store.docs(model.RealmDoc):
+            if model.ref_of(other) != ref and other.spec.namespace == namespace:
+                raise errors.Conflict(
+                    f"cannot use containerd namespace {namespace!r} for realm {ref.realm!r}: realm"
+                    f" {other.metadata.name!r} has it",
+                    hint="leave spec.namespace out, or choose another",
+                )
+        found = (await self.context.host.containers.namespaces()).get(namespace)
+        if found is None or namespace == self.context.layout.namespace(ref.realm):
+            return
+        if not self._own(ref).items() <= found.items():
+            raise errors.Conflict(
+                f"cannot use containerd namespace {namespace!r} for realm {ref.realm!r}: it exists and is not kukeon's",
+                hint="leave spec.namespace out, or choose another",
+            )
+
+    async def _remains(self, ref: model.Ref) -> model.RealmDoc:
+        doc = await super()._remains(ref)
+        if not doc.spec.namespace:
+            # The document is lost; its namespace may have been one that it named.
+            for namespace, found in (await self.context.host.containers.namespaces()).items():
+                if self._own(ref).items() <= found.items():
+                    return msgspec.structs.replace(doc, spec=model.RealmSpec(namespace=namespace))
+        return doc
+
+    def _own(self, ref: model.Ref) -> dict[str, str]:
+        return {labels.CONTAINERD_REALM: ref.realm, labels.CONTAINERD_INSTANCE: self.context.layout.instance.id}
 
     def complete(self, ref: model.Ref, doc: model.RealmDoc) -> model.RealmDoc:
         namespace = self.context.layout.namespace(ref.realm, doc.spec.namespace)
@@ -24,12 +68,11 @@ class Realms(Level[model.RealmDoc]):
 
     def pieces(self, ref: model.Ref, doc: model.RealmDoc) -> tuple[Piece, ...]:
         host, namespace, cgroup = self.context.host, doc.spec.namespace, self.context.layout.cgroup(ref)
-        own = {labels.CONTAINERD_REALM: ref.realm, labels.CONTAINERD_INSTANCE: self.context.layout.instance.id}
         return (
             Piece(
                 "namespace",
                 partial(host.containers.namespace_exists, namespace),
-                partial(host.containers.create_namespace, namespace, own),
+                partial(host.containers.create_namespace, namespace, self._own(ref)),
                 partial(host.containers.delete_namespace, namespace),
             ),
             Piece(

@@ -58,10 +58,11 @@ class Spaces(Level[model.SpaceDoc]):
             spaces = [model.ref_of(each) for each in self.context.store.docs(model.SpaceDoc)]
             instance.check_bridges(layout, spaces, ref)
             subnet = self.context.subnets.allocate(ref, await host.network.routed())
-            await host.kernel.write_file(layout.conflist(ref), self._conflist(ref, subnet))
             # Made now and not by the first cell: its route keeps others on this host from choosing the same subnet.
             await host.network.make_bridge(BridgeNet(layout.bridge(ref), subnet))
             await host.network.apply_firewall(self._bridges())
+            # Last: where it is, all the rest has been made.
+            await host.kernel.write_file(layout.conflist(ref), self._conflist(ref, subnet))
 
     async def _remove_network(self, ref: model.Ref) -> None:
         host, layout = self.context.host, self.context.layout

@@ -41,7 +41,8 @@ class FakeContainers:
     faults: Faults
     kernel: FakeKernel
     images: FakeImages
-    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Those of each namespace there is."""
     records: dict[Key, steps.CreateContainer] = field(default_factory=dict)
     snapshots: set[Key] = field(default_factory=set)
     tasks: dict[Key, observed.Task] = field(default_factory=dict)
@@ -52,18 +53,21 @@ class FakeContainers:
     pids: Iterator[int] = field(default_factory=lambda: iter(range(100, 1_000_000)))
     _followers: set[asyncio.Queue[Key]] = field(default_factory=set)
 
+    async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
+        return self.labels
+
     async def namespace_exists(self, namespace: str) -> bool:
-        return namespace in self.namespaces
+        return namespace in self.labels
 
     async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
         async with self.faults.act(f"create namespace {namespace}"):
-            made = namespace not in self.namespaces
-            self.namespaces.setdefault(namespace, dict(labels))
+            made = namespace not in self.labels
+            self.labels.setdefault(namespace, dict(labels))
         return made
 
     async def delete_namespace(self, namespace: str) -> None:
         async with self.faults.act(f"delete namespace {namespace}"):
-            self.namespaces.pop(namespace, None)
+            self.labels.pop(namespace, None)
             self.images.present = {key: each for key, each in self.images.present.items() if key[0] != namespace}
             self.snapshots = {key for key in self.snapshots if key[0] != namespace}
             for key in [key for key in self.records if key[0] == namespace]:
@@ -73,7 +77,7 @@ class FakeContainers:
     async def create(self, step: steps.CreateContainer) -> None:
         key = (step.namespace, step.id)
         async with self.faults.act(f"create {step.id}"):
-            if step.namespace not in self.namespaces:
+            if step.namespace not in self.labels:
                 raise errors.NotFound(f"cannot create container {step.id!r}: namespace {step.namespace!r} not found")
             if key in self.records:
                 raise errors.ContainerExists(f"cannot create container {step.id!r}: already exists")

@@ -56,7 +56,7 @@ class FakeHost:
     def networks(self) -> dict[str, object]:
         """Everything that realms and spaces leave on a host, beside their cgroups."""
         return {
-            "namespaces": set(self.containers.namespaces),
+            "namespaces": set(self.containers.labels),
             "bridges": dict(self.network.bridges),
             "firewall": {each.bridge for each in self.network.firewall},
         }

@@ -24,9 +24,11 @@ class ContainersContract:
         assert await containers.create_namespace(home.namespace, {"a": "b"}) is True
         assert await containers.create_namespace(home.namespace, {"a": "c"}) is False
         assert await containers.namespace_exists(home.namespace)
+        assert (await containers.namespaces())[home.namespace] == {"a": "b"}
         for _ in range(2):
             await containers.delete_namespace(home.namespace)
             assert not await containers.namespace_exists(home.namespace)
+            assert home.namespace not in await containers.namespaces()
 
     async def test_a_namespace_goes_with_what_runs_in_it(self, home: Home) -> None:
         await home.cell()

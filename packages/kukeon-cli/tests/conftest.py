@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import io
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from kukeon_cli import main
 from kukeon_cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from memory_client import MemoryClient
 
@@ -70,6 +72,54 @@ class Kuke:
     def _dial(self, address: str) -> MemoryClient:
         self.dialled.append(address)
         return self.client
+
+
+_PR_SET_CHILD_SUBREAPER = 36
+"""prctl(2): orphans of ours become our children instead of init's."""
+
+
+class Children:
+    """The processes that a test started, and those that these left behind."""
+
+    def __init__(self) -> None:
+        self._before = set(self._all())
+
+    def running(self) -> dict[int, str]:
+        """Return the pids and command lines of those that still run; those that have ended are waited for."""
+        found = {}
+        for pid in set(self._all()) - self._before:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+            if not ended:
+                found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def end(self) -> None:
+        """Kill what still runs, and what that leaves behind in turn."""
+        while left := self.running():
+            for pid in left:
+                # It is our child and not waited for, so the pid can't be anybody else's.
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+    @staticmethod
+    def _all() -> list[int]:
+        found: list[int] = []
+        for thread in Path("/proc/self/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+        return found
+
+
+@pytest.fixture(autouse=True)
+def children() -> Iterator[Children]:
+    """What the test starts; it fails when it leaves a process behind, which is ended then."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    assert prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    started = Children()
+    yield started
+    left = started.running()
+    started.end()
+    prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    assert not left, f"the test left processes behind: {left}"
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from memory_client import MemoryClient
 
-    from conftest import Kuke
+    from conftest import Children, Kuke
 
 FAKE = Path(__file__).with_name("fake_kukeond.py")
 DEADLINE_S = 20
@@ -79,14 +79,11 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path, memory: MemoryClient) -> Iterator[Host]:
+def host(tmp_path: Path, memory: MemoryClient, children: Children) -> Iterator[Host]:
     made = Host(tmp_path, memory)
     yield made
-    pid = service.holder(made.server.supervisor_pid_file)
-    if pid is not None:
-        handle = os.pidfd_open(pid)
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
-        os.close(handle)
+    # Also one that has not come as far as its pid file.
+    children.end()
 
 
 def test_start_and_stop_say_what_they_did_and_can_be_repeated(host: Host) -> None:
@@ -133,6 +130,19 @@ def test_a_pid_file_left_behind_kills_nobody(host: Host) -> None:
         assert host.stop() == "kukeond is already stopped\n"
         assert bystander.poll() is None
     assert host.start().startswith("kukeond started")
+
+
+@pytest.mark.parametrize("text", ["", "4194304000\n", "no pid"])
+def test_looking_for_it_never_holds_up_one_that_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("the lock was tried")
+
+    (tmp_path / "pid").write_text(text)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert service.holder(tmp_path / "pid") is None
+    assert service.holder(tmp_path / "none") is None
 
 
 def test_one_that_gives_up_is_reported_with_its_words(host: Host) -> None:

@@ -217,10 +217,14 @@ def holder(path: Path) -> int | None:
     except OSError as exc:
         raise errors.HostError(f"cannot read the pid file {str(path)!r}: {exc.strerror}") from exc
     try:
+        text = os.pread(descriptor, 32, 0).strip()
+        # Trying the lock takes it for a moment, and whoever starts in that moment would be refused. So it is tried only
+        # where the file names a living process: one that is starting has not written its name yet.
+        if not text.isdigit() or not Path("/proc", text.decode()).exists():
+            return None
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.pread(descriptor, 32, 0).strip()
-        return int(text) if text.isdigit() else None
+        return int(text)
     finally:
         os.close(descriptor)
     return None

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def test_what_is_left_behind_is_seen_and_ended(children: Children, until: Callable[[Callable[[], bool]], None]) -> None:
     with subprocess.Popen(["/bin/sh", "-c", "tail -f /dev/null & exec tail -f /dev/null"]) as process:
-        until(lambda: "tail" in children.running().get(process.pid, ""))
+        until(lambda: children.running().get(process.pid, "").startswith("tail"))
         process.kill()
-    until(lambda: "tail" in " ".join(children.running().values()))
+    until(lambda: [line.split()[0] for line in children.running().values()] == ["tail"])
     children.end()
     assert children.running() == {}

@@ -11,6 +11,7 @@ import pytest
 
 from kukeon_api import errors
 from kukeon_daemon import __main__, __version__, config, unit
+from kukeon_runner import instance
 
 SETTINGS = [
     ("run_path", "/r"),
@@ -47,7 +48,36 @@ def test_flag_beats_environment_beats_file_beats_default(name: str, text: str) -
     other = setting.default or "/run/kukeon/kukeond.sock"
     assert resolved({}, {setting.variable: text}, {field: other}) == value
     assert resolved({name: text}, {setting.variable: other}, {field: other}) == value
-    assert resolved({name: other}, {setting.variable: text}, {field: text}) == plain
+    unwanted = resolved({name: other}, {setting.variable: text}, {field: text})
+    assert unwanted == (setting.read(other) if setting.recorded else plain)
+
+
+def test_what_a_run_path_was_made_with_can_be_left_out(tmp_path: Path) -> None:
+    def started(**flags: str) -> instance.Instance:
+        settings = config.resolve({"run_path": str(tmp_path / "r"), **flags}, {}, {}, "")
+        return instance.ensure_instance(settings.for_runner())
+
+    made = started(containerd_namespace_suffix="x", cgroup_root="/C", pod_subnet_cidr="10.9.0.0/16")
+    assert started() == made
+    assert (made.namespace_suffix, made.cgroup_root, made.pod_subnet) == ("x", "/C", "10.9.0.0/16")
+    with pytest.raises(errors.InstanceMismatch, match="cgroup root is '/C', asked for '/kukeon'"):
+        started(cgroup_root="/kukeon")
+
+
+def test_a_new_run_path_gets_the_defaults(tmp_path: Path) -> None:
+    wishes = config.resolve({"run_path": str(tmp_path / "r")}, {}, {}, "").for_runner()
+    assert (wishes.containerd, wishes.containerd_socket) == ("auto", "")
+    made = instance.ensure_instance(wishes)
+    assert (made.namespace_suffix, made.cgroup_root, made.pod_subnet) == ("kukeon.io", "/kukeon", "10.88.0.0/16")
+
+
+@pytest.mark.parametrize("name", ["run_path", "containerd_socket", "socket", "cgroup_root"])
+@pytest.mark.parametrize("text", ["/../x", "/a/..", "/a/../b"])
+def test_no_path_leads_upwards(name: str, text: str) -> None:
+    with pytest.raises(errors.Invalid) as caught:
+        config.resolve({name: text}, {}, {}, "")
+    [problem] = caught.value.problems
+    assert str(problem) == f"{BY_NAME[name].flag}: must be an absolute path without '..', not {text!r}"
 
 
 def test_the_socket_follows_the_run_path() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -237,6 +238,56 @@ def test_a_path_that_is_too_long(start: Start, tmp_path: Path) -> None:
     daemon = start(socket=str(tmp_path / ("x" * 100)))
     assert daemon.wait() == 2
     assert "too long" in daemon.log()
+
+
+class TestPathsThatCannotBe:
+    """Wrong paths end the start with words and a code that keeps a supervisor from repeating it."""
+
+    def refused(self, daemon: Daemon) -> str:
+        assert daemon.wait() == errors.Invalid.exit_code, daemon.log()
+        assert "Traceback" not in daemon.log()
+        return daemon.log()
+
+    def test_a_run_path_that_is_a_file(self, start: Start, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("precious")
+        assert f"cannot use run path '{tmp_path}/file': it is not a directory" in self.refused(
+            start(run_path=str(tmp_path / "file"))
+        )
+        assert "not a directory" in self.refused(start(run_path=str(tmp_path / "file" / "below")))
+        assert (tmp_path / "file").read_text() == "precious"
+
+    def test_a_loop_of_links(self, start: Start, tmp_path: Path) -> None:
+        (tmp_path / "loop").symlink_to("loop")
+        assert "too many levels of symbolic links" in self.refused(start(run_path=str(tmp_path / "loop")))
+        assert "too many levels of symbolic links" in self.refused(start(socket=str(tmp_path / "loop" / "s")))
+
+    def test_a_name_that_is_too_long(self, start: Start, tmp_path: Path) -> None:
+        long = str(tmp_path / ("x" * 300))
+        assert "file name too long" in self.refused(start(run_path=long, socket=str(tmp_path / "s")))
+
+    def test_a_socket_below_a_file(self, start: Start, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        for path in (tmp_path / "file" / "s", tmp_path / "file" / "a" / "s"):
+            assert "not a directory" in self.refused(start(socket=str(path)))
+
+    def test_a_socket_in_a_dangling_link(self, start: Start, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("nowhere")
+        assert f"'{tmp_path}/link' is not a directory" in self.refused(start(socket=str(tmp_path / "link" / "s")))
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EACCES, errors.Denied), (errno.ENAMETOOLONG, errors.Invalid), (errno.EIO, errors.HostError)],
+)
+def test_what_looking_at_a_path_says(
+    number: int, kind: type[errors.KukeonError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, **_: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(kind, match=f"cannot use run path '/r': {os.strerror(number).lower()}"):
+        listening.check_run_path(Path("/r"))
 
 
 def test_the_service_manager_is_told(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     for setting in config.SETTINGS:
         default = setting.default or f"{config.DEFAULT_SOCKET}, or kukeond.sock in another run path"
+        if setting.recorded:
+            default = f"what the run path was made with, at first {default}"
         help_text = f"{setting.help} (default: {default}) [{setting.variable}]".replace("%", "%%")
         shared.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=help_text)
     parser = argparse.ArgumentParser(prog="kukeond", parents=[shared], allow_abbrev=False)

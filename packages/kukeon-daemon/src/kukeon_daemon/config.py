@@ -31,6 +31,7 @@ class Settings:
     run_path: str
     containerd: options.ContainerdWish
     containerd_socket: str
+    """Empty, like the three below: whatever the run path was made with."""
     socket: Path
     socket_gid: int
     log_level: str
@@ -56,6 +57,9 @@ class Settings:
 def _absolute(text: str) -> str:
     if not text.startswith("/") or "\0" in text:
         raise ValueError("must be an absolute path")
+    if ".." in text.split("/"):
+        # Taking it away by rule is wrong where a symbolic link is on the way, and /../x is a slip of the pen.
+        raise ValueError("must be an absolute path without '..'")
     return os.path.normpath("/" + text.lstrip("/"))  # POSIX lets two leading slashes mean something else
 
 
@@ -107,6 +111,8 @@ class Setting:
     help: str
     metavar: str
     field: str = ""
+    recorded: bool = False
+    """Whether a run path keeps what it was made with: left out it is no wish, and `default` is for a new run path."""
 
     @property
     def flag(self) -> str:
@@ -138,6 +144,7 @@ SETTINGS = (
         _absolute,
         "the socket of the host's containerd",
         "SOCKET",
+        recorded=True,
     ),
     # The empty default stands for a place derived from the run path.
     Setting("socket", "KUKEOND_SOCKET", "", _absolute, "where to listen", "SOCKET"),
@@ -159,6 +166,7 @@ SETTINGS = (
         _text,
         "what follows the realm's name in its containerd namespace",
         "SUFFIX",
+        recorded=True,
     ),
     Setting(
         "cgroup_root",
@@ -167,6 +175,7 @@ SETTINGS = (
         _absolute,
         "the cgroup that holds all others of ours",
         "PATH",
+        recorded=True,
     ),
     Setting(
         "pod_subnet_cidr",
@@ -175,6 +184,7 @@ SETTINGS = (
         _subnet,
         "the network that the subnets of spaces are cut from",
         "NETWORK",
+        recorded=True,
     ),
 )
 
@@ -187,7 +197,8 @@ def default_socket(run_path: str) -> str:
 def resolve(flags: Mapping[str, str], environment: Mapping[str, str], file: Mapping[str, Any], source: str) -> Settings:
     """Return the settings that `flags` (by setting name), `environment` and the spec of the file `source` amount to.
 
-    A variable that is present wins over the file even when it is empty. Raises `Invalid` with every wrong setting.
+    A variable that is present wins over the file even when it is empty. What a run path keeps is empty unless somebody
+    says it: the default would be a wish, refused where the record differs. Raises `Invalid` with every wrong setting.
     """
     values: dict[str, Any] = {}
     problems = []
@@ -199,6 +210,9 @@ def resolve(flags: Mapping[str, str], environment: Mapping[str, str], file: Mapp
             origin, text = setting.variable, environment[setting.variable]
         elif in_file is not None:
             origin, text = source, str(in_file)
+        elif setting.recorded:
+            values[setting.name] = ""
+            continue
         else:
             origin, text = "the default", setting.default or default_socket(values.get("run_path", ""))
         try:

@@ -49,6 +49,32 @@ def check_path(path: Path) -> None:
         )
 
 
+def check_run_path(run_path: Path) -> None:
+    """Raise `Invalid` or `Denied` when `run_path` can't be the directory that it is meant to be; it may be absent."""
+    try:
+        mode = run_path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refused(f"cannot use run path {str(run_path)!r}", error) from error
+    if not stat.S_ISDIR(mode):
+        raise errors.Invalid(
+            f"cannot use run path {str(run_path)!r}: it is not a directory", hint="choose another --run-path"
+        )
+
+
+def _refused(message: str, error: OSError) -> errors.KukeonError:
+    """Return what `error` means when a path that somebody chose is used: whether choosing another one helps."""
+    told = f"{message}: {(error.strerror or str(error)).lower()}"
+    match error.errno:
+        case errno.ENOTDIR | errno.ELOOP | errno.ENAMETOOLONG:
+            return errors.Invalid(told, hint="choose another --socket or --run-path")
+        case errno.EACCES | errno.EPERM:
+            return errors.Denied(told, hint="check who may use the directories on the way (`namei -l` shows them)")
+        case _:
+            return errors.HostError(told)
+
+
 def _private_directory(path: Path) -> Path:
     # One name per socket, so that a crash leaves at most one directory, which the next start takes away.
     return path.parent / f".k{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:6]}"
@@ -58,12 +84,17 @@ def make_directory(directory: Path, gid: int, own: Collection[Path]) -> None:
     """Create the socket's directory (0750, group `gid`), or keep the one that is there.
 
     A directory that is ours by definition (in `own`) is opened to the group when it still belongs to root's alone.
-    Raises `HostError`.
+    Raises `Invalid`, `Denied` or `HostError`.
     """
     try:
         _make_directory(directory, gid, own)
+    except (FileExistsError, FileNotFoundError) as error:  # a dangling link is there and leads nowhere
+        raise errors.Invalid(
+            f"cannot listen in {str(directory)!r}: {error.filename!r} is not a directory",
+            hint="choose another --socket or --run-path",
+        ) from error
     except OSError as error:
-        raise errors.HostError(f"cannot listen in {str(directory)!r}: {error.strerror}: {error.filename!r}") from error
+        raise _refused(f"cannot listen in {str(directory)!r}", error) from error
 
 
 def _make_directory(directory: Path, gid: int, own: Collection[Path]) -> None:
@@ -100,7 +131,7 @@ def pid_file(path: Path) -> Iterator[None]:
             hint="stop it first, or choose another --socket and --run-path",
         ) from error
     except OSError as error:
-        raise errors.HostError(f"cannot write the pid file {str(path)!r}: {error.strerror}") from error
+        raise _refused(f"cannot write the pid file {str(path)!r}", error) from error
     try:
         yield
     finally:
@@ -116,11 +147,16 @@ class SocketFile:
         self._placed: os.stat_result | None = None
 
     def check_free(self) -> None:
-        """Raise `Conflict` when somebody answers at the path, `HostError` when it is no socket."""
+        """Raise `Conflict` when somebody answers at the path, `HostError` when it is no socket.
+
+        Also `Invalid` or `Denied` when the path can't even be looked at.
+        """
         try:
             mode = self._path.lstat().st_mode
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise _refused(f"cannot listen at {str(self._path)!r}", error) from error
         if not stat.S_ISSOCK(mode):
             raise errors.HostError(
                 f"cannot listen at {str(self._path)!r}: something else than a socket is there",
@@ -135,7 +171,7 @@ class SocketFile:
             except (TimeoutError, BlockingIOError):
                 pass  # somebody listens and is too busy to answer
             except OSError as error:
-                raise errors.HostError(f"cannot listen at {str(self._path)!r}: {error.strerror}") from error
+                raise _refused(f"cannot listen at {str(self._path)!r}", error) from error
         raise errors.Conflict(
             f"cannot listen at {str(self._path)!r}: another process answers there",
             hint="stop it first, or choose another --socket",
@@ -172,7 +208,7 @@ class SocketFile:
                 directory.rmdir()
             directory.mkdir(mode=0o700)
         except OSError as error:
-            raise errors.HostError(f"cannot bind a socket in {str(directory)!r}: {error.strerror}") from error
+            raise _refused(f"cannot bind a socket in {str(directory)!r}", error) from error
         try:
             yield directory
         finally:

@@ -55,6 +55,7 @@ async def serve(settings: config.Settings, open_controller: OpenController, relo
     """
     socket = listening.SocketFile(settings.socket, settings.socket_gid)
     with _Signals(socket, reload) as signals:
+        listening.check_run_path(Path(settings.run_path))
         listening.check_path(settings.socket)
         socket.check_free()  # looked at again under the lock; here it spares the host a start in vain
         notify.status("opening")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from kukeon_runner.testing.cells import IMAGE, NAMESPACE, cell, container, controller, prepared
 
 from kukeon_api import errors, manifest, model
+from kukeon_runner.testing.cells import IMAGE, NAMESPACE, cell, container, controller, prepared
 from kukeon_runner.testing.host import FakeHost
 
 if TYPE_CHECKING:
@@ -267,8 +267,105 @@ async def test_a_volume_that_is_not_there_is_named_before_anything_is_made(tmp_p
     found = await prepared(host, tmp_path)
     before = host.traces()
     volume = model.VolumeMount(source="/srv/missing", target="/data")
-    with pytest.raises(errors.VolumeSourceNotFound, match="'/srv/missing' in container 'web'"):
+    with pytest.raises(errors.CreateCell, match="'/srv/missing' in container 'web'"):
         await found.create_cell(cell("hello", container("web", volumes=(volume,))))
     assert host.traces() == before
     host.kernel.files["/srv/missing"] = ""
     assert (await found.start_cell(cell("hello"))).started
+
+
+async def test_an_existing_container_needs_its_image_no_more(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    await found.stop_cell(cell("hello"))
+    await host.images.delete(NAMESPACE, IMAGE)
+    started = await found.start_cell(cell("hello"))
+    assert started.cell.status.state is model.CellState.READY
+    text = manifest.dump([cell("hello", container("web"), container("new"))])
+    (result,) = (await found.apply_documents(text.encode())).resources
+    assert result.details["kind"] == "ImageNotFound"
+
+
+async def test_what_a_running_cell_owes_its_workloads_is_repaired_around_them(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    pid = host.containers.tasks[NAMESPACE, WEB].pid
+    host.containers.end(NAMESPACE, ROOT, 137)
+    host.network.residue.add(ROOT)
+    del host.network.attachments[ROOT]
+    await found.reconcile()
+    assert host.containers.tasks[NAMESPACE, ROOT].status == "running"
+    assert ROOT in host.network.attachments
+    assert host.containers.tasks[NAMESPACE, WEB].pid == pid
+    host.faults.log.clear()
+    await found.reconcile()
+    assert not [entry for entry in host.faults.log if "default_default_hello" in entry]
+
+
+async def test_a_repair_that_fails_leaves_the_workloads_alone(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    host.containers.end(NAMESPACE, ROOT, 137)
+    host.containers.broken.add(ROOT)
+    await found.reconcile()
+    (doc,) = await found.list_cells()
+    assert doc.status.state is model.CellState.READY
+    assert host.containers.tasks[NAMESPACE, WEB].status == "running"
+
+
+async def test_a_lost_shim_is_an_error_with_its_own_reason(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    host.containers.tasks.clear()
+    await found.reconcile()
+    (doc,) = await found.list_cells()
+    (status,) = doc.status.containers
+    assert (status.state, status.reason, status.exit_code) == (model.ContainerState.ERROR, "ShimLost", None)
+    assert doc.status.state is model.CellState.ERROR
+    assert "'web' was lost" in doc.status.message
+    await found.reconcile()
+    assert (await found.list_cells())[0].status.containers[0].reason == "ShimLost"
+    assert (await found.start_cell(cell("hello"))).cell.status.containers[0].reason == ""
+
+
+async def test_a_disk_that_takes_no_documents_keeps_nobody_from_stopping(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+
+    def full(*_: object) -> None:
+        raise errors.HostError("no space left on device")
+
+    found.runner.context.store.save = full  # type: ignore[method-assign,assignment]
+    with pytest.raises(errors.HostError, match="no space left"):
+        await found.stop_cell(cell("hello"))
+    assert not host.containers.tasks
+    assert not host.kernel.pins
+
+
+async def test_a_container_that_an_operator_killed_is_stopped(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello", container("a"), container("b")))
+    spec = container("a", realm_id="default", space_id="default", stack_id="default", cell_id="hello")
+    doc = model.ContainerDoc(metadata=model.Metadata(name="a"), spec=spec)
+    killed = (await found.kill_container(doc)).container.status
+    assert killed is not None
+    assert (killed.state, killed.exit_code) == (model.ContainerState.STOPPED, 137)
+    await found.reconcile()
+    assert (await found.list_cells())[0].status.state is model.CellState.READY
+
+
+async def test_parents_made_on_the_way_are_told(tmp_path: Path) -> None:
+    found = await prepared(FakeHost(), tmp_path)
+    (result,) = (
+        await found.apply_documents(b"kind: Stack\nmetadata: {name: t}\nspec: {realmId: nope, spaceId: s}\n")
+    ).resources
+    assert (result.action, result.changes) == (
+        model.ApplyAction.CREATED,
+        ('realm "nope" created', 'space "s" created'),
+    )

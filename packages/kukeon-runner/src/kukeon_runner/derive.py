@@ -33,6 +33,12 @@ ACTIVE = frozenset(
 )
 BAD = frozenset({model.ContainerState.ERROR, model.ContainerState.FAILED})
 
+SHIM_LOST = "ShimLost"
+"""Reason of a container whose task vanished with its shim: it ended, and nobody saw how."""
+
+ASKED_TO_END = "AskedToEnd"
+"""Reason of a single container that an operator stopped or killed while its cell goes on."""
+
 _OF_TASK = {
     TaskStatus.CREATED: model.ContainerState.PENDING,
     TaskStatus.RUNNING: model.ContainerState.READY,
@@ -108,13 +114,13 @@ def container(
     found = seen.containers.get(identity)
     status = before or model.ContainerStatus(name=spec.id)
     ended = exits.get(identity) or (found.task.exit if found and found.task else None)
-    state = _state_of(found, wanted_down=wanted_down)
+    asked = wanted_down or status.reason == ASKED_TO_END
+    state = _state_of(found, wanted_down=asked)
     changes: dict[str, object] = {"id": identity, "state": state}
     if found is not None and found.recorded and status.created_at is None:
         changes["created_at"] = now
     if state is model.ContainerState.READY:
-        # Whoever ended it and has it running again started it now, though it was running when last looked at.
-        if identity in exits or status.state is not model.ContainerState.READY or status.start_time is None:
+        if status.state is not model.ContainerState.READY or status.start_time is None or identity in exits:
             changes["start_time"] = now
         changes |= {"exit_code": None, "exit_signal": "", "finish_time": None, "reason": "", "message": ""}
     elif ended is not None:
@@ -123,7 +129,18 @@ def container(
             "exit_signal": signal_name(ended.code),
             "finish_time": ended.at or status.finish_time or now,
         }
+    elif _shim_lost(status, state, seen, asked=asked):
+        changes |= {"state": model.ContainerState.ERROR, "reason": SHIM_LOST, "message": "its shim ended with it"}
+        changes["finish_time"] = status.finish_time or now
     return msgspec.structs.replace(status, **changes)
+
+
+def _shim_lost(before: model.ContainerStatus, state: model.ContainerState, seen: observed.Cell, *, asked: bool) -> bool:
+    """Whether a task vanished that ran when last seen, by no verb and no reboot (which takes the pins along)."""
+    if asked or state is not model.ContainerState.STOPPED or not seen.pinned:
+        return False
+    ran = before.start_time is not None and before.state in ACTIVE
+    return ran or before.reason == SHIM_LOST
 
 
 def _state_of(found: observed.Container | None, *, wanted_down: bool) -> model.ContainerState:
@@ -166,6 +183,8 @@ def _network(before: model.CellNetworkStatus | None, address: observed.Address |
 def _failure(containers: Iterable[model.ContainerStatus]) -> tuple[str, str]:
     for each in containers:
         if each.state in BAD:
+            if each.reason == SHIM_LOST:
+                return "WorkloadFailed", f"container {each.name!r} was lost: {each.message}"
             how = f"was ended by {each.exit_signal}" if each.exit_signal else f"exited with code {each.exit_code}"
             return "WorkloadFailed", f"container {each.name!r} {how}"
     return "", ""

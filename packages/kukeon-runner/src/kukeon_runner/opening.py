@@ -8,6 +8,7 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
@@ -44,6 +45,7 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DOOR_THREADS, thread_name_prefix="kukeon"))
     async with contextlib.AsyncExitStack() as held:
         if exclusive:
+            fresh = instance.find_instance(options.run_path) is None
             found = instance.ensure_instance(options)
             held.enter_context(flock.hold_run_path(found.run_path, gid=options.group_gid))
             socket = Layout(found).containerd_socket
@@ -52,7 +54,7 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
             found = instance.get_instance(options)
         layout = Layout(found)
         if exclusive:
-            await asyncio.to_thread(claims.claim, layout)
+            await _claim(layout, fresh=fresh)
             await linux.prepare(layout)
             if found.containerd is not None and found.containerd.mode == "embedded":
                 await held.enter_async_context(_running(embedded(layout)))
@@ -67,6 +69,16 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
             await _drop_abandoned_leases(containerd, layout, store)
         context = Context(options, layout, store, Subnets(layout, exclusive=exclusive, gid=options.group_gid), host)
         yield Controller(Runner(context), await _about(layout, containerd, host))
+
+
+async def _claim(layout: Layout, *, fresh: bool) -> None:
+    """Claim what the instance uses of the host; a record made just now goes when that is refused."""
+    try:
+        await asyncio.to_thread(claims.claim, layout)
+    except errors.Conflict:
+        if fresh:
+            await asyncio.to_thread(Path(layout.instance_file).unlink, missing_ok=True)
+        raise
 
 
 def embedded(layout: Layout) -> EmbeddedContainerd:

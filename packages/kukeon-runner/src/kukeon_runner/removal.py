@@ -67,7 +67,10 @@ def _files(layout: Layout) -> list[Row]:
         cgroups.kill(path)
         cgroups.remove(path)
         rows.append(Row(f"cgroup {path!r}", "removed" if existed else "absent"))
-    for entry in (*_runtime_entries(layout), Path(layout.run_path)):
+    entries = _runtime_entries(layout)
+    for entry in entries:
+        mounts.unmount_below(entry)  # pins and tmpfs of ours; nothing of others is mounted there
+    for entry in (*entries, Path(layout.run_path).resolve()):
         rows.append(Row(f"{str(entry)!r}", _remove(entry)))
     with contextlib.suppress(OSError):
         Path(layout.runtime_dir).rmdir()  # not while another instance has something in it
@@ -84,14 +87,18 @@ def _runtime_entries(layout: Layout) -> list[Path]:
 
 
 def _remove(path: Path) -> str:
-    mounts.unmount_below(path)
+    """Remove `path` and what is below. A mount point keeps its place: who mounted it may want it back, empty."""
     try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
+        if not path.is_dir() or path.is_symlink():
             path.unlink()
+            return "removed"
+        if not path.is_mount():
+            shutil.rmtree(path)
+            return "removed"
+        for entry in path.iterdir():
+            _remove(entry)
     except FileNotFoundError:
         return "absent"
     except OSError as error:
         raise errors.HostError(f"cannot remove {str(path)!r}: {error}") from error
-    return "removed"
+    return "emptied (it is a mount point)"

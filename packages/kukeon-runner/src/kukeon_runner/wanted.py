@@ -127,7 +127,7 @@ def _workload(site: Site, wanted: model.ContainerSpec, image: observed.Image, lo
     place = _place(site, wanted.id)
     identity = site.container_id(wanted.id, root=wanted.root)
     document = spec.container(place, identity, wanted, image)
-    digest = _hash(wanted)
+    digest = spec_hash(wanted)
     return Container(
         name=wanted.id,
         id=identity,
@@ -181,7 +181,7 @@ def _place(site: Site, name: str) -> spec.Place:
     )
 
 
-def _hash(wanted: model.ContainerSpec) -> str:
+def spec_hash(wanted: model.ContainerSpec) -> str:
     """Tell apart containers that must be made anew from those that may be started again with their writable layer."""
     plain = msgspec.to_builtins(wanted)
     kept = {key: value for key, value in sorted(plain.items()) if key not in _NOT_HASHED_NAMES}

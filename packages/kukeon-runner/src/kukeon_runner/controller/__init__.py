@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from kukeon_api import errors
+from kukeon_runner import documents
 from kukeon_runner.bootstrap import BootstrapReport, bootstrap
 from kukeon_runner.controller.apply import Apply
 from kukeon_runner.controller.cells import Cells
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from kukeon_runner.runner import Runner
 
 
+PROBE_TIMEOUT_S = 2.0
+"""After this, containerd is told as not answering: a person waits for the answer."""
+
+
 class Controller(Levels, Cells, Containers, Images, Apply, Upkeep):
     """Every method of the wire, under its name in snake_case, and what keeps the daemon's promises between calls.
 
@@ -28,16 +35,27 @@ class Controller(Levels, Cells, Containers, Images, Apply, Upkeep):
     def __init__(self, runner: Runner, about: model.PingResult) -> None:
         super().__init__(runner)
         self._about = about
+        self._missing: list[str] = []
 
     async def ping(self) -> model.PingResult:
-        """Who answers, and what it found on its host."""
-        return self._about
+        """Who answers, and how its host is now: no containerd version while containerd does not answer."""
+        version, warnings = "", [*self._missing, *self._unreadable()]
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                version = await self.runner.context.host.containers.version()
+                warnings += await self.runner.spaces.troubles()
+        except (errors.KukeonError, TimeoutError) as error:
+            warnings.append(str(error) or f"containerd does not answer within {PROBE_TIMEOUT_S:g} s")
+        return msgspec.structs.replace(self._about, containerd_version=version, warnings=tuple(warnings))
+
+    def _unreadable(self) -> list[str]:
+        store = self.runner.context.store
+        return [str(problem) for kind in documents.KINDS for problem in store.scan(kind).problems]
 
     async def bootstrap(self) -> BootstrapReport:
         """Have everything that must be there before the first cell; idempotent."""
         report = await bootstrap(self.runner)
-        missing = tuple(f"{row.label} is missing: {row.detail}" for row in report.missing)
-        self._about = msgspec.structs.replace(self._about, warnings=missing)
+        self._missing = [f"{row.label} is missing: {row.detail}" for row in report.missing]
         return report
 
 

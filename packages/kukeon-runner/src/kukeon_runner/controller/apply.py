@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kukeon_api import errors, manifest, model, normalise
-from kukeon_runner import diff, documents, observed
+from kukeon_runner import diff, documents
 from kukeon_runner.controller.base import Base
 from kukeon_runner.together import together
 
@@ -75,19 +75,19 @@ class Apply(Base):
                 return self._apply_level(doc)
 
     async def _apply_level(self, doc: model.RealmDoc | model.SpaceDoc | model.StackDoc) -> Applied:
-        await self._have_parents(model.ref_of(doc))
+        made = await self._have_parents(model.ref_of(doc))
         found = await self.runner.level(doc.kind).converge(doc, update=True)
         if not found.existed:
-            return model.ApplyAction.CREATED, []
+            return model.ApplyAction.CREATED, made
         changes = diff.level(found.before, found.doc)
         changes += [f"{piece} restored" for piece, there in found.pre.items() if not there]
         return (model.ApplyAction.UPDATED if changes else model.ApplyAction.UNCHANGED), changes
 
     async def _apply_cell(self, doc: model.CellDoc) -> Applied:
-        await self._have_parents(model.ref_of(doc))
+        made = await self._have_parents(model.ref_of(doc))
         before, outcome = await self.runner.cells.apply(doc)
         if before is None:
-            return model.ApplyAction.CREATED, []
+            return model.ApplyAction.CREATED, made
         return _changed(before, outcome)
 
     async def _apply_container(self, doc: model.ContainerDoc) -> Applied:
@@ -109,31 +109,44 @@ class Apply(Base):
         new = all(each.id != own.id for each in before.spec.containers)
         return (model.ApplyAction.CREATED if new else action), changes
 
-    async def _have_parents(self, ref: model.Ref) -> None:
-        """Make the ancestors that are missing, with empty specs, and those that somebody began and never finished."""
+    async def _have_parents(self, ref: model.Ref) -> list[str]:
+        """Make the ancestors that are missing, with empty specs, and those that somebody began and never finished.
+
+        Returns a line for each: a mistyped parent should not go unnoticed.
+        """
+        made = []
         for parent in ref.ancestors:
             found = self.runner.context.store.find(parent)
             if found is None or found.status.ready_at is None:
-                await self.runner.level(parent.kind).converge(found or documents.bare(parent), update=False)
+                converged = await self.runner.level(parent.kind).converge(found or documents.bare(parent), update=False)
+                if not converged.existed:
+                    made.append(f'{parent.kind.lower()} "{parent.name}" created')
+        return made
 
 
 def _changed(before: model.CellDoc, outcome: Outcome) -> Applied:
-    changes = diff.cell(before, outcome.doc) + _started(outcome)
+    changes = diff.cell(before, outcome.doc)
+    if outcome.steps:
+        changes += _repaired(before, outcome)
     if outcome.steps and not changes:
-        changes.append("cell repaired")
+        changes.append("leftovers of an earlier attempt removed")
     return (model.ApplyAction.UPDATED if changes else model.ApplyAction.UNCHANGED), changes
 
 
-def _started(outcome: Outcome) -> list[str]:
-    """A line for each container that had ended and runs again."""
+def _repaired(before: model.CellDoc, outcome: Outcome) -> list[str]:
+    """A line for each thing that was not as it should be, whatever the manifest says."""
+    pre = outcome.pre
     lines = []
-    for each in outcome.doc.spec.containers:
-        identity = outcome.site.container_id(each.id, root=each.root)
-        before = outcome.pre.containers.get(identity)
-        if before is not None and before.recorded and not before.alive and _alive(outcome.post, identity):
+    for each in before.spec.containers:
+        found = pre.containers.get(outcome.site.container_id(each.id, root=each.root))
+        if found is None or not found.alive:
             lines.append(f'container "{each.id}" started')
+    if before.status.ready_observed:
+        root = pre.containers.get(outcome.site.root_id)
+        if not lines and (root is None or not root.alive):
+            lines.append("root container started")
+        if pre.pinned and pre.address is None:
+            lines.append("network attached")
+        if not pre.cgroup:
+            lines.append("cgroup restored")
     return lines
-
-
-def _alive(seen: observed.Cell, identity: str) -> bool:
-    return identity in seen.containers and seen.containers[identity].alive

@@ -31,7 +31,7 @@ class Cells(Base):
             root_container_created=_recorded(post, site.root_id) and not _recorded(pre, site.root_id),
             started_pre=_all_alive(outcome.doc, site, pre),
             started_post=_all_alive(outcome.doc, site, post),
-            started=outcome.steps > 0 and _all_alive(outcome.doc, site, post),
+            started=outcome.steps > 0,
             created=new,
             containers=_containers(outcome),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -14,12 +15,12 @@ from urllib.parse import urlencode
 from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
-from kukeon_runner.host import users
+from kukeon_runner.host import runtime_words, users
 from kukeon_runner.host.containerd.values import Mount
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
 
@@ -44,6 +45,9 @@ class LinuxContainers:
 
     async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
         return {record.name: record.labels for record in await self._containerd.namespaces.list()}
+
+    async def version(self) -> str:
+        return (await self._containerd.version()).version
 
     async def namespace_exists(self, namespace: str) -> bool:
         return await self._containerd.namespace_exists(namespace)
@@ -126,10 +130,12 @@ class LinuxContainers:
         else:
             mounts = await within.snapshots.mounts(step.id)
         stream = _logger(step.log) if step.log else ""
-        return await within.tasks.create(step.id, mounts=mounts, stdout=stream, stderr=stream)
+        with _explained(step.id):
+            return await within.tasks.create(step.id, mounts=mounts, stdout=stream, stderr=stream)
 
     async def start_task(self, namespace: str, id: str) -> None:
-        await self._within(namespace).tasks.start(id)
+        with _explained(id):
+            await self._within(namespace).tasks.start(id)
 
     async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
         tasks = self._within(namespace).tasks
@@ -188,6 +194,16 @@ async def _root_filesystem(within: Namespaced, step: steps.CreateContainer) -> t
         async with within.lease(f"unpack {step.image}") as leased:
             await leased.unpack(await leased.resolve(step.image))
             return await leased.snapshots.prepare(step.id, step.chain_id)
+
+
+@contextlib.contextmanager
+def _explained(id: str) -> Iterator[None]:
+    try:
+        yield
+    except errors.HostError as error:
+        reason, hint = runtime_words.explain(str(error))
+        name = id.rpartition("_")[2]
+        raise errors.StartContainer(f"cannot start container {name!r}: {reason}", hint=hint or error.hint) from error
 
 
 def _logger(path: str) -> str:

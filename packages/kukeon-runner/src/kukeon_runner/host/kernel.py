@@ -58,7 +58,7 @@ class LinuxKernel:
 
     async def pin_namespaces(self, directory: str, hostname: str) -> None:
         try:
-            await asyncio.to_thread(netns.Pins(Path(directory)).create, hostname)
+            await asyncio.to_thread(_pin, netns.Pins(Path(directory)), hostname)
         except CniError as error:
             raise errors.HostError(str(error), hint=error.hint) from error
 
@@ -103,6 +103,11 @@ class LinuxKernel:
 
     async def resolv_conf(self) -> str:
         return await asyncio.to_thread(_resolv_conf)
+
+
+def _pin(pins: netns.Pins, hostname: str) -> None:
+    pins.remove()  # half a set of pins is none
+    pins.create(hostname)
 
 
 def _write(path: str, data: bytes) -> None:

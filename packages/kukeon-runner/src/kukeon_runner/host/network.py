@@ -58,7 +58,7 @@ class LinuxNetwork:
             except cni.CniError:
                 return None, True  # a record nobody can read is still a record
             if cached is not None:
-                return _address(cached), True
+                return (_address(cached) if _in_place(cached, network.network.bridge) else None), True
             return None, container_id in network.leases().values()
 
     async def routed(self) -> Sequence[IPv4Network]:
@@ -91,6 +91,21 @@ class LinuxNetwork:
 
     def _network(self, path: str) -> Network:
         return Network(conflist.parse(Path(path).read_bytes()), cache_dir=self._cache)
+
+
+def _in_place(result: Result, bridge: str | None) -> bool:
+    """Whether the links that ADD made on the host are there, and still ports of the bridge."""
+    for each in result.interfaces:
+        if each.sandbox:
+            continue
+        link = Path("/sys/class/net") / each.name
+        if not link.exists():
+            return False
+        if bridge is not None and each.name != bridge:
+            master = link / "master"
+            if not master.is_symlink() or master.readlink().name != bridge:
+                return False
+    return True
 
 
 def _address(result: Result) -> observed.Address | None:

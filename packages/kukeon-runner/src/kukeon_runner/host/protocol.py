@@ -82,6 +82,9 @@ class Containers(Protocol):
     async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
         """The labels of each namespace, whosever it is."""
 
+    async def version(self) -> str:
+        """containerd's version. Raises ConnectContainerd when it is away."""
+
     async def namespace_exists(self, namespace: str) -> bool: ...
     async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Make the containerd namespace unless it is there; True when it was made."""

@@ -126,6 +126,22 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     return draft
 
 
+def damaged(site: wanted.Site, seen: observed.Cell) -> bool:
+    """Whether a workload runs while something that the cell owes it is broken: root container, namespaces, network."""
+    if not any(found.alive for id, found in seen.containers.items() if id != site.root_id):
+        return False
+    root = seen.containers.get(site.root_id)
+    rooted = root is not None and _runs(root)
+    return not (rooted and seen.cgroup and seen.pinned and seen.shm and seen.address is not None)
+
+
+def reusable(spec_hash: str, found: observed.Container | None, *, needs_snapshot: bool) -> bool:
+    """Whether what is recorded, and so its writable layer, is the container with this hash."""
+    if found is None or not found.recorded or found.spec_hash != spec_hash:
+        return False
+    return found.snapshot or not needs_snapshot
+
+
 def stop(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) -> Plan:
     """End every task, workloads together and the root container last; keep records and writable layers."""
     return _down(site, seen, End(grace_s=grace_s))
@@ -201,9 +217,7 @@ def _create(site: wanted.Site, each: wanted.Container) -> CreateContainer:
 
 
 def _reusable(container: wanted.Container, found: observed.Container) -> bool:
-    """Whether the recorded container, and so its writable layer, is the one that is wanted."""
-    whole = found.snapshot or not container.image
-    return found.recorded and whole and found.spec_hash == container.spec_hash
+    return reusable(container.spec_hash, found, needs_snapshot=bool(container.image))
 
 
 def _alive(seen: observed.Cell, id: str) -> bool:

@@ -60,37 +60,10 @@ class Cells:
         self.context.store.load(model.Ref(ref.realm, ref.space, ref.stack))
         return normalise.effective(normalise.normalise(doc), space.spec)
 
-    async def register(self, doc: model.CellDoc) -> tuple[model.CellDoc, bool]:
-        """Store a new cell, or return the stored one; True when it is new. Nothing is made on the host."""
-        ref = model.ref_of(doc)
-        site_check = self.site(ref)
-        for each in doc.spec.containers:
-            site_check.container_id(each.id, root=each.root)
-        for above in ref.ancestors:
-            if self.context.store.load(above).status.ready_at is None:
-                async with self.context.lock(above):
-                    pass  # somebody is making it: a cell needs the network, the cgroup and the namespace
-        parent = ref.parent
-        assert parent is not None
-        async with self.context.lock(parent):
-            if (stored := self.find(ref)) is not None:
-                return stored, False
-            effective = self.effective(doc)
-            managed = {
-                labels.REALM: ref.realm,
-                labels.SPACE: ref.space,
-                labels.STACK: ref.stack,
-                labels.CELL: ref.cell,
-            }
-            metadata = model.Metadata(name=ref.cell, labels=managed | effective.metadata.labels)
-            bridge = self.context.layout.bridge(model.Ref(ref.realm, ref.space))
-            status = model.CellStatus(network=model.CellNetworkStatus(bridge_name=bridge))
-            return await self.context.save(model.CellDoc(metadata=metadata, spec=effective.spec, status=status)), True
-
     async def create(self, doc: model.CellDoc) -> tuple[bool, Outcome]:
         """Have the cell running, by its stored spec if there is one; True when it is new.
 
-        Raises like `register` and `start`.
+        Raises RealmNotFound, SpaceNotFound, StackNotFound, Invalid for names that do not fit, and what `start` raises.
         """
         async with self._registered(doc) as (stored, new):
             return new, await self._start(stored, None)
@@ -105,15 +78,30 @@ class Cells:
 
     @contextlib.asynccontextmanager
     async def _registered(self, doc: model.CellDoc) -> AsyncIterator[tuple[model.CellDoc, bool]]:
-        """Hold the lock of the cell, which is stored."""
+        """Hold the lock of the cell, which is stored; True when it is new. Nothing is made on the host."""
         ref = model.ref_of(doc)
-        while True:
-            _, new = await self.register(doc)
-            async with self.context.lock(ref):
-                # What seemed to be there may have been on its way out.
-                if (stored := self.find(ref)) is not None:
-                    yield stored, new
-                    return
+        site = self.site(ref)
+        for each in doc.spec.containers:
+            site.container_id(each.id, root=each.root)
+        for above in ref.ancestors:
+            if self.context.store.load(above).status.ready_at is None:
+                async with self.context.lock(above):
+                    pass  # somebody is making it: a cell needs the network, the cgroup and the namespace
+        async with self.context.placed(ref, model.CellDoc, lambda: self._register(ref, doc)) as found:
+            yield found
+
+    async def _register(self, ref: model.Ref, doc: model.CellDoc) -> model.CellDoc:
+        effective = self.effective(doc)
+        managed = {
+            labels.REALM: ref.realm,
+            labels.SPACE: ref.space,
+            labels.STACK: ref.stack,
+            labels.CELL: ref.cell,
+        }
+        metadata = model.Metadata(name=ref.cell, labels=managed | effective.metadata.labels)
+        bridge = self.context.layout.bridge(model.Ref(ref.realm, ref.space))
+        status = model.CellStatus(network=model.CellNetworkStatus(bridge_name=bridge))
+        return await self.context.save(model.CellDoc(metadata=metadata, spec=effective.spec, status=status))
 
     async def change(
         self, ref: model.Ref, change: Callable[[model.CellDoc], model.CellDoc]
@@ -137,17 +125,24 @@ class Cells:
 
     async def stop(self, ref: model.Ref, grace_s: float = plan.STOP_GRACE_S) -> Outcome:
         """End all tasks, workloads first and together; records and writable layers stay."""
-        async with self.context.lock(ref):
-            doc = await self._desire(self.get(ref), model.DesiredState.STOPPED)
-            pre, site = await self._observe(doc)
-            return await self._down(doc, site, pre, plan.stop(site, pre, grace_s))
+        return await self._end(ref, lambda site, pre: plan.stop(site, pre, grace_s))
 
     async def kill(self, ref: model.Ref) -> Outcome:
         """End all tasks with SIGKILL and leave them visible."""
+        return await self._end(ref, plan.kill)
+
+    async def _end(self, ref: model.Ref, decide: Callable[[wanted.Site, observed.Cell], Plan]) -> Outcome:
+        """Raises CellNotFound. A store that cannot be written keeps nothing from being ended: it is told afterwards."""
         async with self.context.lock(ref):
-            doc = await self._desire(self.get(ref), model.DesiredState.STOPPED)
+            doc = self.get(ref)
+            try:
+                doc = await self._desire(doc, model.DesiredState.STOPPED)
+            except errors.HostError as error:
+                log.warning("ending cell %s although that cannot be stored: %s", ref, error)
+                status = msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED)
+                doc = msgspec.structs.replace(doc, status=status)
             pre, site = await self._observe(doc)
-            return await self._down(doc, site, pre, plan.kill(site, pre))
+            return await self._down(doc, site, pre, decide(site, pre))
 
     async def stop_container(self, ref: model.Ref, end: plan.End) -> Outcome:
         """End one workload. Raises ContainerNotFound; RootContainerRefused for the root container."""
@@ -157,6 +152,11 @@ class Cells:
             doc = self.get(cell)
             pre, site = await self._observe(doc)
             identity = self.workload(doc, ref, site, "stop")
+            asked = tuple(
+                msgspec.structs.replace(each, reason=derive.ASKED_TO_END) if each.name == ref.container else each
+                for each in doc.status.containers
+            )
+            doc = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=asked))
             return await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
 
     async def start_container(self, ref: model.Ref) -> Outcome:
@@ -185,13 +185,28 @@ class Cells:
             return Outcome(doc, site, pre, post, len(steps))
 
     async def refresh(self, ref: model.Ref) -> model.CellDoc | None:
-        """Store what is observed now, once no verb is at work on the cell; None when it is gone."""
+        """Store what is observed now, once no verb is at work on the cell; None when it is gone.
+
+        What a running cell owes its workloads (root container, network, namespaces) is made anew when it broke.
+        """
         async with self.context.lock(ref):
             doc = self.find(ref)
             if doc is None:
                 return None
             seen, site = await self._observe(doc, strays=False)
+            if doc.status.desired is model.DesiredState.RUNNING and plan.damaged(site, seen):
+                seen = await self._mend(doc, site, seen)
             return await self._store(doc, site, seen, {})
+
+    async def _mend(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> observed.Cell:
+        """Repair around the living workloads; trouble is logged, and they are left alone."""
+        try:
+            steps = plan.start(await self._wanted(doc, site, seen), seen, {site.root_id})
+            log.warning("repairing cell %s: %s", site.ref, ", ".join(sorted({type(step).__name__ for step in steps})))
+            await execute(steps, self.context.host)
+        except errors.KukeonError as error:
+            log.warning("cannot repair cell %s: %s", site.ref, error)
+        return await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
 
     def site(self, ref: model.Ref) -> wanted.Site:
         """Where the cell `ref` lives. Raises RealmNotFound, or Invalid for names that do not fit together."""
@@ -230,10 +245,42 @@ class Cells:
     def _ids(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
         return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
 
-    async def _images(self, doc: model.CellDoc, site: wanted.Site) -> Mapping[str, observed.Image]:
+    async def _images(self, doc: model.CellDoc, site: wanted.Site) -> dict[str, observed.Image | errors.ImageNotFound]:
+        """What there is of each image that `doc` names, or the error that says it is not there."""
+
+        async def find(ref: str) -> observed.Image | errors.ImageNotFound:
+            try:
+                return await self.context.host.images.find(site.namespace, ref)
+            except errors.ImageNotFound as error:
+                return error
+
         refs = sorted({each.image for each in doc.spec.containers})
-        found = await together(*(self.context.host.images.find(site.namespace, ref) for ref in refs))
-        return dict(zip(refs, found, strict=True))
+        return dict(zip(refs, await together(*map(find, refs)), strict=True))
+
+    async def _wanted(
+        self,
+        doc: model.CellDoc,
+        site: wanted.Site,
+        seen: observed.Cell,
+        images: Mapping[str, observed.Image | errors.ImageNotFound] | None = None,
+    ) -> wanted.Cell:
+        """The cell as `doc` asks for it. Raises ImageNotFound for an image that some container has to be made from.
+
+        A container that exists needs its image no more: it has its own copy of what it was made from.
+        """
+        ref = model.ref_of(doc)
+        usable: dict[str, observed.Image] = {}
+        images = await self._images(doc, site) if images is None else images
+        for each in doc.spec.containers:
+            image = images[each.image]
+            if isinstance(image, errors.ImageNotFound):
+                found = seen.containers.get(site.container_id(each.id, root=each.root))
+                if not plan.reusable(wanted.spec_hash(each), found, needs_snapshot=True):
+                    raise image
+                image = observed.Image(each.image, "", "")
+            usable[each.image] = image
+        resolv = await self.context.host.kernel.resolv_conf()
+        return wanted.cell(site, doc, usable, resolv, lambda name: self.context.layout.container_log(ref.child(name)))
 
     async def _update(self, stored: model.CellDoc, doc: model.CellDoc) -> Outcome:
         """Give the stored cell the effective spec and labels of `doc`, and have it running as they say."""
@@ -241,7 +288,8 @@ class Cells:
         metadata = msgspec.structs.replace(stored.metadata, labels=managed | doc.metadata.labels)
         wanted_doc = msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
         if stored.status.state in (model.CellState.READY, model.CellState.DEGRADED):
-            await self._images(wanted_doc, self.site(model.ref_of(stored)))
+            seen, site = await self._observe(wanted_doc)
+            await self._wanted(wanted_doc, site, seen)
             await self._check_volumes(wanted_doc)
         return await self._start(await self.context.save(wanted_doc), None)
 
@@ -254,20 +302,19 @@ class Cells:
         results: Results = {}
         pre = observed.Cell()
         try:
-            pre, images, resolv = await together(
+            pre, images = await together(
                 observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
                 self._images(doc, site),
-                self.context.host.kernel.resolv_conf(),
             )
             await self._check_volumes(doc)
-            cell = wanted.cell(
-                site, doc, images, resolv, lambda name: self.context.layout.container_log(ref.child(name))
-            )
             limit = None if only is None else {site.root_id, site.container_id(only, root=False)}
-            steps = plan.start(cell, pre, limit)
+            steps = plan.start(await self._wanted(doc, site, pre, images), pre, limit)
             results = await execute(steps, self.context.host)
         except errors.KukeonError as error:
             await self._failed(doc, site, error)
+            if isinstance(error, errors.Invalid):
+                # The request was well formed and is stored; what it names does not fit this host.
+                raise errors.CreateCell(str(error), hint=error.hint) from error
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))

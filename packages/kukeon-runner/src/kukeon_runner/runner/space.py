@@ -79,6 +79,15 @@ class Spaces(Level[model.SpaceDoc]):
                 await self.context.host.network.make_bridge(each)
             await self.context.host.network.apply_firewall(bridges)
 
+    async def troubles(self) -> list[str]:
+        """A line for each space whose bridge is gone."""
+        found = []
+        for ref, _ in self.context.subnets.allocated():
+            bridge = self.context.layout.bridge(ref)
+            if not await self.context.host.network.bridge_exists(bridge):
+                found.append(f"the bridge {bridge!r} of space {str(ref)!r} is gone")
+        return found
+
     def _bridges(self) -> list[BridgeNet]:
         layout = self.context.layout
         found = [BridgeNet(layout.bridge(ref), subnet) for ref, subnet in self.context.subnets.allocated()]

@@ -56,6 +56,9 @@ class FakeContainers:
     async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
         return self.labels
 
+    async def version(self) -> str:
+        return "1.6.20"
+
     async def namespace_exists(self, namespace: str) -> bool:
         return namespace in self.labels
 

@@ -144,7 +144,7 @@ class Containerd:
         connection = Connection(path)
         try:
             scope = Scope(connection)
-            await introspection.version(scope, timeout_s=timeout_s)
+            await introspection.version(scope, timeout_s=timeout_s, wait=True)
             plugins = await introspection.plugins(scope)
             return cls(connection, introspection.choose_snapshotter(plugins))
         except BaseException:

@@ -37,7 +37,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.enable_http_proxy", 0),
     # A restarted containerd is found again within a second; the defaults grow to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Despite its name also the time that one attempt may take: a busy containerd needs more than the pause.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Two clients in one process never share a connection, so closing one cannot disturb the other.
     ("grpc.use_local_subchannel_pool", 1),

@@ -1,0 +1,31 @@
+"""What runc and the shim say when a container cannot be made, in words that a person can act on. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_MISSING = re.compile(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?:stat [^:]*: no such file|executable file not found)')
+_DENIED = re.compile(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?:stat [^:]*: )?permission denied')
+_FORMAT = re.compile(r"exec format error")
+_CWD = re.compile(r'chdir to cwd \(\\?"(?P<directory>[^"\\]+)\\?"')
+_MOUNT = re.compile(r'error mounting \\?"(?P<source>[^"\\]+)\\?" to rootfs at \\?"(?P<target>[^"\\]+)\\?"')
+_CHAIN = re.compile(
+    r"^.*(?:OCI runtime (?:create|start) failed: (?:runc (?:create|start) failed: )?(?:unable to start container process: )?)"
+)
+
+
+def explain(words: str) -> tuple[str, str]:
+    """The reason in what the runtime said, and what to do about it (may be empty)."""
+    if found := _MISSING.search(words):
+        return f"there is no program {found['program']!r} in its image", "correct the container's command"
+    if found := _DENIED.search(words):
+        return f"{found['program']!r} is not executable in its image", "correct the command, or the file's mode"
+    if _FORMAT.search(words):
+        return "its program is built for another processor, or has no '#!' line", ""
+    if found := _CWD.search(words):
+        return f"its working directory {found['directory']!r} cannot be entered", "correct the container's workingDir"
+    if found := _MOUNT.search(words):
+        return f"cannot mount {found['source']!r} at {found['target']!r}", "a file goes on a file, a directory on one"
+    if "OOM-killed" in words or "memory limit" in words:
+        return "its memory limit is too small for a container to start", "raise resources.memoryLimitBytes"
+    return _CHAIN.sub("", words).removesuffix(": unknown"), ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kukeon_api import errors
-from kukeon_daemon import __main__, __version__, config, unit
+from kukeon_daemon import __main__, __version__, command, config, unit
 from kukeon_runner import instance
 
 SETTINGS = [
@@ -191,6 +191,35 @@ def test_without_root() -> None:
     )
     assert done.returncode == 6, done.stderr
     assert done.stderr.startswith("Error: cannot serve: kukeond must run as root\nhint: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint", "where"),
+    [
+        (["bogus"], "unknown command 'bogus'", "kukeond"),
+        (["serv"], "unknown command 'serv' (did you mean \"serve\"?)", "kukeond"),
+        (["supervize"], "unknown command 'supervize' (did you mean \"supervise\"?)", "kukeond"),
+        (["--run-path", "/r"], "a command is missing", "kukeond"),
+        (["--run-path", "/r", "supervise"], "'supervise' must come before its options", "kukeond"),
+        (["--run-path", "/r", "bogus"], "unknown command 'bogus'", "kukeond"),
+        (["--bogus"], "unknown option '--bogus'", "kukeond"),
+        (["serve", "--bogus"], "unknown option '--bogus'", "kukeond serve"),
+        (["serve", "--run", "/r"], "unknown option '--run'", "kukeond serve"),
+        (["unit", "--bogus=x", "more"], "unknown option '--bogus=x'", "kukeond unit"),
+        (["version", "more"], "unexpected argument 'more'", "kukeond version"),
+        (["serve", "--run-path"], "argument --run-path: expected one argument", "kukeond serve"),
+    ],
+)
+def test_wrong_usage_is_told_in_two_lines(
+    arguments: list[str], complaint: str, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(arguments) == 2
+    assert capsys.readouterr() == ("", f"Error: {complaint}\nhint: see '{where} --help'\n")
+
+
+def test_help_after_options_lists_every_command() -> None:
+    shown = run("--run-path", "/r", "--help").stdout
+    assert all(f"\n    {name} " in shown for name in ("serve", "supervise", "unit", "version"))
 
 
 class TestUnit:

@@ -6,14 +6,14 @@ import argparse
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 # gRPC installs fork handlers at import; beside other threads they make children crash (grpc/grpc issue 43055).
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 # Its own log goes to stderr past ours.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from kukeon_api import errors
+from kukeon_api import errors, suggest
 from kukeon_daemon import config, logs
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `kukeond` with `arguments` and return its exit code."""
-    parsed = _parser().parse_args(arguments)
-    flags = {name: value for name, value in vars(parsed).items() if name not in ("command", "run")}
     try:
+        parsed = _parsed(arguments)
+        flags = {name: value for name, value in vars(parsed).items() if name not in ("command", "run")}
         code: int = parsed.run(flags)
     except errors.KukeonError as error:
         sys.stderr.write(f"Error: {logs.printable_lines(str(error))}\n")
@@ -36,9 +36,39 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in the words of `kuke`, where argparse prints its usage and ends the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise errors.Invalid(message, hint=_see(self.prog))
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.dest == "command" and action.choices is not None and value not in action.choices:
+            near = suggest.did_you_mean(str(value), action.choices)
+            raise argparse.ArgumentError(None, f"unknown command {value!r}" + (f" ({near})" if near else ""))
+        super()._check_value(action, value)
+
+
+def _see(*words: str | None) -> str:
+    return f"see '{' '.join(word for word in words if word)} --help'"
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if parsed.command == "supervise":
+        parser.error("'supervise' must come before its options")
+    if rest:
+        what = "unknown option" if rest[0].startswith("-") else "unexpected argument"
+        raise errors.Invalid(f"{what} {rest[0]!r}", hint=_see("kukeond", parsed.command))
+    if parsed.command is None:
+        parser.error("a command is missing")
+    return parsed
+
+
+def _parser() -> _Parser:
     # The flags are known before and after the command; the later one wins because nothing is set by default.
-    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    shared = _Parser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     shared.add_argument(
         "--configuration",
         metavar="FILE",
@@ -50,10 +80,11 @@ def _parser() -> argparse.ArgumentParser:
             default = f"what the run path was made with, at first {default}"
         help_text = f"{setting.help} (default: {default}) [{setting.variable}]".replace("%", "%%")
         shared.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=help_text)
-    parser = argparse.ArgumentParser(prog="kukeond", parents=[shared], allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = _Parser(prog="kukeond", parents=[shared], allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, run, text in (
         ("serve", _serve, "serve in the foreground until SIGTERM"),
+        ("supervise", _serve, "run `serve` and start it again when it crashes; must be the first word"),
         ("unit", _unit, "print a systemd unit that runs `serve` with the options given here"),
         ("version", _version, "print the version"),
     ):

@@ -223,7 +223,7 @@ def resolve(flags: Mapping[str, str], environment: Mapping[str, str], file: Mapp
     if problems:
         raise errors.Invalid(
             f"cannot use these settings: {len(problems)} of them {'is' if len(problems) == 1 else 'are'} wrong",
-            hint="see `kukeond serve --help`",
+            hint="see 'kukeond serve --help'",
             problems=problems,
         )
     return Settings(**{**values, "socket": Path(values["socket"])})

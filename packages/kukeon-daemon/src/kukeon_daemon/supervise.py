@@ -231,7 +231,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = Settings(arguments)
     except UsageError as error:
-        sys.stderr.write(f"Error: {error}\nhint: see `kukeond supervise --help`\n")
+        sys.stderr.write(f"Error: {error}\nhint: see 'kukeond supervise --help'\n")
         return 2
     held = pidfile.PidFile(settings.pid_file) if settings.pid_file else None
     try:

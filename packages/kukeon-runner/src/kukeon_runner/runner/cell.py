@@ -13,7 +13,7 @@ from kukeon_api import errors, labels, model, normalise
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
-from kukeon_runner.runner import remains
+from kukeon_runner.runner import needs, remains
 from kukeon_runner.steps import DeleteTask, Plan, Results, StopTask
 from kukeon_runner.together import together
 
@@ -201,7 +201,7 @@ class Cells:
     async def _mend(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> observed.Cell:
         """Repair around the living workloads; trouble is logged, and they are left alone."""
         try:
-            steps = plan.start(await self._wanted(doc, site, seen), seen, {site.root_id})
+            steps = plan.start(await needs.cell(self.context, doc, site, seen), seen, {site.root_id})
             log.warning("repairing cell %s: %s", site.ref, ", ".join(sorted({type(step).__name__ for step in steps})))
             await execute(steps, self.context.host)
         except errors.KukeonError as error:
@@ -245,43 +245,6 @@ class Cells:
     def _ids(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
         return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
 
-    async def _images(self, doc: model.CellDoc, site: wanted.Site) -> dict[str, observed.Image | errors.ImageNotFound]:
-        """What there is of each image that `doc` names, or the error that says it is not there."""
-
-        async def find(ref: str) -> observed.Image | errors.ImageNotFound:
-            try:
-                return await self.context.host.images.find(site.namespace, ref)
-            except errors.ImageNotFound as error:
-                return error
-
-        refs = sorted({each.image for each in doc.spec.containers})
-        return dict(zip(refs, await together(*map(find, refs)), strict=True))
-
-    async def _wanted(
-        self,
-        doc: model.CellDoc,
-        site: wanted.Site,
-        seen: observed.Cell,
-        images: Mapping[str, observed.Image | errors.ImageNotFound] | None = None,
-    ) -> wanted.Cell:
-        """The cell as `doc` asks for it. Raises ImageNotFound for an image that some container has to be made from.
-
-        A container that exists needs its image no more: it has its own copy of what it was made from.
-        """
-        ref = model.ref_of(doc)
-        usable: dict[str, observed.Image] = {}
-        images = await self._images(doc, site) if images is None else images
-        for each in doc.spec.containers:
-            image = images[each.image]
-            if isinstance(image, errors.ImageNotFound):
-                found = seen.containers.get(site.container_id(each.id, root=each.root))
-                if not plan.reusable(wanted.spec_hash(each), found, needs_snapshot=True):
-                    raise image
-                image = observed.Image(each.image, "", "")
-            usable[each.image] = image
-        resolv = await self.context.host.kernel.resolv_conf()
-        return wanted.cell(site, doc, usable, resolv, lambda name: self.context.layout.container_log(ref.child(name)))
-
     async def _update(self, stored: model.CellDoc, doc: model.CellDoc) -> Outcome:
         """Give the stored cell the effective spec and labels of `doc`, and have it running as they say."""
         managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
@@ -289,8 +252,7 @@ class Cells:
         wanted_doc = msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
         if stored.status.state in (model.CellState.READY, model.CellState.DEGRADED):
             seen, site = await self._observe(wanted_doc)
-            await self._wanted(wanted_doc, site, seen)
-            await self._check_volumes(wanted_doc)
+            await needs.cell(self.context, wanted_doc, site, seen)
         return await self._start(await self.context.save(wanted_doc), None)
 
     async def _start(self, doc: model.CellDoc, only: str | None) -> Outcome:
@@ -304,11 +266,10 @@ class Cells:
         try:
             pre, images = await together(
                 observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
-                self._images(doc, site),
+                needs.images(self.context, doc, site),
             )
-            await self._check_volumes(doc)
             limit = None if only is None else {site.root_id, site.container_id(only, root=False)}
-            steps = plan.start(await self._wanted(doc, site, pre, images), pre, limit)
+            steps = plan.start(await needs.cell(self.context, doc, site, pre, images), pre, limit)
             results = await execute(steps, self.context.host)
         except errors.KukeonError as error:
             await self._failed(doc, site, error)
@@ -319,15 +280,6 @@ class Cells:
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
         return Outcome(await self._store(ready, site, post, _exits(results)), site, pre, post, len(steps))
-
-    async def _check_volumes(self, doc: model.CellDoc) -> None:
-        for each in doc.spec.containers:
-            for volume in each.volumes:
-                if volume.source and not await self.context.host.kernel.exists(volume.source):
-                    raise errors.VolumeSourceNotFound(
-                        f"cannot mount {volume.source!r} in container {each.id!r}: there is no such path on this host",
-                        hint="make the directory, or correct the volume's source",
-                    )
 
     async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError) -> None:
         """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""

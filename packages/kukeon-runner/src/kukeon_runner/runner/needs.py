@@ -1,0 +1,69 @@
+"""What a cell needs of its host before it can run: images, and the paths that its volumes name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors, model
+from kukeon_runner import observed, wanted
+from kukeon_runner.plan import cell as plan
+from kukeon_runner.together import together
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kukeon_runner.runner.context import Context
+
+Found = observed.Image | errors.ImageNotFound
+"""An image, or the error that says it is not there."""
+
+
+async def images(context: Context, doc: model.CellDoc, site: wanted.Site) -> dict[str, Found]:
+    """What there is of each image that `doc` names."""
+
+    async def find(ref: str) -> Found:
+        try:
+            return await context.host.images.find(site.namespace, ref)
+        except errors.ImageNotFound as error:
+            return error
+
+    refs = sorted({each.image for each in doc.spec.containers})
+    return dict(zip(refs, await together(*map(find, refs)), strict=True))
+
+
+async def cell(
+    context: Context,
+    doc: model.CellDoc,
+    site: wanted.Site,
+    seen: observed.Cell,
+    found: Mapping[str, Found] | None = None,
+) -> wanted.Cell:
+    """The cell as `doc` asks for it, with the images `found` (looked up when None).
+
+    Raises ImageNotFound for an image that some container has to be made from, VolumeSourceNotFound. A container that
+    exists needs its image no more: it has its own copy of what it was made from.
+    """
+    await _check_volumes(context, doc)
+    ref = model.ref_of(doc)
+    usable: dict[str, observed.Image] = {}
+    found = await images(context, doc, site) if found is None else found
+    for each in doc.spec.containers:
+        image = found[each.image]
+        if isinstance(image, errors.ImageNotFound):
+            existing = seen.containers.get(site.container_id(each.id, root=each.root))
+            if not plan.reusable(wanted.spec_hash(each), existing, needs_snapshot=True):
+                raise image
+            image = observed.Image(each.image, "", "")
+        usable[each.image] = image
+    resolv = await context.host.kernel.resolv_conf()
+    return wanted.cell(site, doc, usable, resolv, lambda name: context.layout.container_log(ref.child(name)))
+
+
+async def _check_volumes(context: Context, doc: model.CellDoc) -> None:
+    for each in doc.spec.containers:
+        for volume in each.volumes:
+            if volume.source and not await context.host.kernel.exists(volume.source):
+                raise errors.VolumeSourceNotFound(
+                    f"cannot mount {volume.source!r} in container {each.id!r}: there is no such path on this host",
+                    hint="make the directory, or correct the volume's source",
+                )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kukeon_runner.locks import KeyedLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from kukeon_api import model
     from kukeon_runner.documents import D
@@ -40,6 +41,48 @@ class Context:
     async def save(self, doc: D) -> D:
         """Store `doc` durably, off the loop: a write waits for the disk."""
         return await asyncio.to_thread(self.store.save, doc)
+
+    @contextlib.asynccontextmanager
+    async def placed(
+        self, ref: model.Ref, kind: type[D], make: Callable[[], Coroutine[Any, Any, D]]
+    ) -> AsyncIterator[tuple[D, bool]]:
+        """Hold the lock of `ref` with its document: the stored one, or the one that `make` stores now (then True).
+
+        The parent stays while the child comes: `make` runs under its lock, too. Raises `<Parent>NotFound`.
+        """
+        while True:
+            async with contextlib.AsyncExitStack() as held:
+                if (made := await self._made(ref, kind, make, held)) is not None:
+                    yield made, True
+                    return
+                await held.enter_async_context(self.lock(ref))
+                # What seemed to be there may have been on its way out.
+                if (stored := self.store.find(ref, kind)) is not None:
+                    yield stored, False
+                    return
+
+    async def _made(
+        self,
+        ref: model.Ref,
+        kind: type[D],
+        make: Callable[[], Coroutine[Any, Any, D]],
+        held: contextlib.AsyncExitStack,
+    ) -> D | None:
+        """What `make` stores, with the lock of `ref` put into `held`; None when something is stored."""
+        above = () if ref.parent is None else (ref.parent,)
+        async with self.lock(*above):
+            for parent in above:
+                self.store.load(parent)
+            if self.store.find(ref, kind) is not None:
+                return None
+            async with contextlib.AsyncExitStack() as mine:
+                # Free in a moment: nobody is long at work on what is not stored.
+                await mine.enter_async_context(self.lock(ref))
+                if self.store.find(ref, kind) is not None:
+                    return None
+                made = await make()
+                held.push_async_exit(mine.pop_all())
+                return made
 
     async def forget(self, ref: model.Ref) -> None:
         """Remove the document of `ref` and the files beside it."""

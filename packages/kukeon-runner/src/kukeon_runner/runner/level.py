@@ -103,21 +103,13 @@ class Level(abc.ABC, Generic[D]):
         reason.
         """
         ref = model.ref_of(wanted)
-        while True:
-            await self._register(ref, wanted)
-            async with self.context.lock(ref):
-                # What seemed to be there may have been on its way out.
-                if self.find(ref) is not None:
-                    return await self._converge(ref, wanted, update=update)
+        async with self.context.placed(ref, self.document, lambda: self._register(ref, wanted)):
+            return await self._converge(ref, wanted, update=update)
 
-    async def _register(self, ref: model.Ref, wanted: D) -> None:
+    async def _register(self, ref: model.Ref, wanted: D) -> D:
         """Write the document before anything is made, so that whatever a crash leaves has a name."""
-        async with self.context.lock(ref.parent or ref):
-            if ref.parent is not None:
-                self.context.store.load(ref.parent)
-            if self.find(ref) is None:
-                new = self.document(metadata=_labelled(ref, wanted).metadata, spec=wanted.spec)
-                await self.context.save(self.complete(ref, new))
+        new = self.document(metadata=_labelled(ref, wanted).metadata, spec=wanted.spec)
+        return await self.context.save(self.complete(ref, new))
 
     async def _converge(self, ref: model.Ref, wanted: D, *, update: bool) -> Converged[D]:
         stored = self.get(ref)

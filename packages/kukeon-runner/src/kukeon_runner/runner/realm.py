@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kukeon_api import errors, labels, model
-from kukeon_runner.runner.level import Level, Piece
+from kukeon_runner.runner.level import Converged, Level, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -24,16 +24,23 @@ class Realms(Level[model.RealmDoc]):
     def __init__(self, context: Context, child: Callable[[model.Ref], Coroutine[Any, Any, object]]) -> None:
         super().__init__(context, child)
         self._choosing = asyncio.Lock()
+        """Of two realms that ask for one namespace, one gets it."""
 
-    async def _register(self, ref: model.Ref, wanted: model.RealmDoc) -> None:
-        async with self._choosing:  # of two realms that ask for one namespace, one gets it
-            stored = self.find(ref)
-            if stored is None or stored.status.ready_at is None:
-                await self._check_namespace(ref, self.complete(ref, wanted).spec.namespace)
-            await super()._register(ref, wanted)
+    async def _register(self, ref: model.Ref, wanted: model.RealmDoc) -> model.RealmDoc:
+        async with self._choosing:
+            await self._check_namespace(ref, wanted)
+            return await super()._register(ref, wanted)
 
-    async def _check_namespace(self, ref: model.Ref, namespace: str) -> None:
+    async def _converge(self, ref: model.Ref, wanted: model.RealmDoc, *, update: bool) -> Converged[model.RealmDoc]:
+        if self.get(ref).status.ready_at is not None:
+            return await super()._converge(ref, wanted, update=update)
+        async with self._choosing:
+            await self._check_namespace(ref, wanted)
+            return await super()._converge(ref, wanted, update=update)
+
+    async def _check_namespace(self, ref: model.Ref, wanted: model.RealmDoc) -> None:
         """Raise Conflict for a namespace that is another's: it would be deleted with this realm."""
+        namespace = self.complete(ref, wanted).spec.namespace
         for other in self.context.store.docs(model.RealmDoc):
             if model.ref_of(other) != ref and other.spec.namespace == namespace:
                 raise errors.Conflict(

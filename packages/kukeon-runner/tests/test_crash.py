@@ -1,0 +1,124 @@
+"""A daemon that dies in the middle of anything: the next one finishes what is asked again, and nothing is left over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kukeon_api import errors, manifest, model
+from kukeon_runner.testing.cells import IMAGE, NAMESPACE, cell, container, controller
+from kukeon_runner.testing.host import Crash, Failure, FakeHost
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from kukeon_runner.controller import Controller
+
+    Verb = Callable[[Controller], Awaitable[object]]
+
+CELL = cell("hello", container("a"), container("b"))
+SMALLER = cell("hello", container("a", env=("A=1",)))
+REF = model.ref_of(CELL)
+MOST_STEPS = 80
+
+
+async def applied(found: Controller, doc: model.CellDoc = CELL) -> object:
+    """Apply to where there is nothing, not even a realm."""
+    (result,) = (await found.apply_documents(manifest.dump([doc]).encode())).resources
+    if result.action is model.ApplyAction.FAILED:
+        raise errors.HostError(result.error)
+    return result
+
+
+async def delete_realm(found: Controller) -> object:
+    return await found.delete_realm(model.RealmDoc(metadata=model.Metadata(name="default")), False, True)
+
+
+VERBS: dict[str, Verb] = {
+    "apply": applied,
+    "apply smaller": lambda found: applied(found, SMALLER),
+    "start": lambda found: found.start_cell(CELL),
+    "stop": lambda found: found.stop_cell(CELL),
+    "kill": lambda found: found.kill_cell(CELL),
+    "delete": lambda found: found.delete_cell(CELL),
+    "delete realm": delete_realm,
+}
+
+
+async def before(verb: str, host: FakeHost, run_path: Path) -> Controller:
+    found = controller(host, run_path)
+    host.images.add(NAMESPACE, IMAGE)
+    if verb != "apply":
+        await applied(found)
+    if verb == "start":
+        await found.stop_cell(CELL)
+    return found
+
+
+async def check_running(found: Controller, host: FakeHost, doc: model.CellDoc) -> None:
+    """Have the cell by applying, and nothing but what it needs."""
+    host.images.add(NAMESPACE, IMAGE)
+    await applied(found, doc)
+    ids = {f"default_default_hello_{each.id}" for each in doc.spec.containers} | {"default_default_hello_root"}
+    assert {id for _, id in host.containers.records} == ids
+    assert {id for _, id in host.containers.tasks} == ids
+    assert {task.status for task in host.containers.tasks.values()} == {"running"}
+    assert set(host.network.attachments) == {"default_default_hello_root"}
+    assert {each.bridge for each in host.network.firewall} == set(host.network.bridges)
+    assert len(host.network.bridges) == 1
+    assert found.runner.cells.get(REF).status.state is model.CellState.READY
+
+
+@pytest.mark.parametrize("failure", [Failure.CRASH, Failure.LATE_CRASH])
+@pytest.mark.parametrize("verb", list(VERBS))
+async def test_a_crash_anywhere_is_made_good(verb: str, failure: Failure, tmp_path: Path) -> None:
+    for number in range(1, MOST_STEPS):
+        host = FakeHost()
+        run_path = tmp_path / str(number)
+        found = await before(verb, host, run_path)
+        with host.failing_at(number, failure):
+            try:
+                await VERBS[verb](found)
+            except Crash:
+                crashed = True
+            else:
+                crashed = False
+        # What the dying daemon still had under way gets nothing done, but must end before the next one starts.
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait({task})
+        fresh = controller(host, run_path)
+        if verb in ("delete", "delete realm"):
+            try:
+                await VERBS[verb](fresh)
+            except errors.NotFound:
+                assert not crashed or fresh.runner.cells.find(REF) is None
+            assert not host.containers.records
+        else:
+            await check_running(fresh, host, SMALLER if number % 2 else CELL)
+            await delete_realm(fresh)
+        left = host.traces() | host.networks()
+        assert left.pop("cgroups") <= {"/kukeon", "/kukeon/default", "/kukeon/default/default"} | {
+            "/kukeon/default/default/default"
+        }
+        if verb != "delete":
+            assert not any(left.values()), (number, left)
+        if not crashed:
+            assert number > 1
+            return
+    pytest.fail("the verb never got through")
+
+
+async def test_a_reboot_loses_nothing_that_start_does_not_make_again(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await before("stop", host, tmp_path)
+    host.reboot()
+    fresh = controller(host, tmp_path)
+    await fresh.reconcile()
+    status = fresh.runner.cells.get(REF).status
+    assert (status.desired, status.state) == (model.DesiredState.RUNNING, model.CellState.UNKNOWN)
+    assert len(host.network.bridges) == 1
+    await check_running(fresh, host, CELL)
+    assert found is not fresh

@@ -206,14 +206,19 @@ class Instance:
         assert ended.returncode == 0, f"{' '.join(command)}: {ended.stderr}"
         return ended.stdout
 
-    def task_pid(self, container: str, cell: str) -> int:
-        """The process id of a container's task, as containerd says it."""
+    def find_task_pid(self, container: str, cell: str) -> int | None:
+        """The process id of a container's running task, as containerd says it."""
         wanted = f"default_default_{cell}_{container}"
         for line in self.ctr("tasks", "ls").splitlines()[1:]:
-            task, pid, _status = line.split()
-            if task == wanted:
+            task, pid, status = line.split()
+            if task == wanted and status == "RUNNING":
                 return int(pid)
-        raise AssertionError(f"containerd has no task {wanted}:\n{self.ctr('tasks', 'ls')}")
+        return None
+
+    def task_pid(self, container: str, cell: str) -> int:
+        pid = self.find_task_pid(container, cell)
+        assert pid is not None, f"no task of {container} in {cell} runs:\n{self.ctr('tasks', 'ls')}"
+        return pid
 
     def remember_shims(self) -> None:
         """Note the sockets that our shims listen on, to see at the end that none is left behind."""

@@ -16,13 +16,14 @@ BORN = dt.datetime(2026, 11, 21, 10, 0, tzinfo=dt.UTC)
 class MemoryClient(FakeClient):
     """A client that behaves: it keeps resources and images, and refuses what kukeond refuses.
 
-    `trouble` maps a method to the errors that its next calls raise.
+    `trouble` maps a method to the errors that its next calls raise, `answers` to what they return instead.
     """
 
     def __init__(self) -> None:
         self.docs: dict[model.Ref, model.Doc] = {}
         self.images: dict[str, dict[str, model.ImageInfo]] = {}
-        self.trouble: dict[str, list[Exception]] = {}
+        self.trouble: dict[str, list[BaseException]] = {}
+        self.answers: dict[str, list[Any]] = {}
         self.logs: dict[model.Ref, str] = {}
         self.warnings: tuple[str, ...] = ()
         self.received: list[bytes] = []
@@ -111,19 +112,23 @@ class MemoryClient(FakeClient):
         return self.put(ref), False
 
     def create_realm(self, doc: model.RealmDoc, *, timeout: float | None = None) -> model.CreateRealmResult:
+        self._check("create_realm")
         found, was = self._create(doc)
         flags = _flags(was, "metadata", "cgroup", "containerd_namespace")
         return model.CreateRealmResult(realm=found, created=not was, **flags)
 
     def create_space(self, doc: model.SpaceDoc, *, timeout: float | None = None) -> model.CreateSpaceResult:
+        self._check("create_space")
         found, was = self._create(doc)
         return model.CreateSpaceResult(space=found, created=not was, **_flags(was, "metadata", "cgroup", "cni_network"))
 
     def create_stack(self, doc: model.StackDoc, *, timeout: float | None = None) -> model.CreateStackResult:
+        self._check("create_stack")
         found, was = self._create(doc)
         return model.CreateStackResult(stack=found, created=not was, **_flags(was, "metadata", "cgroup"))
 
     def create_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.CreateCellResult:
+        self._check("create_cell")
         ref = model.ref_of(doc)
         for parent in ref.ancestors:
             self._find(parent)
@@ -274,11 +279,15 @@ class MemoryClient(FakeClient):
         return model.DeleteStackResult(stack=self._delete(doc, cascade=cascade or force), metadata_deleted=True)
 
     def delete_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.DeleteCellResult:
+        self._check("delete_cell")
         return model.DeleteCellResult(cell=self._delete(doc, cascade=True), metadata_deleted=True)
 
     def apply_documents(self, raw_yaml: bytes, *, timeout: float | None = None) -> model.ApplyDocumentsResult:
         self._check("apply_documents")
         self.received.append(raw_yaml)
+        if self.answers.get("apply_documents"):
+            result: model.ApplyDocumentsResult = self.answers["apply_documents"].pop(0)
+            return result
         documents = manifest.parse(raw_yaml, source="manifest")
         order: dict[str, int] = {kind: number for number, kind in enumerate(model.KINDS)}
         documents.sort(key=lambda document: order[document.doc.kind])
@@ -310,6 +319,7 @@ class MemoryClient(FakeClient):
         return model.ApplyResourceResult(**about, action=model.ApplyAction.UPDATED, changes=changes)
 
     def load_image(self, realm: str, tarball: Any, *, timeout: float | None = None) -> model.LoadImageResult:
+        self._check("load_image")
         self._find(model.Ref(realm))
         content = b"".join(tarball)
         self.received.append(content)

@@ -144,9 +144,75 @@ def test_a_failed_cell_exits_with_1_and_a_hint(kuke: Kuke, memory: MemoryClient,
     mixed = write(tmp_path, "mixed.yaml", SPACE + "---\n" + WEB)
     result = kuke("apply", "-f", mixed, "-o", "json")
     assert result.code == 9
-    assert result.err.startswith('Error: cell "web": cannot find image')
+    assert result.err.startswith("Error: cell 'web': cannot find image")
     assert [found["action"] for found in json.loads(result.out)["resources"]] == ["created", "failed"]
     assert kuke("apply", "-f", mixed, "-o", "name").out == "space/blue\ncell/web\n"
+
+
+def failed(index: int, name: str, kind: str, error: str, hint: str = "") -> model.ApplyResourceResult:
+    details = {"kind": kind, "hint": hint} if hint else {"kind": kind}
+    return model.ApplyResourceResult(
+        index=index, kind="Cell", name=name, action=model.ApplyAction.FAILED, error=error, details=details
+    )
+
+
+def test_equal_failures_are_told_once(kuke: Kuke, memory: MemoryClient) -> None:
+    hint = "load it with `kuke image load FILE`"
+    results = [failed(number, f"c{number}", "ImageNotFound", "no image 'x'", hint) for number in range(1000)]
+    results += [
+        failed(1000, "d", "StartCell", "cannot start cell 'a/d'"),
+        failed(1001, "e", "ImageNotFound", "y", hint),
+    ]
+    results += [failed(1002, "f", "StartCell", "cannot start cell 'a/f'")]
+    memory.answers["apply_documents"] = [model.ApplyDocumentsResult(resources=tuple(results))]
+    result = kuke("apply", "-f", "-", stdin=SPACE.encode())
+    assert (result.code, len(result.out.splitlines())) == (1, 1003)
+    assert result.err.splitlines() == [
+        "Error: cell 'c0': no image 'x'",
+        "  the same: cell 'c1', cell 'c2' ... and 997 more",
+        f"hint: {hint}",
+        "Error: cell 'd': cannot start cell 'a/d'",
+        "  the same: cell 'f'",
+        "Error: cell 'e': y",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("CreateCell", 1),
+        ("StartCell", 1),
+        ("ImageNotFound", 1),
+        ("VolumeSourceNotFound", 1),
+        ("InvalidUser", 1),
+        ("BreakingChange", 5),
+        ("ConnectContainerd", 8),
+        ("NewInALaterVersion", 1),
+    ],
+)
+def test_what_fails_on_the_host_is_no_wrong_input(kuke: Kuke, memory: MemoryClient, kind: str, code: int) -> None:
+    memory.answers["apply_documents"] = [model.ApplyDocumentsResult(resources=(failed(0, "web", kind, "no"),))]
+    assert kuke("apply", "-f", "-", stdin=SPACE.encode()).code == code
+
+
+def test_parents_made_on_the_way_are_told(kuke: Kuke, memory: MemoryClient) -> None:
+    made = model.ApplyResourceResult(
+        kind="Cell", name="web", action=model.ApplyAction.CREATED, changes=('space "blue" created',)
+    )
+    memory.answers["apply_documents"] = [model.ApplyDocumentsResult(resources=(made,))]
+    result = kuke("apply", "-f", "-", stdin=SPACE.encode())
+    assert result.out == 'Cell "web": created\n  - space "blue" created\n'
+
+
+def test_a_resource_in_two_files_names_both(kuke: Kuke, memory: MemoryClient, tmp_path: Path) -> None:
+    one, two = write(tmp_path, "one.yaml", SPACE), write(tmp_path, "two.yaml", WEB + "---\n" + SPACE)
+    result = kuke("apply", "-f", one, "-f", two)
+    assert (result.code, memory.received) == (2, [])
+    assert result.err == (
+        "Error: 1 resource is described more than once\n"
+        f"  {two}:14: document 1 (Space \"blue\"): metadata.name: 'default/blue' is already in {one!r}, on line 1\n"
+    )
+    assert f"'default/blue' is already in {one!r}" in kuke("apply", "-f", one, "-f", one).err
 
 
 def test_standard_input_twice_is_refused(kuke: Kuke) -> None:

@@ -15,6 +15,6 @@ def test_what_is_left_behind_is_seen_and_ended(children: Children, until: Callab
     with subprocess.Popen(["/bin/sh", "-c", "tail -f /dev/null & exec tail -f /dev/null"]) as process:
         until(lambda: children.running().get(process.pid, "").startswith("tail"))
         process.kill()
-    until(lambda: [line.split()[0] for line in children.running().values()] == ["tail"])
+    until(lambda: [line.split()[:1] for line in children.running().values()] == [["tail"]])
     children.end()
     assert children.running() == {}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_cli import failures
+from kukeon_cli import failures, near
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from memory_client import MemoryClient
 
     from conftest import Kuke
@@ -61,7 +65,7 @@ def test_a_bug_is_reported_without_a_traceback(kuke: Kuke, memory: MemoryClient)
 def test_what_the_system_does_to_us(
     kuke: Kuke, memory: MemoryClient, exc: BaseException, code: int, words: str
 ) -> None:
-    memory.trouble["list_cells"] = [exc]  # type: ignore[list-item]
+    memory.trouble["list_cells"] = [exc]
     result = kuke("get", "cells")
     assert result.code == code
     assert result.err.startswith(words)
@@ -76,9 +80,103 @@ def test_a_reader_that_leaves_is_met_with_silence() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def shell(line: str, directory: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run `line` in a shell in which `kuke` is ours, with no kukeond to reach."""
+    kuke = f"{sys.executable} -c 'from kukeon_cli.main import main; main()'"
+    environ = {**os.environ, "HOME": str(directory), "KUKEON_HOST": f"unix://{directory}/none.sock"}
+    command = ["/bin/sh", "-c", line.replace("kuke", kuke, 1)]
+    return subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("kuke --help >&-", 0, ""),
+        ("kuke version >&-", 0, ""),
+        ("kuke version 2>&-", 0, ""),
+        ("kuke gett 2>&-", 2, ""),
+        ("kuke get cells -o json <&- >&-", 8, "Error: cannot reach kukeond"),
+        ("kuke apply -f - <&-", 2, "Error: cannot read standard input: it is closed\n"),
+        ("kuke run -d -f - <&-", 2, "Error: cannot read standard input: it is closed\n"),
+        ("kuke image load - <&-", 2, "Error: cannot read standard input: it is closed\n"),
+        ("kuke --help >/dev/full", 1, "Error: cannot write to standard output: no space left on device\n"),
+        ("kuke version >/dev/full", 1, "Error: cannot write to standard output: no space left on device\n"),
+        ("kuke version -v >/dev/full", 1, "Error: cannot write to standard output: no space left on device\n"),
+    ],
+)
+def test_streams_that_the_shell_closed_or_filled(tmp_path: Path, line: str, code: int, words: str) -> None:
+    done = shell(line, tmp_path)
+    assert done.returncode == code, done.stderr
+    assert words.encode() in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_ctrl_c_in_a_read_ends_at_once(tmp_path: Path, until: Callable[[Callable[[], bool]], None]) -> None:
+    command = [sys.executable, "-c", "from kukeon_cli.main import main; main()", "apply", "-f", "-"]
+    environ = {**os.environ, "HOME": str(tmp_path)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        wait = Path(f"/proc/{process.pid}/syscall")
+        # read(2) of descriptor 0 is what it waits in then: proc_pid_syscall(5).
+        until(lambda: wait.read_text().split()[:2] in (["0", "0x0"], ["63", "0x0"]))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "method", "look"),
+    [
+        (("stop", "web"), "stop_cell", "kuke get cells"),
+        (("delete", "cell", "web"), "delete_cell", "kuke get cells"),
+        (("create", "realm", "web"), "create_realm", "kuke get realms"),
+        (("apply", "-f", "-"), "apply_documents", "kuke get cells"),
+        (("run", "-d", "-f", "-"), "create_cell", "kuke get cells"),
+    ],
+)
+def test_ctrl_c_says_that_kukeond_goes_on(
+    kuke: Kuke, memory: MemoryClient, line: tuple[str, ...], method: str, look: str
+) -> None:
+    cell = b"kind: Cell\nmetadata: {name: web}\nspec: {realmId: default, spaceId: default, stackId: default, "
+    memory.trouble[method] = [KeyboardInterrupt()]
+    result = kuke(*line, stdin=cell + b"containers: [{id: a, image: b}]}")
+    hint = f"hint: kukeond goes on with what it has begun; see how far it is: {look}\n"
+    assert (result.code, result.err) == (130, f"interrupted\n{hint}")
+
+
+def test_verbose_shows_no_traceback_of_what_is_no_bug(kuke: Kuke, memory: MemoryClient) -> None:
+    assert "Traceback" not in kuke("apply", "-v", "-f", "-", stdin=b"kind: Sell").err
+    memory.trouble["list_cells"] = [errors.HostError("cannot do it")]
+    assert "Traceback" not in kuke("get", "cells", "-v").err
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [
+        ("bogus", "log logs get apply", ""),
+        ("gett", "log get", "get"),
+        ("webiste", "web website", "website"),
+        ("prodution", "production", "production"),
+        ("uninst", "uninstall init", "uninstall"),
+        ("x", "k d g", ""),
+        ("", "k", ""),
+        ("cel", "cell", "cell"),
+        ("web", "db", ""),
+        ("api-1", "api-2 db", "api-2"),
+    ],
+)
+def test_only_a_near_word_is_meant(word: str, known: str, meant: str) -> None:
+    assert near.nearest(word, known.split()) == meant
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        (("bogus",), "no such command 'bogus'\nhint: see 'kuke --help'"),
+        (("daemon", "bogus"), "no such command 'bogus'\nhint: see 'kuke daemon --help'"),
+        (("create", "cell", "web"), "hint: a cell is described in a file: kuke apply -f FILE, or kuke run -d -f FILE"),
+        (("create", "image", "x"), "hint: an image is loaded from an archive: kuke image load FILE"),
+        (("delete", "container", "x"), "hint: a container belongs to its cell"),
         (("gett",), "no such command 'gett'\nhint: did you mean 'kuke get'?"),
         (("get", "cels"), "no such command 'cels'\nhint: did you mean 'kuke get cell'?"),
         (("get", "cells", "--bogus"), "no such option"),
@@ -114,16 +212,14 @@ def test_the_same_name_elsewhere_is_a_hint(kuke: Kuke, memory: MemoryClient) -> 
 def test_a_near_name_is_a_hint(kuke: Kuke, memory: MemoryClient) -> None:
     memory.put(model.Ref("default", "default", "default", "website"))
     result = kuke("get", "cell", "webiste")
-    assert result.err == (
-        'Error: cell "webiste" not found in stack \'default/default/default\'\nhint: did you mean "website"?\n'
-    )
+    assert result.err == "Error: cannot find cell 'default/default/default/webiste'\nhint: did you mean 'website'?\n"
 
 
 def test_a_missing_parent_is_a_hint(kuke: Kuke, memory: MemoryClient) -> None:
     memory.put(model.Ref("production"))
     result = kuke("get", "cell", "web", "--realm", "prodution")
     assert result.code == 3
-    assert "hint: there is no realm 'prodution'; did you mean \"production\"?" in result.err
+    assert "hint: there is no realm 'prodution'; did you mean 'production'?" in result.err
     result = kuke("create", "stack", "x", "--space", "none")
     assert (result.code, "hint: see: kuke get spaces" in result.err) == (3, True)
 
@@ -131,7 +227,7 @@ def test_a_missing_parent_is_a_hint(kuke: Kuke, memory: MemoryClient) -> None:
 def test_a_hint_that_cannot_be_found_hides_nothing(kuke: Kuke, memory: MemoryClient) -> None:
     memory.trouble["list_cells"] = [errors.Unavailable("gone")]
     result = kuke("get", "cell", "web")
-    assert (result.code, result.err) == (3, "Error: cell \"web\" not found in stack 'default/default/default'\n")
+    assert (result.code, result.err) == (3, "Error: cannot find cell 'default/default/default/web'\n")
 
 
 @pytest.mark.parametrize(

@@ -47,19 +47,50 @@ def test_an_archive_is_sent_in_pieces_that_fit(kuke: Kuke) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        (("load", "/none.tar"), 2, "cannot read '/none.tar': No such file or directory"),
-        (("load", "-"), 2, "the archive is empty"),
+        (("load", "/none.tar"), 2, "cannot load '/none.tar': No such file or directory"),
+        (("load", "-"), 2, "cannot load standard input: it is empty"),
+        (("load", "{empty}"), 2, "cannot load '{empty}': it is empty"),
+        (("load", "/"), 2, "cannot load '/': Is a directory"),
         (("load", "-", "--realm", "none"), 3, "cannot find realm 'none'"),
         (("load",), 2, "FILE"),
         (("delete", "nope"), 3, "hint: load it: kuke image load FILE --realm default"),
-        (("delete", "busybox:lates"), 3, f'hint: did you mean "{BUSYBOX}"?'),
+        (("delete", "busybox:lates"), 3, f"hint: did you mean '{BUSYBOX}'?"),
     ],
 )
-def test_what_is_refused(kuke: Kuke, memory: MemoryClient, line: tuple[str, ...], code: int, words: str) -> None:
+def test_what_is_refused(
+    kuke: Kuke, memory: MemoryClient, tmp_path: Path, line: tuple[str, ...], code: int, words: str
+) -> None:
     memory.load("default", BUSYBOX)
-    result = kuke("image", *line)
+    empty = tmp_path / "empty.tar"
+    empty.write_text("")
+    result = kuke("image", *(word.format(empty=empty) for word in line))
     assert result.code == code
-    assert words in result.err
+    assert words.format(empty=empty) in result.err
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("cannot load the archive: it is no tar", "cannot load '{file}': it is no tar"),
+        ("cannot use the image: it has no layers", "cannot load '{file}': it has no layers"),
+        ("cannot write: disk full", "cannot write: disk full"),
+    ],
+)
+def test_an_archive_is_called_what_the_user_calls_it(
+    kuke: Kuke, memory: MemoryClient, tmp_path: Path, said: str, words: str
+) -> None:
+    file = tmp_path / "x.tar"
+    file.write_text("x")
+    memory.trouble["load_image"] = [errors.InvalidArchive(said, hint="do that")]
+    assert kuke("image", "load", str(file)).err == f"Error: {words.format(file=file)}\nhint: do that\n"
+
+
+def test_images_are_deleted_by_both_words(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.load("default", BUSYBOX)
+    assert kuke("delete", "image", "busybox").code == 0
+    assert kuke("delete", "images", "busybox").err.startswith(
+        f"Error: cannot find image {BUSYBOX!r} in realm 'default'"
+    )
 
 
 def test_delete(kuke: Kuke, memory: MemoryClient) -> None:

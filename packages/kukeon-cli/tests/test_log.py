@@ -215,7 +215,7 @@ def test_the_log_of_a_terminal_is_taken_as_it_is(kuke: Kuke, memory: MemoryClien
 def test_which_container(kuke: Kuke, memory: MemoryClient, tmp_path: Path) -> None:
     memory.put(WEB)
     assert kuke("log", "web", "-c", "wbe").code == 3
-    assert 'did you mean "web"' in kuke("log", "web", "-c", "wbe").err
+    assert "did you mean 'web'" in kuke("log", "web", "-c", "wbe").err
     memory.load("default", "docker.io/library/busybox:latest")
     two = """
         {apiVersion: v1beta1, kind: Cell, metadata: {name: two},

@@ -1,4 +1,4 @@
-"""Errors become `Error: ...`, `hint: ...` and an exit code. No traceback leaves this module unless --verbose asks."""
+"""Errors become `Error: ...`, `hint: ...` and an exit code; a traceback only what is our own fault, with --verbose."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kukeon_api import errors
+from kukeon_cli import interruption, streams
 from kukeon_cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
     from kukeon_api.errors import KukeonError
 
 USAGE = 2
-INTERRUPTED = 130
-"""128 + SIGINT, as shells report it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: what a program gets whose reader went away."""
 PARTIAL = 9
 """Some of several failed."""
+
+HOST_NOT_READY = (errors.ImageNotFound, errors.VolumeSourceNotFound, errors.InvalidUser)
+"""What a manifest that was accepted can still fail by: nothing asked for is missing and the input is right, so it
+exits like any other refusal of the host."""
 
 
 def report(exc: BaseException, *, verbose: bool = False, run_path: str = "") -> int:
@@ -32,30 +36,30 @@ def report(exc: BaseException, *, verbose: bool = False, run_path: str = "") -> 
         return BROKEN_PIPE
     if isinstance(exc, (KeyboardInterrupt, click.Abort)):
         _say("interrupted")
-        return INTERRUPTED
+        if isinstance(exc, interruption.Interrupted):
+            _say(f"hint: {exc.hint}")
+        return interruption.EXIT_CODE
     if isinstance(exc, SystemExit):
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     if isinstance(exc, click.ClickException):
         return _usage(exc)
 
-    from kukeon_api import errors
-
     if isinstance(exc, errors.KukeonError):
         error(exc, hint=hint_for(exc, run_path))
-        if verbose:
-            _traceback(exc)
         return exc.exit_code
     return _unexpected(exc, verbose=verbose)
 
 
-def error(exc: KukeonError, prefix: str = "Error: ", hint: str | None = None) -> None:
-    """Print one error of ours: its message, every problem, its hint (or the one given)."""
+def error(exc: KukeonError, prefix: str = "Error: ", hint: str | None = None, more: str = "") -> None:
+    """Print one error of ours: its message, every problem, a line of `more`, its hint (or the one given)."""
     lines = exc.message.splitlines() or [type(exc).__name__]
     _say(f"{prefix}{lines[0]}")
     # The problems are part of some messages; they are printed once.
     extra = [line for line in (str(problem) for problem in exc.problems) if line not in exc.message]
     for line in [*lines[1:], *extra]:
         _say(f"  {line.strip()}" if exc.problems else line)
+    if more:
+        _say(f"  {more}")
     hint = exc.hint if hint is None else hint
     if hint:
         _say(f"hint: {hint}")
@@ -63,14 +67,17 @@ def error(exc: KukeonError, prefix: str = "Error: ", hint: str | None = None) ->
 
 def hint_for(exc: KukeonError, run_path: str) -> str:
     """Return the hint of `exc`; for a kukeond that is away, with the run path that makes it the one meant."""
-    from kukeon_api import errors
-
     if run_path and isinstance(exc, errors.Unavailable) and "kuke daemon start" in exc.hint:
         import shlex
 
         other = f"kuke --run-path {shlex.quote(run_path)}"
         return exc.hint.replace("kuke daemon", f"{other} daemon").replace("kuke init", f"{other} init")
     return exc.hint
+
+
+def image_hint(realm: str) -> str:
+    """Return what to do about an image that a realm lacks."""
+    return f"load it: kuke image load FILE --realm {realm}"
 
 
 def code_of_several(codes: Sequence[int]) -> int:
@@ -95,6 +102,10 @@ def _usage(exc: click.ClickException) -> int:
 
 
 def _unexpected(exc: BaseException, *, verbose: bool) -> int:
+    if isinstance(exc, OSError) and exc.filename == streams.STDOUT:
+        why = exc.strerror or str(exc)
+        _say(f"Error: cannot write to {streams.STDOUT}: {why[:1].lower()}{why[1:]}")
+        return 1
     if isinstance(exc, OSError):
         where = f" ({exc.filename})" if exc.filename else ""
         _say(f"Error: {exc.strerror or exc}{where}")

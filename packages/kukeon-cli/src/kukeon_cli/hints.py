@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, image_ref, model
-from kukeon_cli import resources
+from kukeon_cli import near, resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,11 +41,11 @@ def for_missing_image(client: Client, realm: str, ref: str) -> str:
         return ""
     for name in sorted(images):
         if name != realm and ref in images[name]:
-            return f'realm "{name}" has it: pass --realm {name}'
+            return f"realm {name!r} has it: pass --realm {name}"
     known = {_familiar(name): name for name in images.get(realm, ())}
-    near = difflib.get_close_matches(_familiar(ref), known, n=1, cutoff=_IMAGE_CUTOFF)
-    if near:
-        return f'did you mean "{known[near[0]]}"?'
+    alike = difflib.get_close_matches(_familiar(ref), known, n=1, cutoff=_IMAGE_CUTOFF)
+    if alike:
+        return f"did you mean {known[alike[0]]!r}?"
     return f"load it: kuke image load FILE --realm {realm}"
 
 
@@ -62,16 +62,16 @@ def _for_missing(ref: Ref, known: set[Ref], ancestors: list[Ref], client: Client
     for ancestor in ancestors:
         present = _all(client, ancestor.kind)
         if ancestor not in present:
-            near = _near(ancestor.name, present)
-            there = f'; did you mean "{near}"?' if near else ""
+            meant = _near(ancestor.name, present)
+            there = f"; did you mean {meant!r}?" if meant else ""
             return f"there is no {ancestor.kind.lower()} {str(ancestor)!r}{there}"
     elsewhere = sorted(other for other in known if other.name == ref.name)
     if elsewhere:
         flags = _flags(elsewhere[0], ref)
         return f"{ref.kind.lower()} {str(elsewhere[0])!r} exists: pass {flags}"
-    near = _near(ref.name, (other for other in known if other.parent == ref.parent)) or _near(ref.name, known)
-    if near:
-        return f'did you mean "{near}"?'
+    meant = _near(ref.name, (other for other in known if other.parent == ref.parent)) or _near(ref.name, known)
+    if meant:
+        return f"did you mean {meant!r}?"
     return f"see: kuke get {ref.kind.lower()}s"
 
 
@@ -91,8 +91,7 @@ def _all(client: Client, kind: str) -> set[Ref]:
 
 
 def _near(name: str, others: Iterable[Ref]) -> str:
-    found = difflib.get_close_matches(name, sorted({other.name for other in others}), n=1)
-    return found[0] if found else ""
+    return near.nearest(name, sorted({other.name for other in others}))
 
 
 def _flags(found: Ref, asked: Ref) -> str:

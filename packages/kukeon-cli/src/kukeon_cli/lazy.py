@@ -15,7 +15,7 @@ import click
 from kukeon_cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,17 @@ class Command(click.Command):
 
 
 class LazyGroup(click.Group):
-    """A group over a table of entries; bare, it prints its help and succeeds."""
+    """A group over a table of entries; bare, it prints its help and succeeds.
 
-    def __init__(self, *args: Any, entries: Sequence[Entry] = (), **kwargs: Any) -> None:
+    `instead` has hints for words that people try here and that are no commands.
+    """
+
+    def __init__(
+        self, *args: Any, entries: Sequence[Entry] = (), instead: Mapping[str, str] = {}, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.entries = tuple(entries)
+        self.instead = dict(instead)
         self._by_name = {name: entry for entry in self.entries for name in (entry.name, *entry.aliases)}
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -78,12 +84,15 @@ class LazyGroup(click.Group):
         return entry.name, entry.load(), args[1:]
 
     def _unknown(self, ctx: click.Context, name: str) -> click.UsageError:
-        import difflib
+        from kukeon_cli import near
 
-        near = difflib.get_close_matches(name, self._by_name, n=1)
+        meant = near.nearest(name, self._by_name)
+        hint = self.instead.get(name, "")
+        if not hint and meant:
+            hint = f"did you mean '{ctx.command_path} {self._by_name[meant].name}'?"
         error = click.UsageError(f"no such command {name!r}", ctx=ctx)
-        if near:
-            error.hint = f"did you mean '{ctx.command_path} {self._by_name[near[0]].name}'?"  # type: ignore[attr-defined]
+        if hint:
+            error.hint = hint  # type: ignore[attr-defined]
         return error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

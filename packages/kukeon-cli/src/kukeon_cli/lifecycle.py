@@ -64,7 +64,7 @@ def perform(client: Client, verb: Verb, refs: Sequence[Ref], out: Output) -> int
     def work(ref: Ref) -> Any:
         return call(client, verb, ref)
 
-    done, code = several.each(refs, work, lambda ref: f"{verb.doing} {resources.described(ref)}")
+    done, code = several.each(refs, work, lambda ref: f"{verb.doing} {resources.described(ref)}", "kuke get cells")
     lines = [_line(verb, ref, result) for ref, result in done]
     names = [f"{ref.kind.lower()}/{ref.name}" for ref, _ in done]
     if done:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 import kukeon_cli
-from kukeon_cli import lazy, options, tree
+from kukeon_cli import interruption, lazy, options, streams, tree
 from kukeon_cli.session import Session
 
 if TYPE_CHECKING:
@@ -72,21 +71,13 @@ def _complete(instruction: str) -> int:
     return shell_completion.shell_complete(cli, {}, "kuke", COMPLETION, instruction)
 
 
-def _prepare_streams() -> None:
-    # A shell can close them (`>&-`); then nobody wants to read or write there, which is no error.
-    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 (open as long as the process)
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        # A locale without a character that somebody used in a label is no reason to fail.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def main() -> NoReturn:
     """Run `kuke` with this process's arguments and end the process."""
-    _prepare_streams()
-    code = run(sys.argv[1:])
-    # Everything is flushed and closed. Taking the interpreter apart, with gRPC in it, would cost 20 ms more, and would
-    # flush a stdout whose reader may be gone.
-    os._exit(code)
+    streams.prepare()
+    code = interruption.EXIT_CODE
+    try:
+        code = run(sys.argv[1:])
+    finally:
+        # Everything is flushed and closed. Taking the interpreter apart, with gRPC in it, would cost 20 ms more, and
+        # would flush a stdout whose reader may be gone. What gets past `run` is a second Ctrl-C.
+        os._exit(code)

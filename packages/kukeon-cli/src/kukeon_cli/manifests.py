@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from kukeon_api import errors, manifest
+from kukeon_api import errors, manifest, model
+from kukeon_cli import streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ def read(names: Sequence[str], stdin: BinaryIO | None = None) -> list[Source]:
     sources = []
     for name in names:
         if name == STDIN:
-            sources.append(_stdin(sys.stdin.buffer if stdin is None else stdin))
+            sources.append(_stdin(streams.standard_input() if stdin is None else stdin))
         else:
             sources += [_file(path) for path in _files(Path(name))]
     return sources
@@ -50,7 +50,10 @@ def read(names: Sequence[str], stdin: BinaryIO | None = None) -> list[Source]:
 def _stdin(stream: BinaryIO) -> Source:
     if stream.isatty():
         raise errors.Invalid("cannot read a manifest from the terminal", hint="pipe it in, or name a file with -f FILE")
-    return Source("<stdin>", _bounded(stream, "standard input"))
+    try:
+        return Source("<stdin>", _bounded(stream, streams.STDIN))
+    except OSError as exc:
+        raise errors.Invalid(f"cannot read {streams.STDIN}: {exc.strerror}") from exc
 
 
 def _files(path: Path) -> list[Path]:
@@ -72,7 +75,7 @@ def _file(path: Path) -> Source:
 
 
 def _bounded(stream: BinaryIO, what: str) -> bytes:
-    raw = stream.read(MAX_BYTES + 1)
+    raw = streams.read(stream, MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise errors.Invalid(f"cannot read {what}: larger than {MAX_BYTES >> 20} MiB")
     return raw
@@ -94,7 +97,31 @@ def parse(sources: Iterable[Source]) -> list[manifest.Document]:
         # A failure without problems (not text at all) is one in itself.
         lone = [failure.message for failure in failures if not failure.problems]
         raise errors.InvalidManifest("\n".join([f"{len(failures)} files are invalid", *lone]), problems=problems)
+    _refuse_duplicates(documents)
     return documents
+
+
+def _refuse_duplicates(documents: Iterable[manifest.Document]) -> None:
+    """Raise `InvalidManifest` when two sources describe the same resource; within one, parsing has seen to it."""
+    seen: dict[model.Ref, manifest.Document] = {}
+    problems = []
+    for document in documents:
+        ref = model.ref_of(document.doc)
+        other = seen.setdefault(ref, document)
+        if other is not document:
+            problems.append(
+                errors.Problem(
+                    source=document.source,
+                    line=document.line,
+                    document=document.index,
+                    subject=f'{ref.kind} "{ref.name}"',
+                    path="metadata.name",
+                    message=f"{str(ref)!r} is already in {other.source!r}, on line {other.line}",
+                )
+            )
+    if problems:
+        count = "1 resource is" if len(problems) == 1 else f"{len(problems)} resources are"
+        raise errors.InvalidManifest(f"{count} described more than once", problems=problems)
 
 
 def completed(source: Source, parents: Mapping[str, str]) -> Source:

@@ -167,15 +167,15 @@ def missing(client: Client, ref: Ref) -> errors.NotFound:
     """Return the error that says that `ref` is not there, with the hint that helps most."""
     from kukeon_cli import hints
 
-    parent = ref.parent
-    where = f" in {parent.kind.lower()} {str(parent)!r}" if parent else ""
     cls = errors.KINDS[f"{ref.kind}NotFound"]
     assert issubclass(cls, errors.NotFound)
-    return cls(f'{ref.kind.lower()} "{ref.name}" not found{where}', hint=hints.for_missing(client, ref))
+    return cls(f"cannot find {ref.kind.lower()} {str(ref)!r}", hint=hints.for_missing(client, ref))
 
 
 def with_hint(client: Client, ref: Ref, exc: errors.NotFound) -> errors.NotFound:
-    """Return `exc`, which came from asking for `ref`, with a hint when it has none."""
+    """Return `exc`, which came from asking for `ref`, in the words that are always used, with a hint."""
+    if exc.kind == f"{ref.kind}NotFound":
+        return missing(client, ref)
     if exc.hint:
         return exc
     from kukeon_cli import hints
@@ -248,12 +248,13 @@ def get_image(client: Client, realm: str, ref: str) -> model.ImageInfo:
 
 
 def without_image(client: Client, realm: str, ref: str, exc: errors.KukeonError) -> errors.KukeonError:
-    """Return `exc`, which says that `ref` is not in the realm, with a hint when it has none."""
-    if exc.hint:
-        return exc
+    """Return `exc`, which says that `ref` is not in the realm, in the words that are always used, with a hint."""
+    from kukeon_api import image_ref
     from kukeon_cli import hints
 
-    return type(exc)(exc.message, kind=exc.kind, hint=hints.for_missing_image(client, realm, ref))
+    # What containerd calls the realm is no name that anybody asked by.
+    message = f"cannot find image {image_ref.normalise(ref)!r} in realm {realm!r}"
+    return type(exc)(message, kind=exc.kind, hint=hints.for_missing_image(client, realm, ref))
 
 
 def place(doc: model.Doc) -> tuple[str, ...]:

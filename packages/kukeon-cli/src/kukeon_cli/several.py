@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from kukeon_api import errors
-from kukeon_cli import failures, terminal
+from kukeon_cli import failures, interruption, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,18 +15,18 @@ Done = TypeVar("Done")
 
 
 def each(
-    items: Sequence[Item], work: Callable[[Item], Done], doing: Callable[[Item], str]
+    items: Sequence[Item], work: Callable[[Item], Done], doing: Callable[[Item], str], look: str
 ) -> tuple[list[tuple[Item, Done]], int]:
     """Do `work` on each item and return what was done, with the exit code of it all.
 
-    `doing` names the work while it takes long. With several items an error is printed and the next one is tried; the
-    error of a single one is raised.
+    `doing` names the work while it takes long, `look` is the command that shows how far it is. With several items an
+    error is printed and the next one is tried; the error of a single one is raised.
     """
     done: list[tuple[Item, Done]] = []
     codes = []
     for item in items:
         try:
-            with terminal.Progress(doing(item)):
+            with interruption.kukeond_goes_on(look), terminal.Progress(doing(item)):
                 done.append((item, work(item)))
         except errors.KukeonError as exc:
             if len(items) == 1:

@@ -45,6 +45,7 @@ DELETE = (
     Entry("space", f"{COMMANDS}.delete:space", "Delete spaces with their networks.", ("spaces", "sp")),
     Entry("stack", f"{COMMANDS}.delete:stack", "Delete stacks.", ("stacks", "st")),
     Entry("cell", f"{COMMANDS}.delete:cell", "Stop and delete cells.", ("cells", "ce")),
+    Entry("image", f"{COMMANDS}.image:delete_command", "Remove images from a realm.", ("images", "img")),
 )
 
 IMAGE = (

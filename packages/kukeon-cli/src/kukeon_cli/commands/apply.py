@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -11,11 +12,15 @@ from kukeon_cli import lazy, options
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kukeon_api import model
+    from kukeon_api import errors, model
     from kukeon_cli.manifests import Source
     from kukeon_cli.output import Output
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
+
+
+_NAMED = 2
+"""How many resources are named beside the first that failed for the same reason; their own lines are on stdout."""
 
 
 def apply(client: Client, sources: Sequence[Source], out: Output) -> int:
@@ -24,13 +29,16 @@ def apply(client: Client, sources: Sequence[Source], out: Output) -> int:
     Raises `Invalid` with every problem, and then nothing was changed.
     """
     from kukeon_api import errors, model
-    from kukeon_cli import manifests, terminal
+    from kukeon_cli import interruption, manifests, terminal
 
     documents = manifests.parse(sources)
     joined = manifests.join(sources)
     noun = "resource" if len(documents) == 1 else "resources"
     try:
-        with terminal.Progress(f"applying {len(documents)} {noun}"):
+        with (
+            interruption.kukeond_goes_on("kuke get cells"),
+            terminal.Progress(f"applying {len(documents)} {noun}"),
+        ):
             result = client.apply_documents(joined.raw)
     except errors.Invalid as exc:
         # What only the daemon knows to be wrong is told in the same words, with the user's own file names.
@@ -68,28 +76,66 @@ def _change(resource: model.ApplyResourceResult, change: str) -> str:
 def _report(resources: Sequence[model.ApplyResourceResult], realms: Mapping[int, str]) -> int:
     """Print the errors of failed resources on stderr and return the exit code of the whole.
 
-    `realms` says by index which realm a document is in.
+    Equal errors are told once, with those that they are about; so is each hint. `realms` says by index which realm a
+    document is in.
     """
-    from kukeon_api import errors, model
+    import re
+
+    from kukeon_api import model
     from kukeon_cli import failures
 
     codes = []
+    alike: dict[str, list[_Failure]] = {}
     for resource in resources:
         if resource.action is not model.ApplyAction.FAILED:
             codes.append(0)
             continue
-        kind = resource.details.get("kind", "")
-        cls = errors.KINDS.get(kind, errors.HostError)
-        hint = resource.details.get("hint", "")
-        # The manifest is right and the host is not ready for it: that is no "not found" of something asked for.
-        image = issubclass(cls, errors.ImageNotFound)
-        if image and not hint:
-            hint = f"load it: kuke image load FILE --realm {realms.get(resource.index, model.DEFAULT_REALM)}"
-        exc = cls(resource.error, hint=hint, kind=kind or None)
-        prefix = "" if len(resources) == 1 else f'{resource.kind.lower()} "{resource.name}": '
-        failures.error(exc, prefix=f"Error: {prefix}")
-        codes.append(errors.HostError.exit_code if image else exc.exit_code)
+        failed = _failure(resource, realms.get(resource.index, model.DEFAULT_REALM))
+        codes.append(_code(failed.error))
+        # An error that names its resource is the same as one that names another in its place.
+        key = re.sub(rf"\b{re.escape(resource.name)}\b", "\0", failed.error.message)
+        alike.setdefault(key, []).append(failed)
+    told: set[str] = set()
+    for failed, *others in alike.values():
+        hint = "" if failed.error.hint in told else failed.error.hint
+        told.add(failed.error.hint)
+        prefix = "" if len(resources) == 1 else f"{failed.name}: "
+        failures.error(failed.error, prefix=f"Error: {prefix}", hint=hint, more=_same(others))
     return failures.code_of_several(codes)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    name: str
+    error: errors.KukeonError
+
+
+def _failure(resource: model.ApplyResourceResult, realm: str) -> _Failure:
+    from kukeon_api import errors
+    from kukeon_cli import failures
+
+    kind = resource.details.get("kind", "")
+    cls = errors.KINDS.get(kind, errors.HostError)
+    hint = resource.details.get("hint", "")
+    if issubclass(cls, errors.ImageNotFound) and not hint:
+        hint = failures.image_hint(realm)
+    return _Failure(f"{resource.kind.lower()} {resource.name!r}", cls(resource.error, hint=hint, kind=kind or None))
+
+
+def _code(error: errors.KukeonError) -> int:
+    from kukeon_api import errors
+    from kukeon_cli import failures
+
+    return errors.HostError.exit_code if isinstance(error, failures.HOST_NOT_READY) else error.exit_code
+
+
+def _same(others: Sequence[_Failure]) -> str:
+    """Return a line about those that failed for the same reason; few are named, many counted."""
+    if not others:
+        return ""
+    named = ", ".join(failed.name for failed in others[:_NAMED])
+    rest = len(others) - _NAMED
+    return f"the same: {named}" + (f" ... and {rest} more" if rest > 0 else "")
 
 
 @click.command("apply", cls=lazy.Command)

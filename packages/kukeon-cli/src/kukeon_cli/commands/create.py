@@ -22,10 +22,11 @@ _PARENTS: dict[Kind, tuple[str, ...]] = {"Realm": (), "Space": ("realm",), "Stac
 def create(client: Client, ref: Ref, out: Output, *, namespace: str = "") -> None:
     """Make sure that the realm, space or stack `ref` exists, and say what of it was there before."""
     from kukeon_api import errors
-    from kukeon_cli import resources, terminal
+    from kukeon_cli import interruption, resources, terminal
 
     try:
-        with terminal.Progress(f"creating {resources.described(ref)}"):
+        look = f"kuke get {ref.kind.lower()}s"
+        with interruption.kukeond_goes_on(look), terminal.Progress(f"creating {resources.described(ref)}"):
             result = _call(client, ref, namespace)
     except errors.NotFound as exc:
         assert ref.parent is not None
@@ -99,4 +100,11 @@ stack = _command("Stack")
 
 HELP = "Create a realm, a space or a stack.\n\nFor cells see `kuke apply` and `kuke run`."
 
-group = lazy.LazyGroup("create", entries=tree.CREATE, help=HELP)
+_FROM_A_FILE = "a cell is described in a file: kuke apply -f FILE, or kuke run -d -f FILE"
+_LOADED = "an image is loaded from an archive: kuke image load FILE"
+INSTEAD = {
+    **dict.fromkeys(("cell", "cells", "ce", "container", "containers", "co"), _FROM_A_FILE),
+    **dict.fromkeys(("image", "images", "img"), _LOADED),
+}
+
+group = lazy.LazyGroup("create", entries=tree.CREATE, instead=INSTEAD, help=HELP)

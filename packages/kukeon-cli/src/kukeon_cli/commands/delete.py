@@ -31,7 +31,8 @@ def delete(client: Client, refs: Sequence[Ref], out: Output, *, cascade: bool = 
     def work(ref: Ref) -> Any:
         return _call(client, ref, cascade=cascade, force=force)
 
-    done, code = several.each(refs, work, lambda ref: f"deleting {resources.described(ref)}")
+    look = f"kuke get {refs[0].kind.lower()}s"
+    done, code = several.each(refs, work, lambda ref: f"deleting {resources.described(ref)}", look)
     if done:
         results = several.one_or_many([result for _, result in done], len(refs))
         lines = [f"Deleted {resources.described(ref, 'from')}" for ref, _ in done]
@@ -93,4 +94,9 @@ space = _command("Space")
 stack = _command("Stack")
 cell = _command("Cell")
 
-group = lazy.LazyGroup("delete", entries=tree.DELETE, help="Delete resources and what belongs to them.")
+_IN_ITS_CELL = "a container belongs to its cell: take it out of the cell's file and apply that again"
+INSTEAD = dict.fromkeys(("container", "containers", "co"), _IN_ITS_CELL)
+
+group = lazy.LazyGroup(
+    "delete", entries=tree.DELETE, instead=INSTEAD, help="Delete resources and what belongs to them."
+)

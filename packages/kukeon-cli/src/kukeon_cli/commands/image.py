@@ -13,6 +13,7 @@ from kukeon_cli import lazy, options, tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from kukeon_api import errors
     from kukeon_cli.output import Output
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
@@ -32,12 +33,28 @@ def load(client: Client, stream: BinaryIO, label: str, total: int | None, realm:
             result = client.load_image(realm, pieces)
         except errors.RealmNotFound as exc:
             raise resources.with_hint(client, model.Ref(realm), exc) from exc
+        except errors.KukeonError as exc:
+            raise _named(exc, label) from exc
+        except OSError as exc:
+            raise errors.HostError(f"cannot read {label}: {exc.strerror}") from exc
     noun = "image" if len(result.images) == 1 else "images"
     place = f' (namespace "{result.namespace}")' if result.namespace else ""
     ending = ":" if result.images else ""
     lines = [f'loaded {len(result.images)} {noun} into realm "{realm}"{place}{ending}']
     lines += [f"  - {name}" for name in result.images]
     out.result(result, lines, (f"image/{name}" for name in result.images))
+
+
+def _named(exc: errors.KukeonError, label: str) -> errors.KukeonError:
+    """Return `exc` with the user's own name for the archive where its message has none."""
+    from kukeon_api import errors
+
+    for start in ("cannot load the archive", "cannot load an image", "cannot use the image"):
+        if exc.message.startswith(start):
+            what = "it is empty" if isinstance(exc, errors.TarballRequired) else exc.message[len(start) :].lstrip(": ")
+            hint = "" if isinstance(exc, errors.TarballRequired) else exc.hint
+            return type(exc)(f"cannot load {label}: {what}", hint=hint, kind=exc.kind, problems=exc.problems)
+    return exc
 
 
 def _pieces(stream: BinaryIO, sent: Callable[[int], None]) -> Iterator[bytes]:
@@ -62,7 +79,9 @@ def delete(client: Client, refs: Sequence[str], realm: str, out: Output) -> int:
     """Remove each image from the realm and say so; return the exit code."""
     from kukeon_cli import several
 
-    done, code = several.each(refs, lambda ref: _delete(client, realm, ref), lambda ref: f"deleting {ref}")
+    done, code = several.each(
+        refs, lambda ref: _delete(client, realm, ref), lambda ref: f"deleting {ref}", "kuke get images"
+    )
     if done:
         results = several.one_or_many([result for _, result in done], len(refs))
         lines = []
@@ -94,7 +113,7 @@ def load_command(session: Session, file: str, realm: str | None, output: str) ->
     FILE may be compressed; - reads standard input: docker save app | kuke image load -
     """
     from kukeon_api import errors
-    from kukeon_cli import resources, terminal
+    from kukeon_cli import resources, streams, terminal
 
     where = resources.realm_of(realm)
     out = session.output(output)
@@ -103,16 +122,16 @@ def load_command(session: Session, file: str, realm: str | None, output: str) ->
             raise errors.Invalid(
                 "cannot read an archive from the terminal", hint="pipe it in: docker save app | kuke image load -"
             )
-        load(session.client, sys.stdin.buffer, "standard input", None, where, out)
+        load(session.client, streams.standard_input(), streams.STDIN, None, where, out)
         return
     path = Path(file)
     try:
         stream = path.open("rb")
     except OSError as exc:
-        raise errors.Invalid(f"cannot read {file!r}: {exc.strerror}") from exc
+        raise errors.Invalid(f"cannot load {file!r}: {exc.strerror}") from exc
     with stream:
         size = path.stat().st_size if path.is_file() else None
-        load(session.client, stream, path.name, size, where, out)
+        load(session.client, stream, repr(file), size, where, out)
 
 
 @click.command("delete", cls=lazy.Command)

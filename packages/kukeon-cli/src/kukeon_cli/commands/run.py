@@ -25,7 +25,7 @@ def run(client: Client, source: Source, scope: Scope, out: Output) -> None:
     Raises `CellSpecDrift` when the cell that is there is another one, and changes nothing then.
     """
     from kukeon_api import errors, model
-    from kukeon_cli import resources, terminal
+    from kukeon_cli import failures, interruption, resources, terminal
 
     cell = the_cell(source, scope)
     ref = model.ref_of(cell)
@@ -33,11 +33,14 @@ def run(client: Client, source: Source, scope: Scope, out: Output) -> None:
     if isinstance(found, model.CellDoc):
         refuse_drift(client, cell, found, source.name)
     try:
-        with terminal.Progress(f"starting {resources.described(ref)}"):
+        with (
+            interruption.kukeond_goes_on("kuke get cells"),
+            terminal.Progress(f"starting {resources.described(ref)}"),
+        ):
             result = client.create_cell(cell)
-    except errors.ImageNotFound as exc:
-        # The input is right, the host is not ready: exit 1, as for apply.
-        raise errors.CreateCell(exc.message, hint=exc.hint or _image_hint(ref.realm)) from exc
+    except failures.HOST_NOT_READY as exc:
+        hint = exc.hint or (failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else "")
+        raise errors.CreateCell(exc.message, hint=hint) from exc
     except errors.NotFound as exc:
         assert ref.parent is not None
         raise resources.with_hint(client, ref.parent, exc) from exc
@@ -76,10 +79,6 @@ def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc, fi
             f"cannot run cell {str(place)!r}: it exists and differs in {', '.join(fields)}",
             hint=f"change it with: kuke apply -f {file}",
         )
-
-
-def _image_hint(realm: str) -> str:
-    return f"load it: kuke image load FILE --realm {realm}"
 
 
 def _lines(result: model.CreateCellResult) -> Sequence[str]:

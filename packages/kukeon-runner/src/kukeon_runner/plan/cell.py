@@ -126,12 +126,15 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     return draft
 
 
-def damaged(site: wanted.Site, seen: observed.Cell) -> bool:
-    """Whether a workload runs while something that the cell owes it is broken: root container, namespaces, network."""
-    if not any(found.alive for id, found in seen.containers.items() if id != site.root_id):
+def damaged(site: wanted.Site, seen: observed.Cell, *, own_root: bool) -> bool:
+    """Whether a workload runs while something that the cell owes it is broken: root container, namespaces, network.
+
+    A root container of the user's own (`own_root`) is a workload like any other: it may end.
+    """
+    if not any(found.alive for id, found in seen.containers.items() if own_root or id != site.root_id):
         return False
     root = seen.containers.get(site.root_id)
-    rooted = root is not None and _runs(root)
+    rooted = own_root or (root is not None and _runs(root))
     return not (rooted and seen.cgroup and seen.pinned and seen.shm and seen.address is not None)
 
 

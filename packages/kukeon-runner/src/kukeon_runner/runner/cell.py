@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MEND_PAUSE_S = 30.0
+"""Between two attempts to repair the same cell."""
+
+UP = frozenset({model.CellState.READY, model.CellState.DEGRADED})
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -45,6 +51,8 @@ class Cells:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._mend_at: dict[model.Ref, float] = {}
+        """When a cell whose repair failed may be repaired again, by the loop's clock."""
 
     def find(self, ref: model.Ref) -> model.CellDoc | None:
         return self.context.store.find(ref, model.CellDoc)
@@ -132,15 +140,11 @@ class Cells:
         return await self._end(ref, plan.kill)
 
     async def _end(self, ref: model.Ref, decide: Callable[[wanted.Site, observed.Cell], Plan]) -> Outcome:
-        """Raises CellNotFound. A store that cannot be written keeps nothing from being ended: it is told afterwards."""
+        """Raises CellNotFound."""
         async with self.context.lock(ref):
             doc = self.get(ref)
-            try:
-                doc = await self._desire(doc, model.DesiredState.STOPPED)
-            except errors.HostError as error:
-                log.warning("ending cell %s although that cannot be stored: %s", ref, error)
-                status = msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED)
-                doc = msgspec.structs.replace(doc, status=status)
+            status = msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED)
+            doc = await self._wish(msgspec.structs.replace(doc, status=status))
             pre, site = await self._observe(doc)
             return await self._down(doc, site, pre, decide(site, pre))
 
@@ -156,7 +160,8 @@ class Cells:
                 msgspec.structs.replace(each, reason=derive.ASKED_TO_END) if each.name == ref.container else each
                 for each in doc.status.containers
             )
-            doc = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=asked))
+            status = msgspec.structs.replace(doc.status, containers=asked)
+            doc = await self._wish(msgspec.structs.replace(doc, status=status))
             return await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
 
     async def start_container(self, ref: model.Ref) -> Outcome:
@@ -182,6 +187,7 @@ class Cells:
             await execute(steps, host)
             post = await observe.cell(host, site, pre.containers, strays=True)
             await self.context.forget(ref)
+            self._mend_at.pop(ref, None)
             return Outcome(doc, site, pre, post, len(steps))
 
     async def refresh(self, ref: model.Ref) -> model.CellDoc | None:
@@ -194,18 +200,25 @@ class Cells:
             if doc is None:
                 return None
             seen, site = await self._observe(doc, strays=False)
-            if doc.status.desired is model.DesiredState.RUNNING and plan.damaged(site, seen):
-                seen = await self._mend(doc, site, seen)
+            own_root = any(each.root for each in doc.spec.containers)
+            if doc.status.desired is model.DesiredState.RUNNING and plan.damaged(site, seen, own_root=own_root):
+                seen = await self._mend(doc, site, seen, set() if own_root else {site.root_id})
             return await self._store(doc, site, seen, {})
 
-    async def _mend(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> observed.Cell:
+    async def _mend(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, only: set[str]) -> observed.Cell:
         """Repair around the living workloads; trouble is logged, and they are left alone."""
+        now = asyncio.get_running_loop().time()
+        if now < self._mend_at.get(site.ref, now):
+            return seen
         try:
-            steps = plan.start(await needs.cell(self.context, doc, site, seen), seen, {site.root_id})
+            steps = plan.start(await needs.cell(self.context, doc, site, seen), seen, only)
             log.warning("repairing cell %s: %s", site.ref, ", ".join(sorted({type(step).__name__ for step in steps})))
             await execute(steps, self.context.host)
+            self._mend_at.pop(site.ref, None)
         except errors.KukeonError as error:
-            log.warning("cannot repair cell %s: %s", site.ref, error)
+            # What it started and ended again makes events, and those bring the next look.
+            self._mend_at[site.ref] = now + MEND_PAUSE_S
+            log.warning("cannot repair cell %s, trying again in %g s: %s", site.ref, MEND_PAUSE_S, error)
         return await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
 
     def site(self, ref: model.Ref) -> wanted.Site:
@@ -250,32 +263,43 @@ class Cells:
         managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
         metadata = msgspec.structs.replace(stored.metadata, labels=managed | doc.metadata.labels)
         wanted_doc = msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
-        if stored.status.state in (model.CellState.READY, model.CellState.DEGRADED):
+        if stored.status.state in UP:
             seen, site = await self._observe(wanted_doc)
             await needs.cell(self.context, wanted_doc, site, seen)
         return await self._start(await self.context.save(wanted_doc), None)
 
     async def _start(self, doc: model.CellDoc, only: str | None) -> Outcome:
+        try:
+            return await self._bring_up(doc, only)
+        except errors.Invalid as error:
+            # The request was well formed and is stored; what it names does not fit this host.
+            raise errors.CreateCell(str(error), hint=error.hint) from error
+
+    async def _bring_up(self, doc: model.CellDoc, only: str | None) -> Outcome:
         ref = model.ref_of(doc)
         # Nothing was ever made by another spec than this one, whose ids are all known.
         fresh = doc.metadata.generation == 1 and not doc.status.containers
         doc = await self._desire(doc, model.DesiredState.RUNNING)
         site = self.site(ref)
-        results: Results = {}
-        pre = observed.Cell()
+        limit = None if only is None else {site.root_id, site.container_id(only, root=False)}
         try:
             pre, images = await together(
                 observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
                 needs.images(self.context, doc, site),
             )
-            limit = None if only is None else {site.root_id, site.container_id(only, root=False)}
             steps = plan.start(await needs.cell(self.context, doc, site, pre, images), pre, limit)
+        except errors.KukeonError as error:
+            # What runs does not suffer from a host that cannot be looked at, nor from something new that is missing.
+            if doc.status.state not in UP:
+                await self._failed(doc, site, error)
+            raise
+        try:
             results = await execute(steps, self.context.host)
         except errors.KukeonError as error:
-            await self._failed(doc, site, error)
-            if isinstance(error, errors.Invalid):
-                # The request was well formed and is stored; what it names does not fit this host.
-                raise errors.CreateCell(str(error), hint=error.hint) from error
+            if only is not None and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
+                await self._tell(doc, site)
+            else:
+                await self._failed(doc, site, error)
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
@@ -293,13 +317,17 @@ class Cells:
         failed = await self.context.save(failed)
         try:
             seen, _ = await self._observe(failed)
-            await execute(plan.stop(site, seen, grace_s=0), self.context.host)
-            await self._store(failed, site, (await self._observe(failed))[0], {})
+            results = await execute(plan.stop(site, seen, grace_s=0), self.context.host)
+            await self._store(failed, site, (await self._observe(failed))[0], _exits(results))
         except errors.KukeonError as second:
             log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
 
     async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: Plan) -> Outcome:
-        results = await execute(steps, self.context.host)
+        try:
+            results = await execute(steps, self.context.host)
+        except errors.KukeonError:
+            await self._tell(doc, site)
+            raise
         post = await observe.cell(self.context.host, site, pre.containers, strays=False)
         calm = doc
         if doc.status.desired is model.DesiredState.STOPPED:
@@ -307,12 +335,27 @@ class Cells:
             calm = msgspec.structs.replace(doc, status=status)
         return Outcome(await self._store(calm, site, post, _exits(results)), site, pre, post, len(steps))
 
+    async def _tell(self, doc: model.CellDoc, site: wanted.Site) -> None:
+        """Store what a verb that failed left; trouble with that is logged, since it is not why the verb failed."""
+        try:
+            await self._store(doc, site, (await self._observe(doc))[0], {})
+        except errors.KukeonError as error:
+            log.warning("cannot store what is left of cell %s: %s", site.ref, error)
+
     async def _desire(self, doc: model.CellDoc, desired: model.DesiredState) -> model.CellDoc:
         """Store the wish before acting on it: after a crash, it is what decides."""
         if doc.status.desired is desired:
             return doc
         status = msgspec.structs.replace(doc.status, desired=desired)
         return await self.context.save(msgspec.structs.replace(doc, status=status))
+
+    async def _wish(self, doc: model.CellDoc) -> model.CellDoc:
+        """Store the wish to end something. A store that cannot be written keeps nothing from being ended."""
+        try:
+            return await self.context.save(doc)
+        except errors.HostError as error:
+            log.warning("ending what is in cell %s although that cannot be stored: %s", model.ref_of(doc), error)
+            return doc
 
     async def _store(
         self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit]

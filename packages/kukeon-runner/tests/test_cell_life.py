@@ -210,7 +210,7 @@ async def test_a_container_that_cannot_start_takes_its_siblings_down_and_says_wh
     host = FakeHost()
     found = await prepared(host, tmp_path)
     host.containers.broken.add("default_default_hello_b")
-    with pytest.raises(errors.HostError, match="no such file"):
+    with pytest.raises(errors.HostError, match="there is no program"):
         await found.create_cell(cell("hello", container("a"), container("b")))
     status = (await found.get_cell(cell("hello"))).cell.status
     assert (status.state, status.reason) == (model.CellState.FAILED, "CreateCellFailed")

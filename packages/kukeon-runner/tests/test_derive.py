@@ -253,6 +253,63 @@ class TestCarryingOn:
         assert derive.cell(doc, SITE, seen(RUNS, RUNS), {}, NOW).observed_generation == 7
 
 
+class TestEndsThatNobodySaw:
+    """A task that vanished is told apart from one that was ended by a verb, and from a reboot."""
+
+    RAN = model.ContainerStatus(name="a", state=ContainerState.READY, start_time=THEN)
+
+    def test_a_shim_that_went_takes_its_task_along(self) -> None:
+        status = status_of(with_status(containers=(self.RAN,)), seen(IDLE, RUNS))
+        a = status.containers[0]
+        assert (a.state, a.reason, a.exit_code, a.finish_time) == (ContainerState.ERROR, derive.SHIM_LOST, None, NOW)
+        assert status.state is CellState.DEGRADED
+        later = derive.cell(
+            msgspec.structs.replace(DOC, status=status), SITE, seen(IDLE, IDLE), {}, NOW + dt.timedelta(hours=1)
+        )
+        assert later.containers[0] == a
+        assert (later.state, later.reason) == (CellState.ERROR, "WorkloadFailed")
+        assert later.message == "container 'a' was lost: its shim ended with it"
+
+    @pytest.mark.parametrize(
+        ("before", "fields", "cell_status"),
+        [
+            (RAN, {"pinned": False}, {}),
+            (RAN, {}, {"desired": model.DesiredState.STOPPED}),
+            (msgspec.structs.replace(RAN, reason=derive.ASKED_TO_END), {}, {}),
+            (msgspec.structs.replace(RAN, state=ContainerState.STOPPED), {}, {}),
+            (msgspec.structs.replace(RAN, start_time=None), {}, {}),
+        ],
+    )
+    def test_but_not_a_reboot_nor_a_verb_nor_one_that_did_not_run(
+        self, before: model.ContainerStatus, fields: dict[str, Any], cell_status: dict[str, Any]
+    ) -> None:
+        status = status_of(with_status(containers=(before,), **cell_status), seen(IDLE, RUNS, **fields))
+        assert status.containers[0].state is ContainerState.STOPPED
+        assert status.containers[0].finish_time is None
+
+    def test_a_lost_container_that_runs_again_is_lost_no_more(self) -> None:
+        lost = status_of(with_status(containers=(self.RAN,)), seen(IDLE, RUNS))
+        a = status_of(msgspec.structs.replace(DOC, status=lost), seen(RUNS, RUNS)).containers[0]
+        assert (a.state, a.reason, a.message, a.start_time) == (ContainerState.READY, "", "", NOW)
+
+
+class TestSingleContainersThatWereAskedToEnd:
+    ASKED = model.ContainerStatus(name="a", state=ContainerState.READY, start_time=THEN, reason=derive.ASKED_TO_END)
+
+    @pytest.mark.parametrize("a", [IDLE, ENDED_WELL, ENDED_BADLY, task(TaskStatus.STOPPED, 137)])
+    def test_are_stopped_whatever_their_code(self, a: observed.Container) -> None:
+        status = status_of(with_status(containers=(self.ASKED,)), seen(a, RUNS))
+        assert (status.containers[0].state, status.state) == (ContainerState.STOPPED, CellState.READY)
+        again = status_of(msgspec.structs.replace(DOC, status=status), seen(a, RUNS))
+        assert again.containers == status.containers
+
+    def test_until_they_run_again(self) -> None:
+        running = status_of(with_status(containers=(self.ASKED,)), seen(RUNS, RUNS))
+        assert running.containers[0].reason == ""
+        ended = status_of(msgspec.structs.replace(DOC, status=running), seen(ENDED_BADLY, RUNS))
+        assert ended.containers[0].state is ContainerState.ERROR
+
+
 @pytest.mark.parametrize(
     ("code", "name"), [(0, ""), (1, ""), (128, ""), (129, "SIGHUP"), (137, "SIGKILL"), (143, "SIGTERM"), (255, "")]
 )

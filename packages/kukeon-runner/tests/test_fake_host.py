@@ -25,13 +25,20 @@ BEHAVIOUR = {
 NAME = "docker.io/library/programs:1"
 
 
+class FakeHome(Home):
+    host: FakeHost
+
+    async def lose_bridge(self) -> None:
+        self.host.network.lose_bridge(self.bridge.bridge)
+
+
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[Home]:
+async def home(tmp_path: Path) -> AsyncIterator[FakeHome]:
     host = FakeHost()
     layout = Layout(Instance("0badcafe", str(tmp_path), "kukeon.io", "/kukeon", "10.88.0.0/16"))
     host.containers.programs = {(program.name,): behaviour for program, behaviour in BEHAVIOUR.items()}
     words = {program: (program.name,) for program in Program}
-    home = Home(host, layout, words, lambda: chunks_of(NAME.encode()), NAME)
+    home = FakeHome(host, layout, words, lambda: chunks_of(NAME.encode()), NAME)
     clean = host.traces() | host.networks()
     yield home
     await home.clear()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kukeon_cni import links
 from kukeon_runner.host import linux
 from kukeon_runner.host.linux import LinuxHost
 from kukeon_runner.instance import Instance
@@ -36,6 +37,9 @@ SIGTERM_BIT = 1 << 14
 
 
 class LinuxHome(Home):
+    async def lose_bridge(self) -> None:
+        assert links.delete_link(self.bridge.bridge)
+
     async def ready(self, id: str) -> None:
         task = (await self.look(id)).task
         assert task is not None

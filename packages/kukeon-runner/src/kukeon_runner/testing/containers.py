@@ -126,7 +126,11 @@ class FakeContainers:
                 raise errors.AlreadyExists(f"cannot create task {step.id!r}: already exists")
             self._check_place(key)
             if self._program(key).missing:
-                raise errors.HostError(f"cannot create task {step.id!r}: no such file or directory")
+                program = self._document(key)["process"]["args"][0]
+                name = step.id.rpartition("_")[2]
+                raise errors.StartContainer(
+                    f"cannot start container {name!r}: there is no program {program!r} in its image"
+                )
             pid = next(self.pids)
             self.tasks[key] = observed.Task(TaskStatus.CREATED, pid)
         return pid

@@ -49,8 +49,6 @@ class FakeKernel:
 
     async def pin_namespaces(self, directory: str, hostname: str) -> None:
         async with self.faults.act(f"pin {directory}"):
-            if directory in self.pins:
-                raise errors.HostError(f"cannot pin {directory!r}: there is a pin already")
             self.pins[directory] = hostname
 
     async def unpin_namespaces(self, directory: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from ipaddress import IPv4Network
 
+    from kukeon_cni.conflist import NetworkList
     from kukeon_runner.firewall import BridgeNet
     from kukeon_runner.testing.faults import Faults
     from kukeon_runner.testing.kernel import FakeKernel
@@ -26,12 +27,15 @@ class FakeNetwork:
     attachments: dict[str, observed.Address] = field(default_factory=dict)
     residue: set[str] = field(default_factory=set)
     """Containers for which an address is held that nobody can read."""
+    unplugged: set[str] = field(default_factory=set)
+    """Containers whose interface is no port of a bridge any more."""
     bridges: dict[str, IPv4Network] = field(default_factory=dict)
     firewall: tuple[BridgeNet, ...] = ()
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
         async with self.faults.act(f"attach {container_id}"):
-            subnet = self._subnet(conflist)
+            network = self._list(conflist)
+            subnet = _subnet(network)
             if netns.removesuffix("/net") not in self.kernel.pins:
                 raise errors.CNIPluginFailed(f"cannot attach {container_id!r}: no network namespace {netns!r}")
             if container_id in self.attachments or container_id in self.residue:
@@ -40,19 +44,22 @@ class FakeNetwork:
             ip = next(str(each) for each in list(subnet.hosts())[1:] if str(each) not in used)
             address = observed.Address(f"{ip}/{subnet.prefixlen}", str(subnet[1]))
             self.attachments[container_id] = address
+            self.bridges[network.bridge or ""] = subnet
         return address
 
     async def detach(self, conflist: str, container_id: str, netns: str) -> None:
         async with self.faults.act(f"detach {container_id}"):
-            self._subnet(conflist)
+            self._list(conflist)
             self.attachments.pop(container_id, None)
             self.residue.discard(container_id)
+            self.unplugged.discard(container_id)
 
     async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
         if conflist not in self.kernel.files:
             return None, False
         address = self.attachments.get(container_id)
-        return address, address is not None or container_id in self.residue
+        in_place = None if container_id in self.unplugged else address
+        return in_place, address is not None or container_id in self.residue
 
     async def routed(self) -> Sequence[IPv4Network]:
         return tuple(self.bridges.values())
@@ -67,9 +74,9 @@ class FakeNetwork:
     async def remove(self, conflist: str, bridge: str) -> None:
         async with self.faults.act(f"remove network {conflist}"):
             if conflist in self.kernel.files:
-                subnet = self._subnet(conflist)
-                held = {id for id, address in self.attachments.items() if IPv4Address(address.ip) in subnet}
+                held = self._within(_subnet(self._list(conflist)))
                 self.attachments = {id: each for id, each in self.attachments.items() if id not in held}
+                self.unplugged -= held
             self.bridges.pop(bridge, None)
             self.kernel.files.pop(conflist, None)
 
@@ -77,10 +84,20 @@ class FakeNetwork:
         async with self.faults.act("apply the firewall"):
             self.firewall = tuple(bridges)
 
-    def _subnet(self, conflist: str) -> IPv4Network:
+    def lose_bridge(self, bridge: str) -> None:
+        """Have somebody else delete a bridge, which unplugs what was plugged into it."""
+        self.unplugged |= self._within(self.bridges.pop(bridge))
+
+    def _within(self, subnet: IPv4Network) -> set[str]:
+        return {id for id, address in self.attachments.items() if IPv4Address(address.ip) in subnet}
+
+    def _list(self, conflist: str) -> NetworkList:
         text = self.kernel.files.get(conflist)
         if text is None:
             raise errors.HostError(f"cannot read the network configuration: no such file: {conflist!r}")
-        subnet = lists.parse(text.encode()).subnet
-        assert subnet is not None
-        return subnet
+        return lists.parse(text.encode())
+
+
+def _subnet(network: NetworkList) -> IPv4Network:
+    assert network.subnet is not None
+    return network.subnet

@@ -62,6 +62,10 @@ class Home:
     async def ready(self, id: str) -> None:
         """Wait until the program RUNS handles its signal; programs need a moment for that."""
 
+    async def lose_bridge(self) -> None:
+        """Have somebody else delete the bridge."""
+        raise NotImplementedError
+
     def directory(self) -> None:
         """Have the cell's directory, as its document would have made it."""
         Path(self.layout.cell_dir(CELL)).mkdir(parents=True, exist_ok=True)

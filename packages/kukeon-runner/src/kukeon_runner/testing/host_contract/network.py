@@ -78,6 +78,19 @@ class NetworkContract:
         await network.detach(site.conflist, site.root_id, "")
         assert await network.attachment(site.conflist, site.root_id) == (None, False)
 
+    async def test_an_attachment_to_a_bridge_that_is_gone_holds_an_address_and_is_none(self, home: Home) -> None:
+        network, site = home.host.network, home.site
+        await home.network()
+        await home.cell()
+        await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
+        await home.lose_bridge()
+        assert await network.attachment(site.conflist, site.root_id) == (None, True)
+        await network.make_bridge(home.bridge)
+        assert await network.attachment(site.conflist, site.root_id) == (None, True)
+        await network.detach(site.conflist, site.root_id, f"{site.pins}/net")
+        await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
+        assert (await network.attachment(site.conflist, site.root_id))[0] is not None
+
     async def test_what_cannot_be_attached(self, home: Home) -> None:
         network, site = home.host.network, home.site
         assert await network.attachment(site.conflist, site.root_id) == (None, False)

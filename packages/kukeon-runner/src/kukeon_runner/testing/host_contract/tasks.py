@@ -49,7 +49,7 @@ class TasksContract:
 
     async def test_a_program_that_is_missing_says_so_and_leaves_no_task(self, home: Home) -> None:
         await home.cell()
-        with pytest.raises(errors.HostError, match="no such file"):
+        with pytest.raises(errors.HostError, match="'web': there is no program"):
             await home.running("web", Program.MISSING)
         id = home.site.container_id("web", root=False)
         await home.host.containers.stop_task(home.namespace, id, "SIGKILL", 0)

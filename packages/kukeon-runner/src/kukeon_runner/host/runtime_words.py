@@ -10,7 +10,8 @@ _FORMAT = re.compile(r"exec format error")
 _CWD = re.compile(r'chdir to cwd \(\\?"(?P<directory>[^"\\]+)\\?"')
 _MOUNT = re.compile(r'error mounting \\?"(?P<source>[^"\\]+)\\?" to rootfs at \\?"(?P<target>[^"\\]+)\\?"')
 _CHAIN = re.compile(
-    r"^.*OCI runtime (?:create|start) failed: (?:runc (?:create|start) failed: )?(?:unable to start container process: )?"
+    r"^.*OCI runtime (?:create|start) failed: (?:runc (?:create|start) failed: )?"
+    r"(?:unable to start container process: )?"
 )
 
 

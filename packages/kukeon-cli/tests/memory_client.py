@@ -25,6 +25,7 @@ class MemoryClient(FakeClient):
         self.trouble: dict[str, list[BaseException]] = {}
         self.answers: dict[str, list[Any]] = {}
         self.logs: dict[model.Ref, str] = {}
+        self.containerd_version = "1.6.20"
         self.warnings: tuple[str, ...] = ()
         self.received: list[bytes] = []
         self.closed = False
@@ -91,7 +92,7 @@ class MemoryClient(FakeClient):
             version="0.1.0",
             run_path="/opt/kukeon",
             containerd_mode="embedded",
-            containerd_version="1.6.20",
+            containerd_version=self.containerd_version,
             containerd_socket="/run/kukeon/containerd/containerd.sock",
             cgroup_mode="v2",
             warnings=self.warnings,

@@ -165,7 +165,7 @@ def test_one_that_never_answers_is_reported_with_its_log(host: Host) -> None:
 
 
 def test_without_init_every_verb_points_to_it(kuke: Kuke, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privilege, "require_root", lambda command: None)
+    monkeypatch.setattr(privilege, "require_root", lambda command, server: None)
     for verb in ("start", "stop", "restart", "logs"):
         result = kuke("daemon", verb, "--run-path", str(host.run_path))
         assert result.code == 5
@@ -347,11 +347,116 @@ def test_a_settings_file_is_written_once(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+HOST_COMMANDS = [("uninstall", "-y"), ("daemon", "stop"), ("daemon", "start"), ("daemon", "logs"), ("init",)]
+
+
+@pytest.mark.parametrize("line", HOST_COMMANDS)
+@pytest.mark.parametrize("by", ["flag", "environment", "file"])
+def test_an_address_of_another_kukeond_is_never_passed_over(
+    kuke: Kuke, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], by: str
+) -> None:
+    monkeypatch.setattr(privilege, "require_root", lambda command, session: None)
+    monkeypatch.setattr("kukeon_cli.configuration.DEFAULT_SERVER_FILE", str(tmp_path / "none.yaml"))
+    # Should it pass after all, this host's own kukeon is not to be touched.
+    for place in ("local.uninstall", "local.bootstrap", "service.of", "accounts.ensure_group"):
+        monkeypatch.delattr(f"kukeon_cli.{place}")
+    address = f"unix://{host.run_path}/kukeond.sock"
+    file = tmp_path / "home" / ".kuke" / "kuke.yaml"
+    if by == "file":
+        file.parent.mkdir()
+        file.write_text(f"apiVersion: v1beta1\nkind: ClientConfiguration\nspec: {{host: '{address}'}}\n")
+    environ = {"KUKEON_HOST": address} if by == "environment" else {}
+    flags = ("--host", address) if by == "flag" else ()
+    result = kuke(*line, *flags, environ=environ)
+    named = {"flag": "--host", "environment": "KUKEON_HOST", "file": f"the host in {str(file)!r}"}[by]
+    assert (result.code, result.out) == (2, "")
+    assert f"at '/opt/kukeon': {named} names another kukeond, at {address!r}\n" in result.err
+    assert f"hint: pass --run-path {host.run_path} for that one; or leave --host" in result.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "passes"),
+    [
+        (("--run-path", "{R}"), {"KUKEON_HOST": "unix:///x/kukeond.sock"}, True),
+        (("--run-path", "{R}"), {"KUKEON_HOST": ""}, True),
+        (("--run-path", "{R}", "--host", "unix://{R}/kukeond.sock"), {}, True),
+        (("--run-path", "{R}", "--host", "unix://{R}/../run/kukeond.sock"), {}, True),
+        (("--run-path", "{R}", "--host", "unix:///x/kukeond.sock"), {}, False),
+        (("--host", "unix:///x/kukeond.sock"), {"KUKEON_RUN_PATH": "{R}"}, False),
+        ((), {"KUKEON_RUN_PATH": "{R}"}, True),
+        ((), {"KUKEON_RUN_PATH": "{R}", "KUKEON_HOST": "ssh://other"}, False),
+        ((), {"KUKEON_RUN_PATH": "{R}", "KUKEON_HOST": "{R}/kukeond.sock"}, True),
+    ],
+)
+def test_what_is_uninstalled_is_what_the_run_path_says(
+    kuke: Kuke,
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...],
+    environ: dict[str, str],
+    passes: bool,
+) -> None:
+    monkeypatch.setattr(privilege, "require_root", lambda command, session: None)
+    taken: list[str] = []
+
+    def remove(found: server.Server) -> list[Any]:
+        taken.append(found.run_path)
+        return []
+
+    monkeypatch.setattr("kukeon_cli.local.uninstall", remove)
+    run_path = str(host.run_path)
+    filled = {name: value.format(R=run_path) for name, value in environ.items()}
+    result = kuke("uninstall", "-y", *(flag.format(R=run_path) for flag in flags), environ=filled)
+    assert taken == ([run_path] if passes else [])
+    if passes:
+        assert result.out.splitlines()[0] == f"kuke uninstall: the kukeon at {run_path}"
+    else:
+        assert result.code == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("unix:///run/kukeon/kukeond.sock", "sudo kuke daemon start"),
+        ("unix:///srv/k/kukeond.sock", "sudo kuke --run-path /srv/k daemon start"),
+        ("/srv/k/kukeond.sock", "sudo kuke --run-path /srv/k init"),
+        ("unix:///tmp/kukeond.sock", "this kuke cannot manage the kukeond behind that address"),
+        ("unix:///srv/other.sock", "this kuke cannot manage the kukeond behind that address"),
+        ("unix:///main.sock", "sudo kuke daemon start"),
+    ],
+)
+def test_what_to_do_about_a_kukeond_that_is_away_depends_on_its_address(
+    kuke: Kuke, memory: MemoryClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, words: str
+) -> None:
+    spec = model.ServerConfigurationSpec(socket="/main.sock", run_path="/opt/kukeon")
+    (tmp_path / "main.yaml").write_text(configuration.server_text(spec))
+    monkeypatch.setattr("kukeon_cli.configuration.DEFAULT_SERVER_FILE", str(tmp_path / "main.yaml"))
+    hint = "start it with `sudo kuke daemon start`, or set this host up with `sudo kuke init`"
+    for line, method in ((("get", "realms"), "list_realms"), (("status",), "ping")):
+        memory.trouble[method] = [errors.Unavailable("cannot reach kukeond", hint=hint)]
+        result = kuke(*line, environ={"KUKEON_HOST": address})
+        assert result.code == 8
+        assert words in result.out + result.err
+
+
+def test_uninstall_names_what_it_asks_about(kuke: Kuke, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privilege, "require_root", lambda command, session: None)
+    result = kuke("uninstall", "--run-path", str(host.run_path), stdin=b"no\n")
+    assert f"of the kukeon at {host.run_path}," in result.err.splitlines()[0]
+    assert f"Remove the kukeon at {host.run_path}? (yes/no)" in result.err
+
+
+def test_the_hint_to_use_sudo_names_the_instance(kuke: Kuke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    result = kuke("daemon", "stop", environ={"KUKEON_RUN_PATH": "/srv/k"})
+    assert result.err.endswith("hint: sudo kuke --run-path /srv/k daemon stop\n")
+
+
 @pytest.mark.parametrize(("answer", "words"), [(b"no\n", "aborted"), (b"\n", "aborted"), (b"", "nobody answered")])
 def test_uninstall_asks_first(
     kuke: Kuke, host: Host, monkeypatch: pytest.MonkeyPatch, answer: bytes, words: str
 ) -> None:
-    monkeypatch.setattr(privilege, "require_root", lambda command: None)
+    monkeypatch.setattr(privilege, "require_root", lambda command, server: None)
     (host.run_path / "precious").write_text("")
     result = kuke("uninstall", "--run-path", str(host.run_path), stdin=answer)
     assert result.code == 5

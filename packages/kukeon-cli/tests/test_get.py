@@ -39,14 +39,14 @@ def test_a_table_has_a_header_two_space_gaps_and_no_blanks_at_the_end(kuke: Kuke
 @pytest.mark.parametrize(
     ("kind", "columns", "wide"),
     [
-        ("realm", ["NAME", "STATE", "AGE"], ["NAMESPACE"]),
-        ("space", ["NAME", "REALM", "STATE", "AGE"], []),
-        ("stack", ["NAME", "REALM", "SPACE", "STATE", "AGE"], []),
-        ("cell", ["NAME", "REALM", "SPACE", "STACK", "STATE", "AGE"], ["ADDRESS", "CONTAINERS", "BRIDGE"]),
+        ("realm", ["NAME", "STATE", "AGE"], ["NAMESPACE", "REASON"]),
+        ("space", ["NAME", "REALM", "STATE", "AGE"], ["REASON"]),
+        ("stack", ["NAME", "REALM", "SPACE", "STATE", "AGE"], ["REASON"]),
+        ("cell", ["NAME", "REALM", "SPACE", "STACK", "STATE", "AGE"], ["ADDRESS", "CONTAINERS", "BRIDGE", "REASON"]),
         (
             "container",
             ["NAME", "REALM", "SPACE", "STACK", "CELL", "STATE", "RESTARTS", "AGE"],
-            ["IMAGE", "EXIT", "ADDRESS"],
+            ["IMAGE", "EXIT", "ADDRESS", "REASON"],
         ),
         ("image", ["NAME", "REALM", "SIZE", "AGE"], ["CREATED", "DIGEST"]),
     ],
@@ -73,7 +73,26 @@ def test_plurals_and_short_kinds_are_known(kuke: Kuke, word: str) -> None:
 def test_wide_cells_show_address_and_readiness(kuke: Kuke, memory: MemoryClient) -> None:
     memory.put(WEB)
     row = table(kuke("get", "cell", "-o", "wide").out)[1]
-    assert row[-3:] == ["10.88.0.2", "1/1", "k-0123456789"]
+    assert row[-4:] == ["10.88.0.2", "1/1", "k-0123456789", "-"]
+
+
+def test_what_is_wrong_with_one_is_noted(kuke: Kuke, memory: MemoryClient) -> None:
+    failed = {"state": model.CellState.FAILED, "reason": "CreateCellFailed", "message": "no image\x1b"}
+    memory.put(WEB, **failed, network=None, containers=())
+    result = kuke("get", "cell", "web", "-o", "wide")
+    assert table(result.out)[1][-1] == "CreateCellFailed"
+    assert (result.code, result.err) == (0, "note: no image\\x1b\n")
+    result = kuke("get", "container", "web", "--cell", "web")
+    assert (table(result.out)[1][5], result.err) == ("NotCreated", "note: no image\\x1b\n")
+    assert kuke("get", "cell", "web", "-o", "json").err == ""
+    assert kuke("get", "cells").err == ""
+    lost = model.ContainerStatus(
+        name="web", state=model.ContainerState.ERROR, message="the shim is gone", reason="Lost"
+    )
+    memory.put(WEB, state=model.CellState.ERROR, containers=(lost,))
+    assert kuke("get", "cell", "web").err == "note: container 'web': the shim is gone\n"
+    result = kuke("get", "container", "web", "--cell", "web", "-o", "wide")
+    assert (table(result.out)[1][-1], result.err) == ("Lost", "note: the shim is gone\n")
 
 
 @pytest.mark.parametrize("kind", ["cells", "containers"])

@@ -144,42 +144,6 @@ def test_a_terminal_is_no_archive(kuke: Kuke, monkeypatch: pytest.MonkeyPatch) -
     assert "cannot read an archive from the terminal" in kuke("image", "load", "-").err
 
 
-def test_status(kuke: Kuke, memory: MemoryClient) -> None:
-    memory.put(model.Ref("default", "default", "default", "web"))
-    result = kuke("status")
-    assert result.code == 0
-    lines = result.out.splitlines()
-    assert [line for line in lines if line and not line.startswith(" ")] == [
-        "DAEMON",
-        "HOST",
-        "RESOURCES",
-        "CELLS",
-        "Status: OK",
-    ]
-    assert any("unix:///run/kukeon/kukeond.sock" in line and "ms)" in line for line in lines)
-    assert any("embedded, 1.6.20" in line for line in lines)
-    assert any(line.split() == ["default/default/default/web", "OK", "Ready", "10.88.0.2"] for line in lines)
-
-
-def test_status_warns_and_fails(kuke: Kuke, memory: MemoryClient) -> None:
-    memory.warnings = ("forwarding is dropped",)
-    failed = model.CellState.FAILED
-    memory.put(model.Ref("default", "default", "default", "web"), state=failed, message="no image", network=None)
-    result = kuke("status", "--json")
-    assert result.code == 0
-    checks = json.loads(result.out)["checks"]
-    warned = {check["name"]: check["detail"] for check in checks if check["status"] == "WARN"}
-    assert warned == {"warning": "forwarding is dropped", "default/default/default/web": "Failed: no image"}
-    memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond", hint="start it")]
-    result = kuke("status")
-    assert result.code == 1
-    assert result.out.endswith("Status: FAIL\n")
-    assert "↳ start it" in result.out
-    memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond")]
-    result = kuke("status", "-o", "json")
-    assert (result.code, json.loads(result.out)["ok"]) == (1, False)
-
-
 def test_version(kuke: Kuke, memory: MemoryClient) -> None:
     assert kuke("version").out == "Client: 0.1.0\nDaemon: 0.1.0\n"
     assert kuke("--version").out == "0.1.0\n"

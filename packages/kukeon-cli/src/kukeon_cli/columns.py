@@ -31,16 +31,20 @@ def _state() -> Column[Any]:
     return Column("STATE", lambda doc: str(doc.status.state), state=True)
 
 
+def _reason() -> Column[Any]:
+    return Column("REASON", lambda doc: doc.status.reason or "-", wide=True)
+
+
 def _name() -> Column[Any]:
     return Column("NAME", lambda doc: doc.metadata.name)
 
 
 def _realm(now: dt.datetime) -> list[Column[model.RealmDoc]]:
-    return [_name(), _state(), _age(now), Column("NAMESPACE", lambda doc: doc.spec.namespace, wide=True)]
+    return [_name(), _state(), _age(now), Column("NAMESPACE", lambda doc: doc.spec.namespace, wide=True), _reason()]
 
 
 def _space(now: dt.datetime) -> list[Column[model.SpaceDoc]]:
-    return [_name(), Column("REALM", lambda doc: doc.spec.realm_id), _state(), _age(now)]
+    return [_name(), Column("REALM", lambda doc: doc.spec.realm_id), _state(), _age(now), _reason()]
 
 
 def _stack(now: dt.datetime) -> list[Column[model.StackDoc]]:
@@ -50,6 +54,7 @@ def _stack(now: dt.datetime) -> list[Column[model.StackDoc]]:
         Column("SPACE", lambda doc: doc.spec.space_id),
         _state(),
         _age(now),
+        _reason(),
     ]
 
 
@@ -64,6 +69,7 @@ def _cell(now: dt.datetime) -> list[Column[model.CellDoc]]:
         Column("ADDRESS", address, wide=True),
         Column("CONTAINERS", ready_of_all, wide=True),
         Column("BRIDGE", lambda doc: doc.status.network.bridge_name if doc.status.network else "-", wide=True),
+        _reason(),
     ]
 
 
@@ -80,6 +86,7 @@ def _container(now: dt.datetime) -> list[Column[ContainerRow]]:
         Column("IMAGE", lambda row: row.doc.spec.image, wide=True),
         Column("EXIT", lambda row: last_exit(row.status), wide=True),
         Column("ADDRESS", lambda row: address(row.cell), wide=True),
+        Column("REASON", lambda row: row.status.reason or "-", wide=True),
     ]
 
 
@@ -98,6 +105,19 @@ def images(now: dt.datetime) -> Sequence[Column[RealmImage]]:
 def address(doc: model.CellDoc) -> str:
     """Return the cell's address without the network's prefix, `-` while it has none."""
     return doc.status.network.address.partition("/")[0] or "-" if doc.status.network else "-"
+
+
+def message(doc: model.Doc) -> str:
+    """Return what is said about a resource; of a cell about which nothing is, what is said about its containers."""
+    found = doc.status
+    assert isinstance(found, model.Status)
+    if found.message or not isinstance(doc, model.CellDoc):
+        return found.message
+    return "; ".join(
+        f"container {each.name!r}: {each.message or each.reason}"
+        for each in doc.status.containers
+        if each.message or each.reason
+    )
 
 
 def ready_of_all(doc: model.CellDoc) -> str:

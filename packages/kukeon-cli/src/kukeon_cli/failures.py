@@ -27,10 +27,11 @@ HOST_NOT_READY = (errors.ImageNotFound, errors.VolumeSourceNotFound, errors.Inva
 exits like any other refusal of the host."""
 
 
-def report(exc: BaseException, *, verbose: bool = False, run_path: str = "") -> int:
+def report(exc: BaseException, *, verbose: bool = False, option: str | None = "") -> int:
     """Tell people about `exc` on stderr and return the exit code it means.
 
-    `run_path` is that of the instance meant, empty for the main one: what to do about a kukeond that is away differs.
+    `option` is what to add to `kuke` to manage the kukeond meant, None when it is none of this host: what to do about
+    one that is away differs.
     """
     if isinstance(exc, BrokenPipeError):
         return BROKEN_PIPE
@@ -45,7 +46,7 @@ def report(exc: BaseException, *, verbose: bool = False, run_path: str = "") -> 
         return _usage(exc)
 
     if isinstance(exc, errors.KukeonError):
-        error(exc, hint=hint_for(exc, run_path))
+        error(exc, hint=hint_for(exc, option))
         return exc.exit_code
     return _unexpected(exc, verbose=verbose)
 
@@ -65,14 +66,18 @@ def error(exc: KukeonError, prefix: str = "Error: ", hint: str | None = None, mo
         _say(f"hint: {hint}")
 
 
-def hint_for(exc: KukeonError, run_path: str) -> str:
-    """Return the hint of `exc`; for a kukeond that is away, with the run path that makes it the one meant."""
-    if run_path and isinstance(exc, errors.Unavailable) and "kuke daemon start" in exc.hint:
-        import shlex
+def hint_for(exc: KukeonError, option: str | None) -> str:
+    """Return the hint of `exc`; for a kukeond that is away, with the `option` that makes it the one meant."""
+    if not option and option is not None:
+        return exc.hint
+    managed = ("kuke daemon", "kuke init")
+    if not isinstance(exc, (errors.Unavailable, errors.TimedOut)) or not any(word in exc.hint for word in managed):
+        return exc.hint
+    if option is None:
+        from kukeon_cli import instances
 
-        other = f"kuke --run-path {shlex.quote(run_path)}"
-        return exc.hint.replace("kuke daemon", f"{other} daemon").replace("kuke init", f"{other} init")
-    return exc.hint
+        return f"this kuke cannot manage the kukeond behind that address: look where it runs; or {instances.NO_OPTION}"
+    return exc.hint.replace("kuke daemon", f"kuke{option} daemon").replace("kuke init", f"kuke{option} init")
 
 
 def image_hint(realm: str) -> str:

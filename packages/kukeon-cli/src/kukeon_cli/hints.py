@@ -69,9 +69,13 @@ def _for_missing(ref: Ref, known: set[Ref], ancestors: list[Ref], client: Client
     if elsewhere:
         flags = _flags(elsewhere[0], ref)
         return f"{ref.kind.lower()} {str(elsewhere[0])!r} exists: pass {flags}"
-    meant = _near(ref.name, (other for other in known if other.parent == ref.parent)) or _near(ref.name, known)
+    meant = _near(ref.name, (other for other in known if other.parent == ref.parent))
     if meant:
         return f"did you mean {meant!r}?"
+    meant = _near(ref.name, known)
+    if meant:
+        other = min(other for other in known if other.name == meant)
+        return f"did you mean {str(other)!r}? then pass {_flags(other, ref)}"
     return f"see: kuke get {ref.kind.lower()}s"
 
 

@@ -49,10 +49,19 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
     except BaseException as exc:
         from kukeon_cli import failures
 
-        return failures.report(exc, verbose=session.verbose, run_path=session.other_run_path)
+        return failures.report(exc, verbose=session.verbose, option=_option(session))
     finally:
         session.close()
     return code
+
+
+def _option(session: Session) -> str | None:
+    from kukeon_api import errors
+
+    try:
+        return session.option
+    except errors.KukeonError:
+        return ""
 
 
 def _invoke(arguments: Sequence[str], session: Session) -> int:

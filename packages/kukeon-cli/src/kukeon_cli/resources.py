@@ -62,6 +62,12 @@ def _checked(name: str, level: str, flag: str) -> str:
         raise type(exc)(f"{exc.message} ({flag})", kind=exc.kind, hint=exc.hint) from exc
 
 
+def flags(ref: Ref) -> str:
+    """Return the scope flags that lead to `ref`, each after a blank; none where the default scope does."""
+    levels = zip(LEVELS, ref.parts[:-1], strict=False)
+    return "".join(f" --{level} {name}" for level, name in levels if name != _DEFAULTS.get(level))
+
+
 def name_of(doc: model.Doc) -> str:
     """Return `cell/web`."""
     return f"{doc.kind.lower()}/{doc.metadata.name}"
@@ -192,7 +198,12 @@ class ContainerRow:
 
     @property
     def status(self) -> model.ContainerStatus:
-        return self.doc.status or model.ContainerStatus(name=self.doc.metadata.name, state=model.ContainerState.UNKNOWN)
+        if self.doc.status is not None:
+            return self.doc.status
+        # A cell that never came so far has nothing to say about its containers.
+        never = self.cell.status.state in (model.CellState.FAILED, model.CellState.PENDING)
+        state = model.ContainerState.NOT_CREATED if never else model.ContainerState.UNKNOWN
+        return model.ContainerStatus(name=self.doc.metadata.name, state=state)
 
 
 def containers(cell: model.CellDoc) -> list[ContainerRow]:

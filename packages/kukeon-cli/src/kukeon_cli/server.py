@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kukeon_cli import configuration
-from kukeon_cli.settings import DEFAULT_RUN_PATH, DEFAULT_SOCKET, socket_of
+from kukeon_cli.settings import DEFAULT_RUN_PATH, DEFAULT_SOCKET, option, socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +48,7 @@ class Server:
     @property
     def option(self) -> str:
         """What to add to `kuke` for this instance: nothing for the main one."""
-        return "" if self.default else f" --run-path {shlex.quote(self.run_path)}"
+        return option(self.run_path)
 
     @property
     def address(self) -> str:

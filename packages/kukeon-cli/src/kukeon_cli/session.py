@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kukeon_cli.output import Output
+    from kukeon_cli.server import Server
     from kukeon_cli.settings import Settings
     from kukeon_sdk.client import Client
 
@@ -47,12 +48,14 @@ class Session:
         return settings.is_verbose(self.flags, self.environ)
 
     @property
-    def other_run_path(self) -> str:
-        """The run path that leads to kukeond, empty where the main instance or an address of its own is meant."""
+    def option(self) -> str | None:
+        """What to add to `kuke` to manage the kukeond that is talked to; None when it is none of this host."""
         found: Settings | None = self.__dict__.get("settings")
-        if found is None or found.host.value != f"unix://{found.run_path.value}/kukeond.sock":
+        if found is None:
             return ""
-        return found.run_path.value
+        from kukeon_cli import instances
+
+        return instances.option(found, self.environ)
 
     def dial(self, address: str) -> Client:
         """Return a new client of the kukeond at `address`; the caller closes it."""
@@ -68,6 +71,16 @@ class Session:
         if self._client is None:
             self._client = self.dial(self.settings.host.value)
         return self._client
+
+    def server(self, given: Mapping[str, str | None], *, purpose: str, takes_host: bool = True) -> Server:
+        """Return the kukeond of this host that the command line means, for `purpose`, like `start kukeond`.
+
+        `given` are the command's own options, see `server.resolve`. With `takes_host` a --host beside a run path is
+        where that one is to listen. Raises `Invalid` when the address stated is that of another kukeond.
+        """
+        from kukeon_cli import instances
+
+        return instances.meant(self, given, purpose=purpose, takes_host=takes_host)
 
     def output(self, form: str) -> Output:
         """Return where results go, in the format asked for."""

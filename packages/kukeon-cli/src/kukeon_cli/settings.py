@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -32,6 +33,8 @@ class Settings:
     """What the global options mean this time."""
 
     host: Setting
+    host_named: bool
+    """Whether the address itself was stated, and not only the run path that leads to it."""
     run_path: Setting
     log_level: Setting
     configuration: Path
@@ -57,8 +60,10 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         ),
         (str(configuration), file),
     )
+    host, named = _host(levels)
     return Settings(
-        host=_host(levels),
+        host=host,
+        host_named=named,
         run_path=_run_path(_first("run_path", levels, DEFAULT_RUN_PATH)),
         log_level=_level(_first("log_level", levels, DEFAULT_LOG_LEVEL)),
         configuration=configuration,
@@ -93,14 +98,17 @@ def _first(name: str, levels: tuple[tuple[str, Mapping[str, Any]], ...], default
     return Setting(default, "default")
 
 
-def _host(levels: tuple[tuple[str, Mapping[str, Any]], ...]) -> Setting:
-    """Return where kukeond listens. A run path says it too, so the two are decided level by level."""
+def _host(levels: tuple[tuple[str, Mapping[str, Any]], ...]) -> tuple[Setting, bool]:
+    """Return where kukeond listens, and whether that was stated itself.
+
+    A run path says it too, so the two are decided level by level.
+    """
     for source, values in levels:
         if values.get("host") is not None:
-            return Setting(str(values["host"]), source)
+            return Setting(str(values["host"]), source), bool(values["host"])
         if values.get("run_path") is not None:
-            return Setting(f"unix://{socket_of(str(values['run_path']))}", f"{source}, by the run path")
-    return Setting(f"unix://{DEFAULT_SOCKET}", "default")
+            return Setting(f"unix://{socket_of(str(values['run_path']))}", f"{source}, by the run path"), False
+    return Setting(f"unix://{DEFAULT_SOCKET}", "default"), False
 
 
 def _run_path(setting: Setting) -> Setting:
@@ -127,6 +135,11 @@ def socket_of(run_path: str) -> str:
     """Return the socket of the kukeond of a run path: in /run for the default one, else inside the run path."""
     path = os.path.abspath(run_path)  # noqa: PTH100 (pathlib would resolve links, and the path is shown to people)
     return DEFAULT_SOCKET if path == DEFAULT_RUN_PATH else f"{path}/kukeond.sock"
+
+
+def option(run_path: str) -> str:
+    """Return what to add to `kuke` for the instance of a run path: nothing for the main one."""
+    return "" if run_path == DEFAULT_RUN_PATH else f" --run-path {shlex.quote(run_path)}"
 
 
 def is_verbose(flags: Mapping[str, Any], environ: Mapping[str, str]) -> bool:

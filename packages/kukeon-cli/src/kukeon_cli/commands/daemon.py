@@ -135,12 +135,6 @@ def ensure_stopped(service: Service, timeout_s: float) -> str:
         return "killed" if service.stop(timeout_s) else "stopped"
 
 
-def _server(session: Session, given: dict[str, Any]) -> Server:
-    from kukeon_cli import server
-
-    return server.resolve(session.flags, given, session.environ)
-
-
 def _verb(name: str, *, timeout: bool) -> Callable[[Callable[..., Any]], click.Command]:
     """Return the decorator of a daemon verb: its click command with the options that all of them have."""
     entry = next(entry for entry in tree.DAEMON if entry.name == name)
@@ -169,8 +163,8 @@ def start_command(session: Session, output: str, **given: Any) -> None:
     from kukeon_cli import privilege
     from kukeon_cli import service as services
 
-    privilege.require_root("daemon start")
-    server = _server(session, given)
+    privilege.require_root("daemon start", session)
+    server = session.server(given, purpose="start kukeond")
     start(server, services.of(server), session.dial, session.output(output))
 
 
@@ -179,8 +173,8 @@ def stop_command(session: Session, output: str, timeout_s: float, **given: Any) 
     from kukeon_cli import privilege
     from kukeon_cli import service as services
 
-    privilege.require_root("daemon stop")
-    server = _server(session, given)
+    privilege.require_root("daemon stop", session)
+    server = session.server(given, purpose="stop kukeond")
     stop(server, services.of(server), session.output(output), timeout_s=timeout_s)
 
 
@@ -189,8 +183,8 @@ def restart_command(session: Session, output: str, timeout_s: float, **given: An
     from kukeon_cli import privilege
     from kukeon_cli import service as services
 
-    privilege.require_root("daemon restart")
-    server = _server(session, given)
+    privilege.require_root("daemon restart", session)
+    server = session.server(given, purpose="restart kukeond")
     restart(server, services.of(server), session.dial, session.output(output), timeout_s=timeout_s)
 
 
@@ -198,7 +192,7 @@ def restart_command(session: Session, output: str, timeout_s: float, **given: An
 def _logs(session: Session, follow: bool, **given: Any) -> int:
     from kukeon_cli import service as services
 
-    server = _server(session, given)
+    server = session.server(given, purpose="print the log of kukeond")
     try:
         return logs(server, services.of(server), follow=follow)
     except KeyboardInterrupt:

@@ -28,6 +28,9 @@ _PARENTS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+_UNWELL = frozenset({"Failed", "Error", "Unknown", "Degraded", "NotCreated"})
+
+
 def resources_of(client: Client, kind: Kind, scope: Scope, out: Output, *, controllers: bool = False) -> None:
     """Print all realms, spaces, stacks or cells in the scope."""
     from kukeon_cli import columns, resources
@@ -44,6 +47,8 @@ def resource(client: Client, kind: Kind, name: str, scope: Scope, out: Output, *
 
     doc = resources.get(client, scope.at(kind, name))
     out.document(doc, columns.of(kind, _now(), controllers=controllers))
+    if doc.status is not None and str(doc.status.state) in _UNWELL:
+        _note(out, columns.message(doc))
 
 
 def containers(client: Client, scope: Scope, out: Output) -> None:
@@ -69,8 +74,20 @@ def container(client: Client, name: str, scope: Scope, out: Output) -> None:
     for row in resources.containers(cell):
         if row.doc.metadata.name == ref.name:
             out.document(row.doc, columns.of("Container", _now()), row)
+            if str(row.status.state) in _UNWELL:
+                _note(out, row.status.message or row.status.reason or columns.message(cell))
             return
     raise resources.missing(client, ref)
+
+
+def _note(out: Output, message: str) -> None:
+    """Say on stderr what a table has no room for."""
+    from kukeon_cli import terminal
+    from kukeon_cli.output import Format
+
+    if message and out.format in (Format.TABLE, Format.WIDE):
+        out.stream.flush()
+        print(f"note: {terminal.printable(message)}", file=sys.stderr)
 
 
 def images(client: Client, realm: str | None, out: Output) -> None:

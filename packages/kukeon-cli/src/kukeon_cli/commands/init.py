@@ -252,11 +252,11 @@ def command(session: Session, /, account: bool | None, no_wait: bool, output: st
     """
     import sys
 
-    from kukeon_cli import privilege, server, terminal
+    from kukeon_cli import privilege, terminal
 
-    privilege.require_root("init")
     session.start_logging()
-    resolved = server.resolve(session.flags, given, session.environ)
+    privilege.require_root("init", session)
+    resolved = session.server(given, purpose="set up kukeon")
     with terminal.Progress("looking at the host") as progress:
         report = init(
             resolved,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from kukeon_cli.session import Session
 
 _STOP_TIMEOUT_S = 30.0
+_NOBODY = "uninstall aborted: nobody answered"
+_YES = "pass -y to go on without asking"
 
 
 def uninstall(server: Server, service: Service, rows: list[Row], *, progress: Callable[[str], None]) -> None:
@@ -51,14 +54,18 @@ def confirm(server: Server) -> None:
     """Ask whether all this is meant; anything but a clear yes raises `Aborted`."""
     from kukeon_api import errors
 
+    if sys.stdin is None:
+        raise errors.Aborted(_NOBODY, hint=_YES)
     click.echo(f"This deletes every realm, cell, image and network of the kukeon at {server.run_path},", err=True)
     what = " with the group and user kukeon" if server.default else ""
     click.echo(f"and the directory itself{what}.", err=True)
     while True:
         try:
-            answer = click.prompt("Are you sure? (yes/no)", default="no", show_default=False, err=True)
+            answer = click.prompt(
+                f"Remove the kukeon at {server.run_path}? (yes/no)", default="no", show_default=False, err=True
+            )
         except click.Abort as exc:
-            raise errors.Aborted("uninstall aborted: nobody answered", hint="pass -y to go on without asking") from exc
+            raise errors.Aborted(_NOBODY, hint=_YES) from exc
         match answer.strip().lower():
             case "yes" | "y":
                 return
@@ -76,11 +83,11 @@ def command(session: Session, /, yes: bool, output: str, **given: Any) -> None:
 
     All cells end, and all realms, images, networks and logs are deleted. The programs themselves stay.
     """
-    from kukeon_cli import privilege, server, terminal
+    from kukeon_cli import privilege, terminal
     from kukeon_cli import service as services
 
-    privilege.require_root("uninstall")
-    resolved = server.resolve(session.flags, given, session.environ)
+    privilege.require_root("uninstall", session)
+    resolved = session.server(given, purpose="uninstall the kukeon", takes_host=False)
     if not yes:
         confirm(resolved)
     rows: list[Row] = []
@@ -88,10 +95,10 @@ def command(session: Session, /, yes: bool, output: str, **given: Any) -> None:
         with terminal.Progress("looking at the host") as progress:
             uninstall(resolved, services.of(resolved), rows, progress=progress.update)
     finally:
-        _print(rows, session.output(output))
+        _print(resolved, rows, session.output(output))
 
 
-def _print(rows: list[Row], out: Output) -> None:
+def _print(server: Server, rows: list[Row], out: Output) -> None:
     value = [{"name": row.label, "outcome": row.outcome} for row in rows]
     lines = [f"  - {row.label}: {row.outcome}" for row in rows]
-    out.result(value, ["kuke uninstall:", *lines], ["daemon/kukeond"])
+    out.result(value, [f"kuke uninstall: the kukeon at {server.run_path}", *lines], ["daemon/kukeond"])

@@ -1,0 +1,118 @@
+"""`kuke status`: what is well, what is not, and the exit code of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kukeon_api import errors, model
+
+if TYPE_CHECKING:
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
+
+WEB = model.Ref("default", "default", "default", "web")
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Return the words of each row by its first one."""
+    return {words[0]: words[1:] for words in (line.split() for line in text.splitlines()) if words}
+
+
+def test_all_is_well(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.put(WEB)
+    result = kuke("status")
+    assert (result.code, result.err) == (0, "")
+    titles = [line for line in result.out.splitlines() if line and not line.startswith(" ")]
+    assert titles == ["DAEMON", "HOST", "RESOURCES", "CELLS", "Status: OK"]
+    found = rows(result.out)
+    assert found["socket"][:2] == ["OK", "unix:///run/kukeon/kukeond.sock"]
+    assert found["containerd"][1:3] == ["embedded,", "1.6.20,"]
+    assert found["cells"] == ["OK", "1"]
+    assert found[str(WEB)] == ["OK", "Ready", "10.88.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("state", "desired", "words"),
+    [
+        ("Ready", "running", ["OK", "Ready", "10.88.0.2"]),
+        ("Exited", "running", ["OK", "Exited", "10.88.0.2"]),
+        ("Stopped", "stopped", ["OK", "Stopped", "10.88.0.2"]),
+        ("Stopped", "running", ["WARN", "Stopped", "(Why)", "10.88.0.2:", "so"]),
+        ("Degraded", "running", ["WARN", "Degraded", "(Why)", "10.88.0.2:", "so"]),
+        ("Pending", "running", ["WARN", "Pending", "(Why)", "10.88.0.2:", "so"]),
+    ],
+)
+def test_a_cell_is_well_when_it_is_as_it_was_asked_to_be(
+    kuke: Kuke, memory: MemoryClient, state: str, desired: str, words: list[str]
+) -> None:
+    wanted = model.DesiredState(desired)
+    memory.put(WEB, state=model.CellState(state), desired=wanted, reason="Why", message="so")
+    result = kuke("status")
+    assert rows(result.out)[str(WEB)] == words
+    assert result.out.endswith(f"Status: {words[0]}\n")
+    assert result.code == 0
+
+
+def test_many_cells_are_counted_and_those_that_are_not_well_listed(kuke: Kuke, memory: MemoryClient) -> None:
+    for number in range(20):
+        memory.put(model.Ref("default", "default", "default", f"c{number}"))
+    assert rows(kuke("status").out)["default/default/default/c0"] == ["OK", "Ready", "10.88.0.2"]
+    memory.put(model.Ref("default", "blue"))
+    memory.put(model.Ref("default", "blue", "default"))
+    failed = model.CellState.FAILED
+    memory.put(model.Ref("default", "blue", "default", "bad"), state=failed, message="no image", network=None)
+    out = kuke("status").out
+    found = rows(out)
+    assert found["cells"] == ["OK", "21,", "20", "well"]
+    assert found["default/blue/default/bad"] == ["WARN", "Failed:", "no", "image"]
+    assert "↳ see: kuke get cell bad --space blue -o yaml" in out
+    assert "see: kuke --run-path /srv/k get cell bad" in kuke("status", "--run-path", "/srv/k").out
+    assert "default/default/default/c0" not in found
+
+
+def test_warnings_and_resources_that_are_not_ready(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.warnings = ("the bridge k-1 is missing", "cannot read 'x'")
+    memory.put(model.Ref("default", "blue"), state=model.SpaceState.FAILED, reason="NoPlugin", message="no bridge")
+    result = kuke("status", "--json")
+    assert result.code == 0
+    value = json.loads(result.out)
+    assert (value["status"], value["ok"]) == ("WARN", True)
+    warned = [(check["name"], check["detail"]) for check in value["checks"] if check["status"] == "WARN"]
+    assert warned == [
+        ("warning", "the bridge k-1 is missing"),
+        ("warning", "cannot read 'x'"),
+        ("space default/blue", "Failed (NoPlugin): no bridge"),
+    ]
+    assert rows(kuke("status").out)["spaces"] == ["OK", "2,", "1", "ready"]
+    assert kuke("status", "-o", "name").out.splitlines()[:2] == ["daemon/socket", "daemon/version"]
+
+
+@pytest.mark.parametrize(
+    ("cls", "code"), [(errors.Unavailable, 8), (errors.TimedOut, 8), (errors.Denied, 6), (errors.HostError, 1)]
+)
+def test_a_kukeond_that_does_not_answer(
+    kuke: Kuke, memory: MemoryClient, cls: type[errors.KukeonError], code: int
+) -> None:
+    for line in (("status",), ("status", "-o", "json")):
+        memory.trouble["ping"] = [cls("cannot reach kukeond", hint="start it")]
+        result = kuke(*line)
+        assert (result.code, result.err) == (code, "")
+    assert json.loads(result.out)["ok"] is False
+    memory.trouble["ping"] = [cls("cannot reach kukeond", hint="start it")]
+    text = kuke("status").out
+    assert "↳ start it" in text
+    assert text.endswith("Status: FAIL\n")
+
+
+def test_a_containerd_that_does_not_answer(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.containerd_version = ""
+    memory.trouble["list_cells"] = [errors.HostError("cannot list")]
+    result = kuke("status", "--run-path", "/srv/k")
+    assert result.code == 8
+    assert rows(result.out)["containerd"][0] == "FAIL"
+    assert "↳ see: kuke --run-path /srv/k daemon logs" in result.out
+    assert rows(result.out)["list"] == ["FAIL", "cannot", "list"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -52,8 +54,25 @@ except kukeon_sdk.errors.KukeonError as error:
 """
 
 
-@pytest.mark.parametrize("mode", [(0o755, 0o000), (0o000, 0o666)], ids=["socket", "directory"])
-def test_no_permission(tmp_path: Path, mode: tuple[int, int]) -> None:
+ROOT = "only root may use it: repeat the command with sudo"
+GROUP = "add yourself to the group with `sudo usermod -aG daemon $USER` and log in again, or use sudo"
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "advice"),
+    [
+        ((0o755, 0o000), "", ROOT),
+        ((0o000, 0o666), "", ROOT),
+        ((0o755, 0o600), "daemon", ROOT),
+        ((0o755, 0o660), "daemon", GROUP),
+        ((0o750, 0o660), "daemon", GROUP),
+        ((0o700, 0o660), "daemon", ROOT),
+    ],
+    ids=["socket", "directory", "socket of root", "socket of a group", "directory of a group", "directory of root"],
+)
+def test_no_permission(tmp_path: Path, mode: tuple[int, int], group: str, advice: str) -> None:
+    if group and os.geteuid() != 0:
+        pytest.skip("needs root to give the socket to a group")
     for directory in (tmp_path, *tmp_path.parents):  # pytest makes them 0700: let somebody else look in
         if directory.stat().st_uid == os.geteuid() and len(directory.parts) > 2:
             directory.chmod(0o755)
@@ -62,6 +81,8 @@ def test_no_permission(tmp_path: Path, mode: tuple[int, int]) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{inner}/s")
         listener.listen()
+        for path in (inner / "s", inner):
+            os.chown(path, -1, grp.getgrnam(group).gr_gid if group else os.getegid())
         (inner / "s").chmod(mode[1])
         inner.chmod(mode[0])
         answer = subprocess.run(
@@ -70,7 +91,7 @@ def test_no_permission(tmp_path: Path, mode: tuple[int, int]) -> None:
         inner.chmod(0o700)
     name, exit_code, hint, message = answer.strip().split("|")
     assert (name, exit_code) == ("Denied", "6")
-    assert "usermod -aG kukeon" in hint
+    assert hint == advice
     assert f"{inner}/s" in message
 
 
@@ -94,11 +115,35 @@ def test_a_listener_that_never_answers(tmp_path: Path) -> None:
         listener.listen(16)
         started = time.monotonic()
         with UnixClient(f"{tmp_path}/s", dial_timeout=0.5) as client:
-            with pytest.raises(errors.Unavailable, match="does not answer as kukeond"):
+            with pytest.raises(errors.Unavailable, match=r"no answer within 0\.5 s$") as caught:
                 client.ping()
+            assert "paused" in caught.value.hint
             with pytest.raises(errors.TimedOut):
                 client.ping(timeout=0.2)
         assert time.monotonic() - started < 15
+
+
+def test_a_listener_that_is_no_kukeond(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{tmp_path}/s")
+        listener.listen(16)
+        ended = threading.Event()
+
+        def hang_up() -> None:
+            while not ended.is_set():
+                listener.accept()[0].close()
+
+        hanging_up = threading.Thread(target=hang_up)
+        hanging_up.start()
+        with (
+            UnixClient(f"{tmp_path}/s", dial_timeout=20) as client,
+            pytest.raises(errors.Unavailable, match=r"what listens there does not answer as kukeond$"),
+        ):
+            client.ping()
+        ended.set()
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(f"{tmp_path}/s")
+        hanging_up.join()
 
 
 @pytest.mark.parametrize("address", ["/a/b.sock", "unix:///a/b.sock", "unix:/a/b.sock", "UNIX:///a/b.sock"])

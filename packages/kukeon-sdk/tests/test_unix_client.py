@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +18,7 @@ from kukeon_api import errors, model
 from kukeon_sdk import UnixClient, dial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from conftest import Daemon
 
@@ -185,9 +185,80 @@ def test_a_lost_connection_is_told(daemon: Daemon, client: UnixClient) -> None:
     client.list_realms()
     stopper = threading.Thread(target=lambda: (called.wait(WAIT_S), daemon.stop()))
     stopper.start()
-    with pytest.raises(errors.Unavailable, match="was lost"):
+    with pytest.raises(errors.Unavailable, match=r"ended during the call$") as caught:
         client.ping(timeout=WAIT_S)
     stopper.join()
+    assert "half done" not in caught.value.hint
+
+
+SERVER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import Daemon
+daemon = Daemon(Path(sys.argv[1]))
+def never(**_):
+    print("called", flush=True)
+    sys.stdin.read()
+daemon.answers.update(create_realm=never, ping=never)
+print("serving", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start daemons at `p.sock` that can be killed and paused, and whose calls never end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def spawn() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SERVER, f"{tmp_path}/p.sock", str(Path(__file__).parent)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        wait_line(process, "serving\n")
+        return process
+
+    yield spawn
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_line(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == line
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["away", "started again"])
+def test_a_daemon_killed_during_a_call(spawn: Callable[[], subprocess.Popen[str]], tmp_path: Path, back: bool) -> None:
+    path = tmp_path / "p.sock"
+    process = spawn()
+
+    def kill() -> None:
+        wait_line(process, "called\n")
+        if back:
+            path.unlink()
+            spawn()
+        process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with UnixClient(str(path)) as client, pytest.raises(errors.Unavailable) as caught:
+        client.create_realm(realm("a"), timeout=WAIT_S)
+    killer.join()
+    assert str(caught.value) == f"cannot finish CreateRealm: kukeond at '{path}' ended during the call"
+    assert caught.value.hint.startswith("the work may be half done; the same command can be repeated")
+    assert ("kuke daemon start" in caught.value.hint) is not back
+
+
+def test_a_paused_daemon(spawn: Callable[[], subprocess.Popen[str]], tmp_path: Path) -> None:
+    spawn().send_signal(signal.SIGSTOP)
+    with (
+        UnixClient(f"{tmp_path}/p.sock", dial_timeout=0.5) as client,
+        pytest.raises(errors.Unavailable, match=r"^cannot reach kukeond at '\S+': no answer within 0\.5 s$") as caught,
+    ):
+        client.ping()
+    assert "paused" in caught.value.hint
 
 
 def test_an_unknown_method_means_another_version(tmp_path: Any) -> None:

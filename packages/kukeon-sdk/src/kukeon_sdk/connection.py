@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # A list that pages for ever is a daemon gone wrong; ten thousand pages of 32 MiB are no list anybody asked for.
 MAX_PAGES = 10_000
 
+_NEVER_CONNECTED = "failed to connect"
+"""How gRPC's details begin when a call had no connection at all (client_channel in grpc/grpc); tests hold it to it."""
+
 
 class Connection:
     """Calls of methods on the kukeond at `path`, and what their failures mean."""
@@ -30,7 +34,6 @@ class Connection:
         self._path = path
         self._dial_timeout_s = dial_timeout_s
         self._closed = False
-        self._answered = False
         dial_timeout_ms = max(1, int(dial_timeout_s * 1000))
         options = (
             ("grpc.max_send_message_length", calls.MAX_MESSAGE_BYTES),
@@ -99,6 +102,7 @@ class Connection:
         left_s = deadline.left_s()
         if left_s == 0:  # gRPC would let a fast call through
             raise self._timed_out(method, deadline)
+        started = time.monotonic()
         try:
             call = start(left_s)
         except ValueError as error:  # the channel was closed by another thread
@@ -106,22 +110,23 @@ class Connection:
         try:
             reply = call.result()
         except grpc.FutureCancelledError as error:  # by us, or by a daemon that stopped
-            raise (self._closed_error(method) if self._closed else self._unavailable(method, "cancelled")) from error
+            waited_s = time.monotonic() - started
+            raise (
+                self._closed_error(method) if self._closed else self._unavailable(method, "cancelled", waited_s)
+            ) from error
         except grpc.RpcError as error:
-            raise self._translated(method, error, deadline) from error
+            raise self._translated(method, error, deadline, time.monotonic() - started) from error
         except BaseException:
             call.cancel()  # Ctrl-C
             raise
-        self._answered = True
         return reply
 
-    def _translated(self, method: Method, error: Any, deadline: Deadline) -> errors.KukeonError:
+    def _translated(self, method: Method, error: Any, deadline: Deadline, waited_s: float) -> errors.KukeonError:
         """Return what a failed call means: kukeond's own error where it sent one, else gRPC's in our words."""
         code, details = error.code().name, error.details() or ""
         trailers = {key: value for key, value in error.trailing_metadata() or ()}
         detail = trailers.get(status.TRAILER)
         if detail is not None:
-            self._answered = True
             return status.from_status(code, details, detail)
         if self._closed:
             return self._closed_error(method)
@@ -129,7 +134,7 @@ class Connection:
             case "DEADLINE_EXCEEDED":
                 return self._timed_out(method, deadline)
             case "UNAVAILABLE":
-                return self._unavailable(method, details)
+                return self._unavailable(method, details, waited_s)
             case "UNIMPLEMENTED":
                 return errors.Unsupported(
                     f"cannot do {method.name}: the kukeond at {self._path!r} does not know it",
@@ -139,20 +144,37 @@ class Connection:
                 return errors.HostError(f"cannot do {method.name}: too large for one message: {details}")
         return status.from_status(code, f"cannot do {method.name}: {details or code}", None)
 
-    def _unavailable(self, method: Method, details: str) -> errors.KukeonError:
+    def _unavailable(self, method: Method, details: str, waited_s: float) -> errors.KukeonError:
+        """Return what it means that gRPC calls kukeond unavailable after `waited_s` seconds."""
+        unreachable: errors.KukeonError | None = None
         try:
             reach.check_reachable(self._path, self._dial_timeout_s)
         except errors.KukeonError as error:
-            if not self._answered:
-                return error
-        if self._answered:
+            unreachable = error
+        # gRPC's only word on whether the call had a connection; everything else it says is about one that ended.
+        if not details.startswith(_NEVER_CONNECTED):
+            return self._lost(method, unreachable)
+        if unreachable is not None:
+            return unreachable
+        # The attempt to connect ends by itself after the dial timeout; timers of others may be a little early.
+        if waited_s >= self._dial_timeout_s * 0.9:
             return errors.Unavailable(
-                f"cannot finish {method.name}: the connection to kukeond at {self._path!r} was lost",
-                hint="kukeond has stopped or was restarted; look at the outcome with `kuke get` and try again",
+                f"cannot reach kukeond at {self._path!r}: no answer within {self._dial_timeout_s:g} s",
+                hint="it was paused, hangs or is overloaded; `kuke daemon logs` tells more",
             )
         return errors.Unavailable(
-            f"cannot reach kukeond at {self._path!r}: what listens there does not answer as kukeond ({details})",
-            hint="kukeond hangs or something else has the socket; `kuke daemon logs` tells more",
+            f"cannot reach kukeond at {self._path!r}: what listens there does not answer as kukeond",
+            hint=f"something else has the socket, or kukeond is just ending (gRPC: {details})",
+        )
+
+    def _lost(self, method: Method, unreachable: errors.KukeonError | None) -> errors.KukeonError:
+        """Return what to tell when the connection ended under a call; `unreachable` is why there is none now."""
+        again = "the same command can be repeated"
+        if method.writes:
+            again = f"the work may be half done; {again}"
+        start = " once kukeond serves again (`sudo kuke daemon start`)" if unreachable is not None else ""
+        return errors.Unavailable(
+            f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call", hint=f"{again}{start}"
         )
 
     def _timed_out(self, method: Method, deadline: Deadline) -> errors.TimedOut:

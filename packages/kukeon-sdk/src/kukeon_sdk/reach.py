@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pathlib
 import socket
 import stat
 import struct
@@ -11,7 +13,7 @@ import struct
 from kukeon_api import errors
 
 START_HINT = "start it with `sudo kuke daemon start`, or set this host up with `sudo kuke init`"
-GROUP_HINT = "add yourself to the group with `sudo usermod -aG kukeon $USER` and log in again, or use sudo"
+ROOT_HINT = "only root may use it: repeat the command with sudo"
 
 
 def check_reachable(path: str, timeout_s: float) -> None:
@@ -53,7 +55,7 @@ def unreachable(path: str, error: OSError) -> errors.KukeonError:
                 f"{prefix}: connection refused (kukeond has stopped and left its socket behind)", hint=START_HINT
             )
         case errno.EACCES | errno.EPERM:
-            return errors.Denied(f"{prefix}: permission denied", hint=GROUP_HINT)
+            return errors.Denied(f"{prefix}: permission denied", hint=permission_hint(path))
         case errno.EAGAIN | errno.ETIMEDOUT:
             return errors.Unavailable(
                 f"{prefix}: it does not accept connections in time",
@@ -61,3 +63,29 @@ def unreachable(path: str, error: OSError) -> errors.KukeonError:
             )
         case _:
             return errors.Unavailable(f"{prefix}: {error.strerror or error}", hint=START_HINT)
+
+
+def permission_hint(path: str) -> str:
+    """Return what gives somebody access who may not connect to `path`: membership of a group, or nothing but sudo."""
+    found = _refusing(path)
+    if found is None:
+        return ROOT_HINT
+    # Connecting takes the right to write to the socket (unix(7)), getting there that to search directories.
+    needed = stat.S_IXGRP if stat.S_ISDIR(found.st_mode) else stat.S_IWGRP
+    if not found.st_gid or not found.st_mode & needed:
+        return ROOT_HINT
+    try:
+        group = grp.getgrgid(found.st_gid).gr_name
+    except KeyError:
+        group = str(found.st_gid)
+    return f"add yourself to the group with `sudo usermod -aG {group} $USER` and log in again, or use sudo"
+
+
+def _refusing(path: str) -> os.stat_result | None:
+    """Return what refuses us: the socket, or else the deepest directory on the way to it that can be looked at."""
+    for step in (path, *map(str, pathlib.PurePath(path).parents)):
+        try:
+            return os.stat(step)  # noqa: PTH116 - the path is text for gRPC as well, not a Path
+        except OSError:
+            continue
+    return None

@@ -144,7 +144,13 @@ class Containerd:
         connection = Connection(path)
         try:
             scope = Scope(connection)
-            await introspection.version(scope, timeout_s=timeout_s, wait=True)
+            try:
+                await introspection.version(scope, timeout_s=timeout_s, wait=True)
+            except errors.TimedOut as error:
+                raise errors.ConnectContainerd(
+                    f"cannot reach containerd: containerd at {path!r} is away: no answer within {timeout_s:g} s",
+                    hint="see whether it runs, and what it logs",
+                ) from error
             plugins = await introspection.plugins(scope)
             return cls(connection, introspection.choose_snapshotter(plugins))
         except BaseException:

@@ -64,8 +64,6 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
         for problem in store.open():
             log.warning("%s", problem)
         if exclusive:
-            await _drop_abandoned(store, containerd)
-        if exclusive:
             await _drop_abandoned_leases(containerd, layout, store)
         context = Context(options, layout, store, Subnets(layout, exclusive=exclusive, gid=options.group_gid), host)
         yield Controller(Runner(context), await _about(layout, containerd, host))
@@ -112,14 +110,6 @@ async def _drop_abandoned_leases(containerd: Containerd, layout: Layout, store: 
         dropped = await containerd.with_namespace(namespace).leases.drop_abandoned()
         if dropped:
             log.info("dropped %d leases that an earlier process left in %s", dropped, namespace)
-
-
-async def _drop_abandoned(store: Store, containerd: Containerd) -> None:
-    """Let go of what a kukeond that died held against the garbage collector; nobody else has leases of ours."""
-    for realm in store.docs(model.RealmDoc):
-        count = await containerd.with_namespace(realm.spec.namespace).leases.drop_abandoned()
-        if count:
-            log.info("dropped %d abandoned leases in namespace %s", count, realm.spec.namespace)
 
 
 async def _connect(found: instance.Instance) -> Containerd:

@@ -25,6 +25,9 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")
 """The real name servers, for hosts whose resolv.conf names only the stub of systemd-resolved(8)."""
 
+MAKE_ATTEMPTS = 100
+"""Each needs another cell to go between two system calls of ours."""
+
 NOFILE = 1024 * 1024
 """Ceiling for a container's open files where the host sets none lower."""
 
@@ -70,11 +73,14 @@ class LinuxKernel:
         _remove_empty_parents(Path(directory))
 
     async def pinned(self, directory: str) -> bool:
-        return netns.Pins(Path(directory)).exists()
+        try:
+            return netns.Pins(Path(directory)).exists()
+        except CniError as error:
+            raise errors.HostError(str(error), hint=error.hint) from error
 
     async def mount_shm(self, path: str) -> None:
         def mount() -> None:
-            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_directory(Path(path))
             if not os.path.ismount(path):
                 mounts.tmpfs(path, size_bytes=SHM_SIZE_BYTES)
 
@@ -93,10 +99,10 @@ class LinuxKernel:
         return os.path.ismount(path)  # noqa: ASYNC240 - two stat calls
 
     async def exists(self, path: str) -> bool:
-        return await asyncio.to_thread(Path(path).exists)
+        return await asyncio.to_thread(os.path.exists, path)
 
     async def read_file(self, path: str) -> str:
-        return await asyncio.to_thread(Path(path).read_text)
+        return await asyncio.to_thread(_read, Path(path))
 
     async def write_file(self, path: str, text: str) -> None:
         await asyncio.to_thread(_write, path, text.encode())
@@ -107,7 +113,31 @@ class LinuxKernel:
 
 def _pin(pins: netns.Pins, hostname: str) -> None:
     pins.remove()  # half a set of pins is none
+    _make_directory(pins.directory)
     pins.create(hostname)
+
+
+def _make_directory(path: Path) -> None:
+    """Make `path`, to whose parents another cell may be the last to go at the same moment."""
+    for attempt in range(1, MAKE_ATTEMPTS + 1):
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileNotFoundError as error:
+            if attempt == MAKE_ATTEMPTS:
+                raise errors.HostError(f"cannot make {str(path)!r}: {error.strerror}") from error
+        except OSError as error:
+            raise errors.HostError(f"cannot make {str(path)!r}: {error.strerror}") from error
+        else:
+            return
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise errors.HostError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
 def _write(path: str, data: bytes) -> None:
@@ -118,6 +148,7 @@ def _write(path: str, data: bytes) -> None:
             # Longer first, then cut: a reader sees the old text or the new one, never an empty file.
             os.pwrite(handle, data, 0)
             os.ftruncate(handle, len(data))
+            os.fchmod(handle, 0o644)  # whatever our umask: users of all kinds read it inside
         finally:
             os.close(handle)
     except OSError as error:
@@ -134,7 +165,7 @@ def _resolv_conf() -> str:
 
 def _read_or_empty(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return _read(path)
     except FileNotFoundError:
         return ""
 

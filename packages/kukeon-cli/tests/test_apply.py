@@ -157,8 +157,8 @@ def failed(index: int, name: str, kind: str, error: str, hint: str = "") -> mode
 
 
 def test_equal_failures_are_told_once(kuke: Kuke, memory: MemoryClient) -> None:
-    hint = "load it with `kuke image load FILE`"
-    results = [failed(number, f"c{number}", "ImageNotFound", "no image 'x'", hint) for number in range(1000)]
+    hint = "load it: kuke image load FILE --realm default"
+    results = [failed(number, f"c{number}", "ImageNotFound", "no image 'x'", "load it") for number in range(1000)]
     results += [
         failed(1000, "d", "StartCell", "cannot start cell 'a/d'"),
         failed(1001, "e", "ImageNotFound", "y", hint),
@@ -210,9 +210,9 @@ def test_a_resource_in_two_files_names_both(kuke: Kuke, memory: MemoryClient, tm
     assert (result.code, memory.received) == (2, [])
     assert result.err == (
         "Error: 1 resource is described more than once\n"
-        f"  {two}:14: document 1 (Space \"blue\"): metadata.name: 'default/blue' is already in {one!r}, on line 1\n"
+        f"  {two}:14: Space \"blue\": metadata.name: 'default/blue' is there twice; first in {one}:1\n"
     )
-    assert f"'default/blue' is already in {one!r}" in kuke("apply", "-f", one, "-f", one).err
+    assert f"{one}:1: Space" in kuke("apply", "-f", one, "-f", one).err
 
 
 def test_standard_input_twice_is_refused(kuke: Kuke) -> None:
@@ -259,6 +259,13 @@ def test_run_fills_the_scope_from_flags_or_defaults(kuke: Kuke, memory: MemoryCl
     assert result.code == 2
     assert f"{wrong}:7" in result.err
     assert "realmId" not in result.err
+
+
+def test_run_fills_the_scope_of_a_list_too(kuke: Kuke, memory: MemoryClient, tmp_path: Path) -> None:
+    memory.load("default", BUSYBOX)
+    listed = '[{"kind": "Cell", "metadata": {"name": "x"}, "spec": {"containers": [{"id": "a", "image": "busybox"}]}}]'
+    assert kuke("run", "-d", "-f", write(tmp_path, "x.json", listed)).err == ""
+    assert model.Ref("default", "default", "default", "x") in memory.docs
 
 
 def test_the_document_wins_over_the_flag(kuke: Kuke, memory: MemoryClient, web: str) -> None:

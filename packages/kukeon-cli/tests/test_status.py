@@ -38,12 +38,14 @@ def test_all_is_well(kuke: Kuke, memory: MemoryClient) -> None:
 @pytest.mark.parametrize(
     ("state", "desired", "words"),
     [
-        ("Ready", "running", ["OK", "Ready", "10.88.0.2"]),
-        ("Exited", "running", ["OK", "Exited", "10.88.0.2"]),
-        ("Stopped", "stopped", ["OK", "Stopped", "10.88.0.2"]),
+        ("Ready", "running", ["OK", "Ready", "(Why)", "10.88.0.2"]),
+        ("Exited", "running", ["OK", "Exited", "(Why)", "10.88.0.2"]),
+        ("Stopped", "stopped", ["OK", "Stopped", "(Why)", "10.88.0.2"]),
         ("Stopped", "running", ["WARN", "Stopped", "(Why)", "10.88.0.2:", "so"]),
         ("Degraded", "running", ["WARN", "Degraded", "(Why)", "10.88.0.2:", "so"]),
         ("Pending", "running", ["WARN", "Pending", "(Why)", "10.88.0.2:", "so"]),
+        ("Error", "running", ["WARN", "Error", "(Why)", "10.88.0.2:", "so"]),
+        ("Failed", "stopped", ["WARN", "Failed", "(Why)", "10.88.0.2:", "so"]),
     ],
 )
 def test_a_cell_is_well_when_it_is_as_it_was_asked_to_be(
@@ -67,10 +69,10 @@ def test_many_cells_are_counted_and_those_that_are_not_well_listed(kuke: Kuke, m
     memory.put(model.Ref("default", "blue", "default", "bad"), state=failed, message="no image", network=None)
     out = kuke("status").out
     found = rows(out)
-    assert found["cells"] == ["OK", "21,", "20", "well"]
+    assert found["cells"] == ["WARN", "21,", "of", "which", "1", "not", "well"]
     assert found["default/blue/default/bad"] == ["WARN", "Failed:", "no", "image"]
-    assert "↳ see: kuke get cell bad --space blue -o yaml" in out
-    assert "see: kuke --run-path /srv/k get cell bad" in kuke("status", "--run-path", "/srv/k").out
+    assert out.count("↳ see: kuke get cells -o yaml") == 1
+    assert "see: kuke --run-path /srv/k get cells" in kuke("status", "--run-path", "/srv/k").out
     assert "default/default/default/c0" not in found
 
 
@@ -85,9 +87,10 @@ def test_warnings_and_resources_that_are_not_ready(kuke: Kuke, memory: MemoryCli
     assert warned == [
         ("warning", "the bridge k-1 is missing"),
         ("warning", "cannot read 'x'"),
+        ("spaces", "2, of which 1 not well"),
         ("space default/blue", "Failed (NoPlugin): no bridge"),
     ]
-    assert rows(kuke("status").out)["spaces"] == ["OK", "2,", "1", "ready"]
+    assert rows(kuke("status").out)["spaces"] == ["WARN", "2,", "of", "which", "1", "not", "well"]
     assert kuke("status", "-o", "name").out.splitlines()[:2] == ["daemon/socket", "daemon/version"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from kukeon_api import errors, manifest, model
+from kukeon_api import errors, manifest
 from kukeon_cli import streams
 
 if TYPE_CHECKING:
@@ -97,31 +97,11 @@ def parse(sources: Iterable[Source]) -> list[manifest.Document]:
         # A failure without problems (not text at all) is one in itself.
         lone = [failure.message for failure in failures if not failure.problems]
         raise errors.InvalidManifest("\n".join([f"{len(failures)} files are invalid", *lone]), problems=problems)
-    _refuse_duplicates(documents)
+    twice = manifest.duplicates(documents)
+    if twice:
+        count = "1 resource is" if len(twice) == 1 else f"{len(twice)} resources are"
+        raise errors.InvalidManifest(f"{count} described more than once", problems=twice)
     return documents
-
-
-def _refuse_duplicates(documents: Iterable[manifest.Document]) -> None:
-    """Raise `InvalidManifest` when two sources describe the same resource; within one, parsing has seen to it."""
-    seen: dict[model.Ref, manifest.Document] = {}
-    problems = []
-    for document in documents:
-        ref = model.ref_of(document.doc)
-        other = seen.setdefault(ref, document)
-        if other is not document:
-            problems.append(
-                errors.Problem(
-                    source=document.source,
-                    line=document.line,
-                    document=document.index,
-                    subject=f'{ref.kind} "{ref.name}"',
-                    path="metadata.name",
-                    message=f"{str(ref)!r} is already in {other.source!r}, on line {other.line}",
-                )
-            )
-    if problems:
-        count = "1 resource is" if len(problems) == 1 else f"{len(problems)} resources are"
-        raise errors.InvalidManifest(f"{count} described more than once", problems=problems)
 
 
 def completed(source: Source, parents: Mapping[str, str]) -> Source:
@@ -145,12 +125,19 @@ def completed(source: Source, parents: Mapping[str, str]) -> Source:
     # Nodes keep every scalar as it was written; loading and dumping would turn `1000:10` into a number.
     roots = [root for root in yaml.compose_all(source.raw, Loader=yaml.SafeLoader) if root is not None]
     for root in roots:
-        for key, value in root.value:
+        for key, value in (pair for each in _documents(root) for pair in each.value):
             if key.value == "spec":
                 stated = [(name, node) for name, node in value.value if node.tag != _NULL or name.value not in parents]
                 known = {name.value for name, _ in stated}
                 value.value = stated + [(_text(k), _text(v)) for k, v in parents.items() if k not in known]
     return Source(source.name, yaml.serialize_all(roots, encoding="utf-8"))
+
+
+def _documents(root: yaml.Node) -> list[yaml.Node]:
+    """Return the documents that `root` holds: itself, or those of the list that it is."""
+    import yaml
+
+    return root.value if isinstance(root, yaml.SequenceNode) else [root]
 
 
 _NULL = "tag:yaml.org,2002:null"

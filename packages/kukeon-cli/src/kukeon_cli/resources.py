@@ -62,12 +62,6 @@ def _checked(name: str, level: str, flag: str) -> str:
         raise type(exc)(f"{exc.message} ({flag})", kind=exc.kind, hint=exc.hint) from exc
 
 
-def flags(ref: Ref) -> str:
-    """Return the scope flags that lead to `ref`, each after a blank; none where the default scope does."""
-    levels = zip(LEVELS, ref.parts[:-1], strict=False)
-    return "".join(f" --{level} {name}" for level, name in levels if name != _DEFAULTS.get(level))
-
-
 def name_of(doc: model.Doc) -> str:
     """Return `cell/web`."""
     return f"{doc.kind.lower()}/{doc.metadata.name}"

@@ -117,7 +117,8 @@ def _failure(resource: model.ApplyResourceResult, realm: str) -> _Failure:
     kind = resource.details.get("kind", "")
     cls = errors.KINDS.get(kind, errors.HostError)
     hint = resource.details.get("hint", "")
-    if issubclass(cls, errors.ImageNotFound) and not hint:
+    if issubclass(cls, errors.ImageNotFound):
+        # What kukeond says about it knows no flags.
         hint = failures.image_hint(realm)
     return _Failure(f"{resource.kind.lower()} {resource.name!r}", cls(resource.error, hint=hint, kind=kind or None))
 

@@ -39,7 +39,7 @@ def run(client: Client, source: Source, scope: Scope, out: Output) -> None:
         ):
             result = client.create_cell(cell)
     except failures.HOST_NOT_READY as exc:
-        hint = exc.hint or (failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else "")
+        hint = failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else exc.hint
         raise errors.CreateCell(exc.message, hint=hint) from exc
     except errors.NotFound as exc:
         assert ref.parent is not None

@@ -93,10 +93,13 @@ def look(client: Client, address: str, option: str | None = "") -> Status:
 
     status = Status()
     try:
-        # The first call connects; the second one tells how quick kukeond is.
-        client.ping(timeout=_TIMEOUT_S)
         started = time.monotonic()
         answer = client.ping(timeout=_TIMEOUT_S)
+        if answer.containerd_version:
+            # The first call connected, too; another one tells how quick kukeond is. Without containerd it would only
+            # wait for that once more.
+            started = time.monotonic()
+            answer = client.ping(timeout=_TIMEOUT_S)
     except errors.KukeonError as exc:
         hint = failures.hint_for(exc, option)
         status.add("daemon", "socket", Verdict.FAIL, exc.message, hint, code=exc.exit_code)
@@ -145,68 +148,72 @@ def _host(status: Status, answer: model.PingResult, option: str | None) -> None:
 
 
 def _resources(status: Status, client: Client, option: str) -> None:
-    from kukeon_api import model
     from kukeon_cli import resources
 
-    cells = [doc for doc in resources.listed(client, "Cell") if isinstance(doc, model.CellDoc)]
+    cells = resources.listed(client, "Cell")
     unwell: list[model.Doc] = []
     for kind in ("Realm", "Space", "Stack"):
-        unwell += _count(status, kind, resources.listed(client, kind))
-    well = sum(_is_well(cell) for cell in cells)
-    status.add(
-        "resources", "cells", Verdict.OK, str(len(cells)) if well == len(cells) else f"{len(cells)}, {well} well"
-    )
+        unwell += _count(status, kind, resources.listed(client, kind), option)
+    unwell_cells = _count(status, "Cell", cells, option)
     for doc in unwell:
-        _unwell(status, "resources", doc, option)
+        _unwell(status, "resources", f"{doc.kind.lower()} {'/'.join(resources.place(doc))}", doc)
     for cell in cells:
-        if not _is_well(cell):
-            _unwell(status, "cells", cell, option)
+        if cell in unwell_cells:
+            _unwell(status, "cells", "/".join(resources.place(cell)), cell)
         elif len(cells) <= MOST_LISTED:
             _well(status, cell)
 
 
-def _count(status: Status, kind: Kind, docs: Sequence[model.Doc]) -> list[model.Doc]:
-    """Add how many there are; return those that are not ready."""
-    unwell = [doc for doc in docs if str(getattr(doc.status, "state", "")) != _READY]
-    detail = f"{len(docs)}, {len(docs) - len(unwell)} ready" if unwell else str(len(docs))
-    status.add("resources", f"{kind.lower()}s", Verdict.OK, detail)
+def _count(status: Status, kind: Kind, docs: Sequence[model.Doc], option: str) -> list[model.Doc]:
+    """Add how many there are; return those that are not as they should be."""
+    noun = f"{kind.lower()}s"
+    unwell = [doc for doc in docs if not _is_well(doc)]
+    if unwell:
+        detail = f"{len(docs)}, of which {len(unwell)} not well"
+        status.add("resources", noun, Verdict.WARN, detail, f"see: kuke{option} get {noun} -o yaml")
+    else:
+        status.add("resources", noun, Verdict.OK, str(len(docs)))
     return unwell
 
 
-def _is_well(cell: model.CellDoc) -> bool:
-    """Tell whether the cell is as it was asked to be: it runs, it was stopped, or its programs are done, all with 0."""
+def _is_well(doc: model.Doc) -> bool:
+    """Tell whether a resource is ready; a cell may also be stopped on request, or done: its programs ended well."""
     from kukeon_api import model
 
-    state = cell.status.state
-    if state is model.CellState.STOPPED:
-        return cell.status.desired is model.DesiredState.STOPPED
-    return state in (model.CellState.READY, model.CellState.EXITED)
+    if isinstance(doc, model.CellDoc):
+        state = doc.status.state
+        if state is model.CellState.STOPPED:
+            return doc.status.desired is model.DesiredState.STOPPED
+        return state in (model.CellState.READY, model.CellState.EXITED)
+    return str(getattr(doc.status, "state", "")) == _READY
 
 
-def _well(status: Status, cell: model.CellDoc) -> None:
+def _well(status: Status, cell: model.Doc) -> None:
+    from kukeon_cli import resources
+
+    status.add("cells", "/".join(resources.place(cell)), Verdict.OK, _seen(cell))
+
+
+def _unwell(status: Status, section: str, name: str, doc: model.Doc) -> None:
+    """Add a resource that is not as it should be: its state, the reason and what was said about it."""
+    from kukeon_cli import columns
+
+    message = columns.message(doc)
+    status.add(section, name, Verdict.WARN, _seen(doc) + (f": {message}" if message else ""))
+
+
+def _seen(doc: model.Doc) -> str:
+    """Return `Failed (CreateCellFailed) 10.88.0.2`, as much of it as there is."""
     from kukeon_api import model
     from kukeon_cli import columns
 
-    address = columns.address(cell)
-    detail = str(cell.status.state) if address == "-" else f"{cell.status.state} {address}"
-    status.add("cells", str(model.ref_of(cell)), Verdict.OK, detail)
-
-
-def _unwell(status: Status, section: str, doc: model.Doc, option: str) -> None:
-    """Add a resource that is not as it should be: its state, the reason and what was said about it."""
-    from kukeon_api import model
-    from kukeon_cli import columns, resources
-
-    ref, found = model.ref_of(doc), doc.status
-    assert isinstance(found, model.Status)
-    reason = f" ({found.reason})" if found.reason else ""
-    address = columns.address(doc) if isinstance(doc, model.CellDoc) else "-"
-    where = "" if address == "-" else f" {address}"
-    message = columns.message(doc)
-    name = f"{ref.kind.lower()} {ref}" if section == "resources" else str(ref)
-    hint = f"see: kuke{option} get {ref.kind.lower()} {ref.name}{resources.flags(ref)} -o yaml"
-    detail = f"{found.state}{reason}{where}" + (f": {message}" if message else "")
-    status.add(section, name, Verdict.WARN, detail, hint)
+    assert isinstance(doc.status, model.Status)
+    words = [str(doc.status.state)]
+    if doc.status.reason:
+        words.append(f"({doc.status.reason})")
+    if isinstance(doc, model.CellDoc) and columns.address(doc) != "-":
+        words.append(columns.address(doc))
+    return " ".join(words)
 
 
 def lines(status: Status, out: Output, *, verbose: bool) -> list[str]:

@@ -24,6 +24,18 @@ MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_REST
 """
 CAPABILITIES = frozenset(f"CAP_{word}" for word in _CAPABILITIES.split())
 
+# What every container has from us. Another mount there would not add to it but take it away, and with it what keeps
+# the container apart from the host (runc refuses to mount over /proc itself). The longer ones come first.
+_TAKEN = {
+    "/proc": "it is the kernel's view of the container's own processes",
+    "/sys": "it is the kernel's view of devices and cgroups, read-only",
+    "/dev/shm": "the containers of a cell share the memory that is mounted there",  # noqa: S108 - in the container
+    "/dev": "it holds the container's own devices",
+    "/etc/hosts": "kukeon writes this file for each cell",
+    "/etc/hostname": "kukeon writes this file for each cell",
+    "/etc/resolv.conf": "kukeon writes this file for each cell",
+}
+
 # tmpfs(5) and mount(8); nosuid and nodev are always on, so their opposites are not offered.
 _FLAGS = """
 ro rw exec noexec nosuid nodev atime noatime diratime nodiratime relatime norelatime strictatime sync async mand nomand
@@ -107,10 +119,27 @@ def _absolute(path: str, text: str) -> Iterator[Problem]:
 def _mount_point(path: str, text: str) -> Iterator[Problem]:
     if not text:
         yield Problem(path=path, message="is required")
-    elif not text.strip("/"):
+    elif not text.startswith("/"):
+        yield from _absolute(path, text)
+    elif _clean(text) == "/":
         yield Problem(path=path, message="cannot mount over the container's root")
     else:
         yield from _absolute(path, text)
+        yield from _taken(path, text)
+
+
+def _clean(path: str) -> str:
+    """Return an absolute path as the kernel walks it, but for links and '..'."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _taken(path: str, target: str) -> Iterator[Problem]:
+    clean = _clean(target)
+    for place, reason in _TAKEN.items():
+        if clean == place or clean.startswith(f"{place}/"):
+            where = place if clean == place else f"{clean[:200]!r}, which is below {place}"
+            yield Problem(path=path, message=f"cannot mount over {where}: {reason}")
+            return
 
 
 def _env(path: str, entry: str) -> Iterator[Problem]:
@@ -152,8 +181,8 @@ def _mounted_twice(spec: model.ContainerSpec) -> Iterator[Problem]:
     mounts = [(f"volumes[{index}].target", volume.target) for index, volume in enumerate(spec.volumes)]
     mounts += [(f"tmpfs[{index}].path", tmpfs.path) for index, tmpfs in enumerate(spec.tmpfs or ())]
     for path, target in mounts:
-        clean = "/" + "/".join(part for part in target.split("/") if part not in ("", "."))
-        if not target.strip("/"):
+        clean = _clean(target)
+        if clean == "/":
             continue
         if clean in seen:
             yield Problem(path=path, message=f"{clean[:200]!r} is already mounted by {seen[clean]}")
@@ -181,8 +210,14 @@ def _capabilities(capabilities: model.Capabilities) -> Iterator[Problem]:
                 yield Problem(
                     path=path,
                     message=f"unknown capability {text[:80]!r}",
-                    suggestion=suggest.did_you_mean(spelled, CAPABILITIES),
+                    suggestion=_meant(spelled),
                 )
+
+
+def _meant(capability: str) -> str:
+    # The prefix that all have in common would make any two of them look alike.
+    near = suggest.nearest(capability.removeprefix("CAP_"), _CAPABILITIES.split())
+    return suggest.question(f"CAP_{near}" if near else "")
 
 
 def _security_opt(path: str, option: str) -> Iterator[Problem]:

@@ -55,12 +55,10 @@ def check(doc: model.Doc, *, system: bool = False) -> None:
     found = problems(doc, system=system)
     if found:
         subject = f'{doc.kind} "{doc.metadata.name}"'
-        told = "; ".join(f"{problem.path}: {problem.message}" for problem in found[:3])
-        more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-        raise errors.InvalidManifest(
-            f"invalid {subject}: {told}{more}",
-            problems=[msgspec.structs.replace(problem, subject=subject) for problem in found],
-        )
+        told = [msgspec.structs.replace(problem, subject=subject) for problem in found]
+        # One problem is the message; several are listed beside it, by whoever shows them.
+        message = f"invalid {told[0]}" if len(told) == 1 else f"invalid {subject}: {len(told)} problems"
+        raise errors.InvalidManifest(message, problems=told)
 
 
 def _names(value: msgspec.Struct, path: str) -> Iterator[Problem]:

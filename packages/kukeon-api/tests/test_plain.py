@@ -62,3 +62,9 @@ def test_results_have_their_fields() -> None:
 @given(st.lists(testing.any_model(model.CellDoc), max_size=2))
 def test_everything_is_json(docs: list[model.CellDoc]) -> None:
     assert json.loads(json.dumps(plain.to_builtins(docs))) == plain.to_builtins(docs)
+
+
+def test_maps_are_in_the_order_of_their_keys() -> None:
+    labels = {f"key-{number}": "x" for number in (3, 1, 2)}
+    doc = model.RealmDoc(metadata=model.Metadata(name="r", labels=labels))
+    assert list(plain.to_builtins(doc)["metadata"]["labels"]) == ["key-1", "key-2", "key-3"]

@@ -194,3 +194,11 @@ class TestCheck:
 
 def test_the_prefix_of_words_follows_the_name_of_their_type() -> None:
     assert codec.enum_prefix(model.ContainerState) == "CONTAINER_STATE_"
+
+
+def test_maps_arrive_in_the_order_of_their_keys() -> None:
+    labels = {f"key-{number}": "x" for number in range(50, 0, -1)}
+    doc = model.RealmDoc(metadata=model.Metadata(name="r", labels=labels))
+    message = type(wire.to_proto(doc)).FromString(wire.to_proto(doc).SerializeToString())
+    found = wire.from_proto(message, model.RealmDoc).metadata.labels
+    assert (found, list(found)) == (labels, sorted(labels))

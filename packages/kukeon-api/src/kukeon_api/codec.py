@@ -149,7 +149,8 @@ def _decode_field(field: Field, scope: dict[str, Any]) -> list[str]:
     if field.nested:
         scope[f"decode_{name}"] = decoder(field.item)
     if field.shape == "map":
-        return [f"    entries = p.{name}", f"    {value} = dict(entries) if entries else {{}}"]
+        # Sorted: a map of the wire comes in another order each time, and what is stored of it should not.
+        return [f"    entries = p.{name}", f"    {value} = dict(sorted(entries.items())) if entries else {{}}"]
     if field.shape == "list":
         source = f"p.{name}.items" if field.optional else f"p.{name}"
         made = f"tuple([decode_{name}(each) for each in items])" if field.nested else "tuple(items)"

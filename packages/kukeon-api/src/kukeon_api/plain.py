@@ -15,7 +15,8 @@ def to_builtins(value: Any) -> Any:
     """Return `value` (a model, or a list or tuple of them) as dicts, lists and scalars, ready for JSON and YAML.
 
     A document begins with apiVersion and kind.  Unset and default values are left out; values that may be unset are
-    there when set, even if empty.  Words of closed sets are always there.
+    there when set, even if empty.  Words of closed sets are always there.  Maps like labels are in the order of their
+    keys.
     """
     if isinstance(value, msgspec.Struct):
         head = {}
@@ -25,7 +26,8 @@ def to_builtins(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [to_builtins(item) for item in value]
     if isinstance(value, dict):
-        return {key: to_builtins(item) for key, item in value.items()}
+        # A map of the wire has no order of its own, and must not look changed each time it is shown.
+        return {key: to_builtins(value[key]) for key in sorted(value)}
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, dt.datetime):

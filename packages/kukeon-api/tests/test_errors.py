@@ -148,10 +148,13 @@ def test_problems_in_one_line() -> None:
     full = Problem(
         source="web.yaml", line=7, document=0, subject='Cell "web"', path="spec.x", message="is wrong", suggestion="y?"
     )
-    assert str(full) == 'web.yaml:7: document 0 (Cell "web"): spec.x: is wrong (y?)'
+    assert str(full) == 'web.yaml:7: Cell "web": spec.x: is wrong (y?)'
+    unlocated = Problem(source="web.yaml", document=0, subject='Cell "web"', message="is wrong")
+    assert str(unlocated) == 'web.yaml: document 1 (Cell "web"): is wrong'
+    assert str(Problem(document=1, message="is wrong")) == "document 2: is wrong"
     assert str(Problem(message="is wrong")) == "is wrong"
     assert str(Problem(source="a", path="b", message="c")) == "a: b: c"
-    assert str(Problem(subject="Realm", message="c")) == "(Realm): c"
+    assert str(Problem(subject="Realm", message="c")) == "Realm: c"
 
 
 def test_the_package_offers_the_functions() -> None:

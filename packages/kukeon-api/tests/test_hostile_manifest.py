@@ -27,6 +27,12 @@ def problems(content: str | bytes) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+def documents(content: str) -> list[int | None]:
+    with pytest.raises(errors.InvalidManifest) as caught:
+        manifest.parse(content)
+    return [problem.document for problem in caught.value.problems]
+
+
 def answered(content: str | bytes) -> None:
     with contextlib.suppress(errors.InvalidManifest):
         manifest.parse(content)
@@ -104,6 +110,17 @@ class TestBounds:
             "x:5: is not YAML: the character U+0000 is not allowed",
         ]
 
+    @pytest.mark.parametrize("spoilt", ["na\0me: a", "name: \0a", "name: [a\0", "name: a, x: \0}"])
+    @pytest.mark.parametrize("content", ["{}", "{}\n---\nkind: Foo\n"])
+    def test_a_character_without_a_place_is_one_problem(self, spoilt: str, content: str) -> None:
+        found = problems(content.format(f"kind: Realm\nmetadata:\n  {spoilt}\n  \n"))
+        assert found[0] == "x:3: is not YAML: the character U+0000 is not allowed"
+        assert [each for each in found[1:] if "unknown kind 'Foo'" not in each] == []
+        assert len(found) == (2 if "Foo" in content else 1)
+
+    def test_bytes_that_are_no_text_are_one_problem(self) -> None:
+        assert problems(b"kind: Realm\nmetadata:\n  n\xffame: \xff\n") == ["x:3: is not UTF-8: invalid start byte"]
+
     def test_bytes_that_are_no_text(self) -> None:
         assert problems(REALM.encode() + b"# \xff\n") == ["x:3: is not UTF-8: invalid start byte"]
 
@@ -117,20 +134,33 @@ class TestBounds:
     def test_a_broken_document_does_not_hide_the_next(self) -> None:
         found = problems("a: [\n---\nkind: Foo\n---\nb: }\n---\nkind: Bar\n")
         assert [problem.split(": ")[0] for problem in found] == ["x:2", "x:3", "x:5", "x:7"]
-        assert ["document" in problem for problem in found] == [True] * 4
+        assert documents("a: [\n---\nkind: Foo\n---\nb: }\n---\nkind: Bar\n") == [0, 1, 2, 3]
 
     def test_many_broken_documents(self) -> None:
         assert len(problems("---\n[\n" * 1000)) == yaml_nodes.MAX_TROUBLES
 
 
-def test_many_problems_are_cut() -> None:
-    with pytest.raises(errors.InvalidManifest, match="the first 200 problems"):
-        manifest.parse("kind: Realm\nmetadata: {name: a}\n" + "".join(f"wrong{n}: 1\n" for n in range(5000)))
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (200, "200 problems"),
+        (201, "201 problems, of which these are the first 200"),
+        (5000, "5000 problems, of which these are the first 200"),
+        (20_000, "at least 10000 problems, of which these are the first 200"),
+    ],
+)
+def test_many_problems_are_counted_and_cut(count: int, words: str) -> None:
+    with pytest.raises(errors.InvalidManifest) as caught:
+        manifest.parse(REALM + "".join(f"wrong{n}: 1\n" for n in range(count)), "x")
+    assert str(caught.value) == f"invalid manifest 'x': {words}"
+    assert len(caught.value.problems) == 200
 
 
 def test_the_largest_input_is_answered_in_reasonable_time() -> None:
     begun = time.monotonic()
     problems("kind: Foo\n---\n" * (manifest.MAX_BYTES // 14))
     problems("[" + "a," * 250_000)
+    containers = "".join(f"  - {{id: c{n}, image: Upper, user: [], imgae: x}}\n" for n in range(20_000))
+    problems(f"kind: Cell\nmetadata: {{name: a}}\nspec:\n  containers:\n{containers}")
     # Generous: a machine may be slow, but nothing may be quadratic.
     assert time.monotonic() - begun < 60

@@ -94,7 +94,7 @@ class TestScalars:
     )
     def test_what_is_no_whole_number(self, text: str, complaint: str) -> None:
         assert problems(CELL + f"    resources: {{memoryLimitBytes: {text}}}\n") == [
-            'web.yaml:12: document 0 (Cell "web"): spec.containers[0].resources.memoryLimitBytes: ' + complaint
+            'web.yaml:12: Cell "web": spec.containers[0].resources.memoryLimitBytes: ' + complaint
         ]
 
     @pytest.mark.parametrize("text", ['"true"', "1", "tru", "[true]"])
@@ -163,9 +163,43 @@ class TestStream:
 
     def test_the_same_resource_twice(self) -> None:
         assert problems(f"{CELL}---\n{CELL}") == [
-            'web.yaml:13: document 1 (Cell "web"): metadata.name: '
-            "'default/default/default/web' is already document 0, on line 1"
+            "web.yaml:13: Cell \"web\": metadata.name: 'default/default/default/web' is there twice; first on line 1"
         ]
+
+    def test_the_same_resource_in_two_inputs(self) -> None:
+        both = [*manifest.parse(CELL, "a.yaml"), *manifest.parse(f"# again\n{CELL}", "b.yaml")]
+        [problem] = manifest.duplicates(both)
+        assert str(problem) == (
+            "b.yaml:2: Cell \"web\": metadata.name: 'default/default/default/web' is there twice; first in a.yaml:1"
+        )
+        assert manifest.duplicates(both[:1]) == ()
+
+    def test_a_list_is_its_documents(self) -> None:
+        docs = [one("kind: Realm\nmetadata: {name: a}"), one(CELL), one("kind: Realm\nmetadata: {name: b}")]
+        text = json.dumps([plain.to_builtins(doc) for doc in docs], indent=1)
+        found = manifest.parse(
+            f"{text}\n---\nkind: Realm\nmetadata: {{name: c}}\n---\n- kind: Realm\n  metadata: {{name: d}}"
+        )
+        assert [each.doc for each in found[:3]] == docs
+        assert [each.index for each in found] == [0, 1, 2, 3, 4]
+        assert [each.doc.metadata.name for each in found[3:]] == ["c", "d"]
+        lines = text.split("\n")
+        assert all(lines[each.line - 1] == " {" for each in found[:3])
+
+    def test_what_is_wrong_in_a_list_is_told_of_its_item(self) -> None:
+        text = (
+            "- kind: Realm\n  metadata: {name: a}\n- kind: Foo\n- null\n- [x]\n- kind: Realm\n  metadata: {name: a}\n"
+        )
+        assert problems(text) == [
+            "web.yaml:3: Foo: kind: unknown kind 'Foo'",
+            "web.yaml:4: a document must be a mapping",
+            "web.yaml:5: a document must be a mapping",
+            "web.yaml:6: Realm \"a\": metadata.name: 'a' is there twice; first on line 1",
+        ]
+
+    def test_an_empty_list_is_no_documents(self) -> None:
+        with pytest.raises(errors.InvalidManifest, match="no documents found in input"):
+            manifest.parse("[]")
 
 
 class TestEnvelope:
@@ -232,23 +266,22 @@ metadata: {name: a, name: b}
 """
     # The parsers word syntax errors differently; lines, documents and paths are the same.
     assert [problem.split(": is not YAML")[0] for problem in problems(text)] == [
-        'web.yaml:4: document 0 (Cell "web"): metadata.lables: unknown field (did you mean "labels"?)',
-        "web.yaml:7: document 0 (Cell \"web\"): spec.spaceId: 'Default' is not a name: 1 to 63 lower-case letters,"
+        'web.yaml:4: Cell "web": metadata.lables: unknown field (did you mean "labels"?)',
+        "web.yaml:7: Cell \"web\": spec.spaceId: 'Default' is not a name: 1 to 63 lower-case letters,"
         " digits and '-', beginning and ending with a letter or digit",
-        'web.yaml:9: document 0 (Cell "web"): spec.autoDelete: is not supported yet',
-        'web.yaml:12: document 0 (Cell "web"): spec.containers[0].imgae: unknown field (did you mean "image"?)',
-        "web.yaml:13: document 0 (Cell \"web\"): spec.containers[0].args: must be a list, not 'foo' (write [foo])",
-        'web.yaml:14: document 0 (Cell "web"): spec.containers[0].env[2]: must not be empty',
-        'web.yaml:14: document 0 (Cell "web"): spec.containers[0].env[1]: is not KEY=VALUE (an empty value is written'
-        " KEY=)",
-        "web.yaml:16: document 0 (Cell \"web\"): spec.containers[0].volumes[0].kind: 'Tmpfs' is none of bind, tmpfs"
+        'web.yaml:9: Cell "web": spec.autoDelete: is not supported yet',
+        'web.yaml:12: Cell "web": spec.containers[0].imgae: unknown field (did you mean "image"?)',
+        "web.yaml:13: Cell \"web\": spec.containers[0].args: must be a list, not 'foo' (write [foo])",
+        'web.yaml:14: Cell "web": spec.containers[0].env[2]: must not be empty',
+        'web.yaml:14: Cell "web": spec.containers[0].env[1]: is not KEY=VALUE (an empty value is written KEY=)',
+        "web.yaml:16: Cell \"web\": spec.containers[0].volumes[0].kind: 'Tmpfs' is none of bind, tmpfs"
         ' (did you mean "tmpfs"?)',
-        "web.yaml:17: document 0 (Cell \"web\"): spec.containers[1].id: 'a' is already the id of spec.containers[0]",
-        "web.yaml:19: document 0 (Cell \"web\"): spec.containers[1].capabilities.add[0]: unknown capability 'net_admn'"
+        "web.yaml:17: Cell \"web\": spec.containers[1].id: 'a' is already the id of spec.containers[0]",
+        "web.yaml:19: Cell \"web\": spec.containers[1].capabilities.add[0]: unknown capability 'net_admn'"
         ' (did you mean "CAP_NET_ADMIN"?)',
-        'web.yaml:20: document 0 (Cell "web"): spec.containers[1].devices: is not supported yet',
-        "web.yaml:23: document 1",
-        'web.yaml:28: document 3 (Realm "b"): metadata.name: is there twice; first on line 28',
+        'web.yaml:20: Cell "web": spec.containers[1].devices: is not supported yet',
+        "web.yaml:23",
+        'web.yaml:28: Realm "b": metadata.name: is there twice; first on line 28',
     ]
 
 

@@ -37,10 +37,15 @@ class Problem(
     suggestion: str = ""
 
     def __str__(self) -> str:
-        """Return one line: `web.yaml:7: document 0 (Cell "web"): spec.containers[0].imgae: unknown field (...)`."""
+        """Return one line: `web.yaml:7: Cell "web": spec.containers[0].imgae: unknown field (...)`.
+
+        Where the line is not known the document is told, counted from 1 as people do.
+        """
         where = f"{self.source}:{self.line}" if self.source and self.line else self.source
-        document = "" if self.document is None else f"document {self.document}"
-        subject = f"{document} ({self.subject})".strip() if self.subject else document
+        subject = self.subject
+        if self.document is not None and not (self.source and self.line):
+            number = f"document {self.document + 1}"
+            subject = f"{number} ({self.subject})" if self.subject else number
         parts = [part for part in (where, subject, self.path, self.message) if part]
         return ": ".join(parts) + (f" ({self.suggestion})" if self.suggestion else "")
 

@@ -8,6 +8,7 @@ again unchanged.  Input is never trusted: size, depth and alias expansion are bo
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -17,10 +18,13 @@ from kukeon_api import errors, model, plain, reading, rules, settings_rules, sug
 from kukeon_api.model.base import API_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MAX_BYTES = 4 * 1024 * 1024
 """Thousands of cells; far below a message of the wire."""
+
+MAX_LISTED = 200
+"""Problems that an error carries; whoever has more does not read them."""
 
 _ENVELOPE = ("apiVersion", "kind")
 
@@ -40,7 +44,10 @@ to_builtins = plain.to_builtins
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """One document of a stream: `index` counts from 0 among those that are not empty, `line` from 1."""
+    """One document of a stream: `index` counts from 0 among those that are not empty, `line` from 1.
+
+    A list of documents, as JSON has them, is as many documents.
+    """
 
     doc: model.Doc
     index: int
@@ -56,16 +63,20 @@ def parse(content: bytes | str, source: str = "<stdin>", *, system: bool = False
     read = reading.Reading(source, _PASSED_OVER)
     found: list[Document] = []
     try:
-        text = _decode(content, read)
-        for index, composed in enumerate(yaml_nodes.compose(text)):
+        text, spoilt = _decode(content, read)
+        documents = yaml_nodes.one_by_one(yaml_nodes.compose(text))
+        for index, (composed, end) in enumerate(_with_end(documents)):
             read.begin(index)
+            if any(composed.begun <= line < end for line in spoilt):
+                continue  # what else is wrong with it may well come from that
             if composed.root is None:
                 read.add(composed.line, "", str(composed.trouble))
                 continue
             doc = _document(composed.root, read, system)
             if doc is not None:
                 found.append(Document(doc, index, composed.line, source))
-        _no_duplicates(found, read)
+        broken = {problem.document for problem in read.problems}
+        read.problems += duplicates(each for each in found if each.index not in broken)
     except reading.Enough:
         pass
     if read.problems:
@@ -73,6 +84,32 @@ def parse(content: bytes | str, source: str = "<stdin>", *, system: bool = False
     if not found:
         raise errors.InvalidManifest(f"cannot use {source!r}: no documents found in input")
     return found
+
+
+def duplicates(documents: Iterable[Document]) -> tuple[errors.Problem, ...]:
+    """Return a problem for each document whose resource an earlier one describes already, naming both places.
+
+    `parse` has looked within one input; this is for those who put several together.
+    """
+    seen: dict[model.Ref, Document] = {}
+    found = []
+    for document in documents:
+        doc = document.doc
+        first = seen.setdefault(model.ref_of(doc), document)
+        if first is document:
+            continue
+        where = f"on line {first.line}" if first.source == document.source else f"in {first.source}:{first.line}"
+        found.append(
+            errors.Problem(
+                source=document.source,
+                line=document.line,
+                document=document.index,
+                subject=f'{doc.kind} "{doc.metadata.name}"',
+                path="metadata.name",
+                message=f"{str(model.ref_of(doc))!r} is there twice; first {where}",
+            )
+        )
+    return tuple(found)
 
 
 def dump(docs: Iterable[model.Doc] | model.Doc) -> str:
@@ -107,7 +144,8 @@ def _configuration(content: bytes | str, source: str, wanted: type[C], invalid: 
     read = reading.Reading(source, _PASSED_OVER)
     result = wanted()
     try:
-        for index, composed in enumerate(yaml_nodes.compose(_decode(content, read))):
+        text, spoilt = _decode(content, read)
+        for index, composed in enumerate(yaml_nodes.compose(text) if not spoilt else ()):
             if composed.root is None:
                 read.add(composed.line, "", str(composed.trouble))
             elif index:
@@ -126,24 +164,28 @@ def _configuration(content: bytes | str, source: str, wanted: type[C], invalid: 
     return result
 
 
-def _decode(content: bytes | str, read: reading.Reading) -> str:
+def _decode(content: bytes | str, read: reading.Reading) -> tuple[str, set[int]]:
+    """Return the text with single newlines, and the lines on which something stands that is no text."""
     if len(content) > MAX_BYTES:
         read.add(0, "", f"is larger than {MAX_BYTES} bytes")
-        return ""
-    text = content if isinstance(content, str) else _utf8(content, read)
+        return "", set()
+    text, spoilt = (content, set()) if isinstance(content, str) else _utf8(content, read)
     text = text.removeprefix("\N{BYTE ORDER MARK}").replace("\r\n", "\n").replace("\r", "\n")
     for trouble in yaml_nodes.forbidden(text):
         read.add(trouble.line, "", str(trouble))
-    return text
+        spoilt.add(trouble.line)
+    return text, spoilt
 
 
-def _utf8(content: bytes, read: reading.Reading) -> str:
+def _utf8(content: bytes, read: reading.Reading) -> tuple[str, set[int]]:
     try:
-        return content.decode()
+        return content.decode(), set()
     except UnicodeDecodeError as exc:
         line = content.count(b"\n", 0, exc.start) + 1
         read.add(line, "", f"is not UTF-8: {exc.reason}")
-        return content.decode("utf-8", "replace")
+        text = content.decode("utf-8", "replace")
+        lines = enumerate(text.split("\n"), 1)
+        return text, {number for number, each in lines if "\N{REPLACEMENT CHARACTER}" in each}
 
 
 def _document(root: yaml_nodes.Node, read: reading.Reading, system: bool) -> model.Doc | None:
@@ -202,35 +244,30 @@ def _unknown_kind(kind: str, line: int, read: reading.Reading) -> None:
 
 def _add_rules(found: Iterable[errors.Problem], root: yaml_nodes.Node, read: reading.Reading) -> None:
     """Note what the rules found, except where reading has already found something wrong."""
-    told = read.told
+    told = reading.Paths(read.told)
     for problem in found:
-        if not any(_overlap(problem.path, path) for path in told):
+        if not told.overlap(problem.path):
             read.add(reading.lines(root, problem.path), problem.path, problem.message, problem.suggestion)
     read.end()
 
 
-def _overlap(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
-    return long.startswith(short) and (len(long) == len(short) or long[len(short)] in ".[")
-
-
-def _no_duplicates(found: list[Document], read: reading.Reading) -> None:
-    seen: dict[model.Ref, Document] = {}
-    broken = {problem.document for problem in read.problems}
-    for document in found:
-        if document.index in broken:
-            continue
-        doc = document.doc
-        ref = model.ref_of(doc)
-        if ref in seen:
-            read.begin(document.index, f'{doc.kind} "{doc.metadata.name}"')
-            other = seen[ref]
-            message = f"{str(ref)!r} is already document {other.index}, on line {other.line}"
-            read.add(document.line, "metadata.name", message)
-        seen.setdefault(ref, document)
+def _with_end(documents: Iterable[yaml_nodes.Composed]) -> Iterator[tuple[yaml_nodes.Composed, float]]:
+    """Yield each document with the line on which the next one begins."""
+    previous: yaml_nodes.Composed | None = None
+    for each in documents:
+        if previous is not None:
+            # Documents of a list may share a line; whatever is on it belongs to all of them.
+            yield previous, max(each.begun, previous.begun + 1)
+        previous = each
+    if previous is not None:
+        yield previous, math.inf
 
 
 def _invalid(read: reading.Reading, what: str, cls: type[errors.KukeonError]) -> errors.KukeonError:
     count = len(read.problems)
-    many = f"the first {count} problems" if count >= reading.MAX_PROBLEMS else f"{count} problems"
-    return cls(f"invalid {what} {read.source!r}: {'1 problem' if count == 1 else many}", problems=read.problems)
+    many = "1 problem" if count == 1 else f"{count} problems"
+    if count >= reading.MAX_PROBLEMS:
+        many = f"at least {many}"
+    if count > MAX_LISTED:
+        many += f", of which these are the first {MAX_LISTED}"
+    return cls(f"invalid {what} {read.source!r}: {many}", problems=read.problems[:MAX_LISTED])

@@ -16,13 +16,13 @@ from kukeon_api.fields import Field, fields_of
 from kukeon_api.yaml_nodes import Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from collections.abc import Mapping as Table
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-MAX_PROBLEMS = 200
-"""Of one input; whoever has more does not read them."""
+MAX_PROBLEMS = 10_000
+"""Of one input; looking for more says nothing new."""
 
 
 class Enough(Exception):
@@ -224,6 +224,26 @@ def _placeholder(field: Field) -> Any:
 
 def _placeholder_of(wanted: type[M]) -> M:
     return wanted(**{field.name: _placeholder(field) for field in fields_of(wanted)})
+
+
+class Paths:
+    """Paths of a document, asked for those that lie on one line with another path: itself, above or below it."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._own = set(paths)
+        self._above = {above for path in self._own for above in _upwards(path)}
+
+    def overlap(self, path: str) -> bool:
+        """Tell whether `path` is one of them, contains one or is in one."""
+        return path in self._above or not self._own.isdisjoint(_upwards(path))
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """Yield `path` and all that it is in: `a[0].b`, `a[0]`, `a`."""
+    yield path
+    for position in range(len(path) - 1, 0, -1):
+        if path[position] in ".[":
+            yield path[:position]
 
 
 def lines(root: Node, path: str) -> int:

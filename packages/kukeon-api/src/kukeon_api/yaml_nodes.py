@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_DEPTH = 64
 """Also through aliases.  Our documents are seven levels deep."""
@@ -92,10 +92,11 @@ Node = Scalar | Sequence | Mapping
 
 @dataclasses.dataclass(frozen=True)
 class Composed:
-    """One document: its root, or what is wrong with its YAML."""
+    """One document: its root, or what is wrong with its YAML; `line` is that of either, `begun` that of its begin."""
 
     root: Node | None
     line: int
+    begun: int
     trouble: Trouble | None = None
 
 
@@ -112,12 +113,22 @@ def compose(text: str) -> Iterator[Composed]:
             yield from reader.documents()
             return
         except Trouble as trouble:
-            yield Composed(None, trouble.line, trouble)
+            yield Composed(None, trouble.line, reader.begun, trouble)
             budget = reader.budget
             marker = _marker_behind(text, trouble.line, reader.begun)
             if marker <= start:
                 return
             start = marker
+
+
+def one_by_one(documents: Iterable[Composed]) -> Iterator[Composed]:
+    """Yield the items of a document that is a list as documents of their own: so does `-o json` print several."""
+    for each in documents:
+        if isinstance(each.root, Sequence):
+            for item in each.root.items:
+                yield Composed(item, item.line, item.line)
+        else:
+            yield each
 
 
 def forbidden(text: str) -> Iterator[Trouble]:
@@ -164,7 +175,7 @@ class _Stream:
                 root = document.root
                 self.budget -= root.size
                 if not (isinstance(root, Scalar) and root.plain and root.text == ""):
-                    yield Composed(root, root.line)
+                    yield Composed(root, root.line, self.begun)
         finally:
             parser.dispose()
 

@@ -24,6 +24,7 @@ def each(
     """
     done: list[tuple[Item, Done]] = []
     codes = []
+    told: set[str] = set()
     for item in items:
         try:
             with interruption.kukeond_goes_on(look), terminal.Progress(doing(item)):
@@ -31,7 +32,8 @@ def each(
         except errors.KukeonError as exc:
             if len(items) == 1:
                 raise
-            failures.error(exc)
+            failures.error(exc, hint="" if exc.hint in told else exc.hint)
+            told.add(exc.hint)
             codes.append(exc.exit_code)
         else:
             codes.append(0)

@@ -81,7 +81,8 @@ def confirm(server: Server) -> None:
 def command(session: Session, /, yes: bool, output: str, **given: Any) -> None:
     """Remove everything that kukeon made on this host.
 
-    All cells end, and all realms, images, networks and logs are deleted. The programs themselves stay.
+    All cells end, and all realms, images, networks and logs are deleted. The programs themselves stay. With --run-path
+    it is the kukeon of that directory and nothing of any other.
     """
     from kukeon_cli import privilege, terminal
     from kukeon_cli import service as services

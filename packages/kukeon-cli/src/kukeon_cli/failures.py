@@ -76,7 +76,8 @@ def hint_for(exc: KukeonError, option: str | None) -> str:
     if option is None:
         from kukeon_cli import instances
 
-        return f"this kuke cannot manage the kukeond behind that address: look where it runs; or {instances.NO_OPTION}"
+        there = "`kuke daemon start` and `kuke daemon logs` are for where it runs"
+        return f"this kuke cannot manage the kukeond behind that address: {there}; or {instances.NO_OPTION}"
     return exc.hint.replace("kuke daemon", f"kuke{option} daemon").replace("kuke init", f"kuke{option} init")
 
 

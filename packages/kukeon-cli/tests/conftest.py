@@ -1,4 +1,4 @@
-"""A way to run whole command lines against a kukeond in memory."""
+"""Ways to run whole command lines: against a kukeond in memory, and with a process that behaves like kukeond."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kukeon_cli import main
+from kukeon_api import errors
+from kukeon_cli import main, server, service
+from kukeon_cli.commands import daemon
+from kukeon_cli.output import Format, Output
 from kukeon_cli.session import Session
 
 if TYPE_CHECKING:
@@ -152,3 +155,63 @@ def kuke(
     home = tmp_path / "home"
     home.mkdir()
     return Kuke(memory, capsys, monkeypatch, {"HOME": str(home), "COLUMNS": "100", "NO_COLOR": "1"})
+
+
+FAKE = Path(__file__).with_name("fake_kukeond.py")
+DEADLINE_S = 20
+
+
+class Host:
+    """A run path of the test's own, the kukeond for it, and clients that reach it while it runs."""
+
+    def __init__(self, directory: Path, memory: MemoryClient) -> None:
+        self.run_path = directory / "run"
+        self.run_path.mkdir()
+        self.program = directory / "kukeond"
+        self.program.write_text(f"#!{sys.executable}\n{FAKE.read_text()}")
+        self.program.chmod(0o755)
+        self.memory = memory
+        self.stream = io.StringIO()
+        self.started: list[int] = []
+
+    def initialised(self) -> Host:
+        (self.run_path / ".kukeon-instance.json").write_text("{}")
+        return self
+
+    @property
+    def server(self) -> server.Server:
+        return server.resolve({"run_path": str(self.run_path)}, {}, {})
+
+    def service(self) -> service.Supervised:
+        return service.Supervised(self.server, self.program)
+
+    def behave(self, how: str) -> None:
+        (self.run_path / "behaviour").write_text(how)
+
+    def dial(self, address: str) -> Any:
+        path = Path(address.removeprefix("unix://"))
+        if not path.exists():
+            self.memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond")]
+        else:
+            self.memory.trouble.pop("ping", None)
+        return self.memory
+
+    def out(self, form: Format = Format.TABLE) -> Output:
+        self.stream = io.StringIO()
+        return Output(form, self.stream)
+
+    def start(self) -> str:
+        daemon.start(self.server, self.service(), self.dial, self.out())
+        return self.stream.getvalue()
+
+    def stop(self, timeout_s: float = DEADLINE_S) -> str:
+        daemon.stop(self.server, self.service(), self.out(), timeout_s=timeout_s)
+        return self.stream.getvalue()
+
+
+@pytest.fixture
+def host(tmp_path: Path, memory: MemoryClient, children: Children) -> Iterator[Host]:
+    made = Host(tmp_path, memory)
+    yield made
+    # Also one that has not come as far as its pid file.
+    children.end()

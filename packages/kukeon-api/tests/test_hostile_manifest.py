@@ -160,6 +160,7 @@ def test_the_largest_input_is_answered_in_reasonable_time() -> None:
     begun = time.monotonic()
     problems("kind: Foo\n---\n" * (manifest.MAX_BYTES // 14))
     problems("[" + "a," * 250_000)
+    problems(b"kind: Foo #\xff\n---\n" * (manifest.MAX_BYTES // 20))
     containers = "".join(f"  - {{id: c{n}, image: Upper, user: [], imgae: x}}\n" for n in range(20_000))
     problems(f"kind: Cell\nmetadata: {{name: a}}\nspec:\n  containers:\n{containers}")
     # Generous: a machine may be slow, but nothing may be quadratic.

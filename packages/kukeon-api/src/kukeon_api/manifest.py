@@ -7,6 +7,7 @@ again unchanged.  Input is never trusted: size, depth and alias expansion are bo
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,7 +68,8 @@ def parse(content: bytes | str, source: str = "<stdin>", *, system: bool = False
         documents = yaml_nodes.one_by_one(yaml_nodes.compose(text))
         for index, (composed, end) in enumerate(_with_end(documents)):
             read.begin(index)
-            if any(composed.begun <= line < end for line in spoilt):
+            first = bisect.bisect_left(spoilt, composed.begun)
+            if first < len(spoilt) and spoilt[first] < end:
                 continue  # what else is wrong with it may well come from that
             if composed.root is None:
                 read.add(composed.line, "", str(composed.trouble))
@@ -164,28 +166,28 @@ def _configuration(content: bytes | str, source: str, wanted: type[C], invalid: 
     return result
 
 
-def _decode(content: bytes | str, read: reading.Reading) -> tuple[str, set[int]]:
-    """Return the text with single newlines, and the lines on which something stands that is no text."""
+def _decode(content: bytes | str, read: reading.Reading) -> tuple[str, list[int]]:
+    """Return the text with single newlines, and in order the lines on which something stands that is no text."""
     if len(content) > MAX_BYTES:
         read.add(0, "", f"is larger than {MAX_BYTES} bytes")
-        return "", set()
-    text, spoilt = (content, set()) if isinstance(content, str) else _utf8(content, read)
+        return "", []
+    text, spoilt = (content, []) if isinstance(content, str) else _utf8(content, read)
     text = text.removeprefix("\N{BYTE ORDER MARK}").replace("\r\n", "\n").replace("\r", "\n")
     for trouble in yaml_nodes.forbidden(text):
         read.add(trouble.line, "", str(trouble))
-        spoilt.add(trouble.line)
-    return text, spoilt
+        spoilt.append(trouble.line)
+    return text, sorted(spoilt)
 
 
-def _utf8(content: bytes, read: reading.Reading) -> tuple[str, set[int]]:
+def _utf8(content: bytes, read: reading.Reading) -> tuple[str, list[int]]:
     try:
-        return content.decode(), set()
+        return content.decode(), []
     except UnicodeDecodeError as exc:
         line = content.count(b"\n", 0, exc.start) + 1
         read.add(line, "", f"is not UTF-8: {exc.reason}")
         text = content.decode("utf-8", "replace")
         lines = enumerate(text.split("\n"), 1)
-        return text, {number for number, each in lines if "\N{REPLACEMENT CHARACTER}" in each}
+        return text, [number for number, each in lines if "\N{REPLACEMENT CHARACTER}" in each]
 
 
 def _document(root: yaml_nodes.Node, read: reading.Reading, system: bool) -> model.Doc | None:

@@ -223,3 +223,49 @@ async def test_events_bring_the_stored_state_up_to_date(tmp_path: Path) -> None:
     finally:
         watching.cancel()
         await asyncio.wait({watching})
+
+
+async def test_many_events_during_a_verb_are_one_look_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(DOC)
+    looks = []
+    find = host.containers.find
+
+    async def counted(namespace: str, id: str) -> object:
+        looks.append(id)
+        return await find(namespace, id)
+
+    watching = asyncio.create_task(found.watch_events())
+    await settled(found)
+    monkeypatch.setattr(host.containers, "find", counted)
+    try:
+        async with found.runner.context.lock(REF):
+            for _ in range(10):
+                for follower in host.containers._followers:
+                    follower.put_nowait((NAMESPACE, A))
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        await settled(found)
+        assert sorted(looks) == [A, B, ROOT]
+        # What comes after that look began is looked at again.
+        host.containers.end(NAMESPACE, A, 1)
+        await settled(found)
+        assert stored(found).state is model.CellState.DEGRADED
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+
+async def test_a_container_without_a_program_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    host.images.add(NAMESPACE, "docker.io/library/empty:1", cmd=())
+    before = host.traces()
+    doc = cell("hello", container("web", image="docker.io/library/empty:1"))
+    with pytest.raises(errors.CreateCell, match="'web': neither it nor its image"):
+        await found.create_cell(doc)
+    assert host.traces() == before
+    named = cell("hello", container("web", image="docker.io/library/empty:1", command="/bin/sh"))
+    (result,) = (await found.apply_documents(manifest.dump([named]).encode())).resources
+    assert result.action is model.ApplyAction.UPDATED

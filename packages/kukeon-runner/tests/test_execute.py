@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
-from kukeon_api import errors
+from kukeon_api import errors, model
+from kukeon_runner import observed, wanted
 from kukeon_runner.execute import execute
+from kukeon_runner.plan import cell as plan
 from kukeon_runner.steps import MakeCgroup, MountShm, PinNamespaces, Plan, WriteFile
-from kukeon_runner.testing.host import FakeHost
+from kukeon_runner.testing.cells import IMAGE, NAMESPACE, cell, container, prepared
+from kukeon_runner.testing.host import Failure, FakeHost
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CGROUP, SHM, FILE = MakeCgroup("/a"), MountShm("/shm"), WriteFile("/f", "x")
 
@@ -42,6 +49,52 @@ async def test_a_failure_takes_back_everything_in_reverse() -> None:
         await execute(in_order(CGROUP, SHM, FILE), host)
     assert host.faults.log[-2:] == ["unmount /shm", "remove cgroup /a"]
     assert (host.kernel.cgroups, host.kernel.shms) == (set(), set())
+
+
+@pytest.mark.parametrize("failure", [Failure.REFUSED, Failure.LATE])
+async def test_a_cell_that_fails_at_any_step_leaves_the_host_as_it_was(failure: Failure, tmp_path: Path) -> None:
+    """Executed as such, without the clearing up that a verb does on top."""
+    doc = cell("hello", container("a"), container("b"))
+    for number in range(1, 60):
+        host = FakeHost()
+        found = await prepared(host, tmp_path / str(number))
+        place = tmp_path / str(number) / "data/default/default/default/hello"
+        place.mkdir()
+        site = found.runner.cells.site(model.ref_of(doc))
+        image = await host.images.find(NAMESPACE, IMAGE)
+        steps = plan.start(wanted.cell(site, doc, {IMAGE: image}, "", str), observed.Cell())
+        before = host.traces()
+        with host.failing_at(number, failure):
+            try:
+                await execute(steps, host)
+            except errors.HostError:
+                assert host.traces() == before, number
+            else:
+                assert number > 15
+                return
+    pytest.fail("it never got through")
+
+
+async def test_of_two_that_fail_the_others_end_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    host = FakeHost()
+    late = asyncio.Event()
+
+    async def refuse(*_: str) -> None:
+        raise errors.HostError("first")
+
+    async def refuse_later(*_: str) -> None:
+        await asyncio.wait_for(late.wait(), 5)
+        raise errors.HostError("second")
+
+    host.kernel.mount_shm = refuse  # type: ignore[method-assign]
+    host.kernel.pin_namespaces = refuse_later  # type: ignore[method-assign]
+    work = asyncio.create_task(execute({SHM: frozenset(), PinNamespaces("/ns", "c"): frozenset()}, host))
+    await asyncio.sleep(0)
+    late.set()
+    with caplog.at_level("INFO"), pytest.raises(errors.HostError, match="first"):
+        await work
+    assert "second" in caplog.text
+    assert host.faults.log == ["unpin /ns", "unmount /shm"]
 
 
 async def test_trouble_while_taking_back_does_not_hide_the_reason() -> None:

@@ -15,6 +15,7 @@ from kukeon_runner.host import mounts, nftables
 from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.layout import Layout
 from kukeon_runner.opening import embedded, open_controller
+from kukeon_runner.runner import remains
 
 if TYPE_CHECKING:
     from kukeon_runner.options import Options
@@ -38,7 +39,8 @@ async def uninstall(options: Options) -> tuple[Row, ...]:
     if found is None:
         return (Row(f"run path {options.run_path!r}", "absent"),)
     flock.hold_run_path(found.run_path).release()
-    rows = await _realms(options)
+    # Where no containerd was ever decided, nothing was made.
+    rows = await _realms(options) if found.containerd is not None else []
     layout = Layout(found)
     if found.containerd is not None and found.containerd.mode == "embedded":
         await embedded(layout).destroy()
@@ -53,9 +55,9 @@ async def _realms(options: Options) -> list[Row]:
     rows = []
     async with open_controller(options) as controller:
         runner = controller.runner
-        for doc in runner.context.store.docs(model.RealmDoc):
-            await runner.realms.delete(model.ref_of(doc), cascade=True)
-            rows.append(Row(f"realm {doc.metadata.name!r}", "deleted"))
+        for name in remains.below(runner.context.store, None):
+            await runner.realms.delete(model.Ref(name), cascade=True)
+            rows.append(Row(f"realm {name!r}", "deleted"))
     return rows
 
 

@@ -16,6 +16,7 @@ from kukeon_runner.host import linux
 from kukeon_runner.host.linux import LinuxHost
 from kukeon_runner.instance import Instance
 from kukeon_runner.layout import Layout
+from kukeon_runner.observed import TaskStatus
 from kukeon_runner.testing.archives import chunks_of
 from kukeon_runner.testing.host_contract import PATIENCE_S, Home, HostContract, Program
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kukeon_runner.host.containerd.client import Containerd
+    from kukeon_runner.testing.containerd import PrivateContainerd
 
 pytestmark = pytest.mark.host
 
@@ -94,3 +96,15 @@ class TestLinuxHost(HostContract):
         await containerd.with_namespace(home.namespace).containers.delete(id)
         await home.host.containers.delete_namespace(home.namespace)
         assert not await home.host.containers.namespace_exists(home.namespace)
+
+    async def test_a_paused_program_can_be_stopped(
+        self, home: LinuxHome, containerd_process: PrivateContainerd
+    ) -> None:
+        await home.cell()
+        id = await home.running("web")
+        containerd_process.ctr("tasks", "pause", id, namespace=home.namespace)
+        assert await home.status(id) is TaskStatus.PAUSED
+        async with asyncio.timeout(PATIENCE_S):
+            ended = await home.host.containers.stop_task(home.namespace, id, "SIGTERM", 0.2)
+        assert ended is not None
+        assert ended.code == 137

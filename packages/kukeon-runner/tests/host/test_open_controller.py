@@ -276,9 +276,10 @@ async def test_an_instance_whose_containerd_and_documents_were_lost_is_taken_awa
     assert containerd is not None
     os.kill(containerd, signal.SIGKILL)
     await until(lambda: not alive(containerd))
-    stack = Path(place.layout.stack_dir(model.Ref("default", "default", "default")))
-    (stack / "torn/metadata.json").write_text("{")
-    (stack / "lost/metadata.json").unlink()
+    realm = place.home / "run/data/default"
+    (realm / "default/default/torn/metadata.json").write_text("{")
+    (realm / "default/default/lost/metadata.json").unlink()
+    (realm / "metadata.json").write_text("")
     assert await removed(place) == {}
     assert not any(map(alive, pids))
 
@@ -295,6 +296,15 @@ async def test_only_one_may_change_an_instance(place: Place) -> None:
         async with open_controller(place.options, exclusive=False) as reader:
             assert [each.metadata.name for each in await reader.list_cells()] == ["web"]
         assert (await found.get_cell(cell("web"))).cell.status.state is model.CellState.READY
+
+
+async def test_an_instance_that_was_only_begun_is_taken_away_without_starting_anything(place: Place) -> None:
+    instance.ensure_instance(place.options)
+    names = place.names()
+    rows = await removal.uninstall(place.options)
+    assert "containerd" not in {row.label for row in rows}
+    assert not (place.home / "run").exists()
+    assert left_on_host(names, set()) == {}
 
 
 async def test_an_instance_that_never_was_is_absent(place: Place) -> None:

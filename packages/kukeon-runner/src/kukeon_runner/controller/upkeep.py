@@ -55,7 +55,7 @@ class Upkeep(Base):
             group.create_task(self._refresh("Cell", self.runner.cells.refresh))
             async for namespace, identity in events:
                 ref = self._cell_of(namespace, identity)
-                # One look after the last of several events in a row serves all of them.
+                # One look after the last of several events serves all of them: a verb makes many while it has the lock.
                 if ref is not None and ref not in due:
                     due.add(ref)
                     group.create_task(self._after_event(ref, due))
@@ -64,9 +64,8 @@ class Upkeep(Base):
         return self.runner.context.host.containers.task_events()
 
     async def _after_event(self, ref: model.Ref, due: set[model.Ref]) -> None:
-        due.discard(ref)
         try:
-            await self.runner.cells.refresh(ref)
+            await self.runner.cells.refresh(ref, lambda: due.discard(ref))
         except errors.KukeonError as error:
             log.warning("cannot refresh cell %s: %s", ref, error)
 

@@ -190,12 +190,14 @@ class Cells:
             self._mend_at.pop(ref, None)
             return Outcome(doc, site, pre, post, len(steps))
 
-    async def refresh(self, ref: model.Ref) -> model.CellDoc | None:
+    async def refresh(self, ref: model.Ref, begins: Callable[[], object] = lambda: None) -> model.CellDoc | None:
         """Store what is observed now, once no verb is at work on the cell; None when it is gone.
 
+        Calls `begins` before looking: what happens from there on is for the next refresh.
         What a running cell owes its workloads (root container, network, namespaces) is made anew when it broke.
         """
         async with self.context.lock(ref):
+            begins()
             doc = self.find(ref)
             if doc is None:
                 return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
-from kukeon_runner import observed, wanted
+from kukeon_runner import observed, spec, wanted
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.together import together
 
@@ -40,8 +40,9 @@ async def cell(
 ) -> wanted.Cell:
     """The cell as `doc` asks for it, with the images `found` (looked up when None).
 
-    Raises ImageNotFound for an image that some container has to be made from, VolumeSourceNotFound. A container that
-    exists needs its image no more: it has its own copy of what it was made from.
+    Raises ImageNotFound for an image that some container has to be made from, VolumeSourceNotFound, Invalid for a
+    container without a program. A container that exists needs its image no more: it has its own copy of what it was
+    made from.
     """
     await _check_volumes(context, doc)
     ref = model.ref_of(doc)
@@ -54,6 +55,11 @@ async def cell(
             if not plan.reusable(wanted.spec_hash(each), existing, needs_snapshot=True):
                 raise image
             image = observed.Image(each.image, "", "")
+        elif not spec.arguments(each, image):
+            raise errors.Invalid(
+                f"cannot run container {each.id!r}: neither it nor its image {each.image!r} names a program",
+                hint="set the container's command",
+            )
         usable[each.image] = image
     resolv = await context.host.kernel.resolv_conf()
     return wanted.cell(site, doc, usable, resolv, lambda name: context.layout.container_log(ref.child(name)))

@@ -35,6 +35,6 @@ def of(store: Store, ref: model.Ref, kind: type[D]) -> D:
     return bare
 
 
-def below(store: Store, ref: model.Ref) -> list[str]:
-    """The names of the resources inside `ref`, with those that have only a directory."""
+def below(store: Store, ref: model.Ref | None) -> list[str]:
+    """The names of the resources inside `ref` (of the realms, for None), with those that have only a directory."""
     return sorted({*store.children(ref), *filter(names.is_name, store.leftovers(ref))})

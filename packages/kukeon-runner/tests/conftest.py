@@ -15,6 +15,9 @@ from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
 from kukeon_runner.testing.containerd import PrivateContainerd, private_containerd
 
+# What a failing assertion of the contract says is worth as much as one of a test here.
+pytest.register_assert_rewrite("kukeon_runner.testing.host_contract")
+
 BUILD_IMAGE = Path(__file__).resolve().parents[3] / "scripts" / "build-image"
 
 

@@ -126,7 +126,8 @@ class Cells:
         """Have the cell running (with `only`, just that workload and the root container).
 
         Raises CellNotFound, ImageNotFound, or what the host says; then the cell is Failed with the reason, and none of
-        its containers is left running.
+        its containers is left running. But siblings of `only` go on, and so does a cell that ran before anything of it
+        was touched.
         """
         async with self.context.lock(ref):
             return await self._start(self.get(ref), only)

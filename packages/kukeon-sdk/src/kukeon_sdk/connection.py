@@ -146,16 +146,13 @@ class Connection:
 
     def _unavailable(self, method: Method, details: str, waited_s: float) -> errors.KukeonError:
         """Return what it means that gRPC calls kukeond unavailable after `waited_s` seconds."""
-        unreachable: errors.KukeonError | None = None
+        # gRPC's only word on whether the call had a connection; everything else it says is about one that ended.
+        if not details.startswith(_NEVER_CONNECTED):
+            return self._lost(method)
         try:
             reach.check_reachable(self._path, self._dial_timeout_s)
         except errors.KukeonError as error:
-            unreachable = error
-        # gRPC's only word on whether the call had a connection; everything else it says is about one that ended.
-        if not details.startswith(_NEVER_CONNECTED):
-            return self._lost(method, unreachable)
-        if unreachable is not None:
-            return unreachable
+            return error
         # The attempt to connect ends by itself after the dial timeout; timers of others may be a little early.
         if waited_s >= self._dial_timeout_s * 0.9:
             return errors.Unavailable(
@@ -167,14 +164,13 @@ class Connection:
             hint=f"something else has the socket, or kukeond is just ending (gRPC: {details})",
         )
 
-    def _lost(self, method: Method, unreachable: errors.KukeonError | None) -> errors.KukeonError:
-        """Return what to tell when the connection ended under a call; `unreachable` is why there is none now."""
-        again = "the same command can be repeated"
-        if method.writes:
-            again = f"the work may be half done; {again}"
-        start = " once kukeond serves again (`sudo kuke daemon start`)" if unreachable is not None else ""
+    def _lost(self, method: Method) -> errors.KukeonError:
+        """Return what to tell when the connection ended under a call."""
+        # Whether kukeond is back cannot be known yet: a process that ends closes its connections before its socket.
+        again = "the same command can be repeated once kukeond serves again (if it does not: `sudo kuke daemon start`)"
         return errors.Unavailable(
-            f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call", hint=f"{again}{start}"
+            f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call",
+            hint=f"the work may be half done; {again}" if method.writes else again,
         )
 
     def _timed_out(self, method: Method, deadline: Deadline) -> errors.TimedOut:

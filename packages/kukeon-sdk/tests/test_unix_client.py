@@ -252,7 +252,10 @@ def test_a_daemon_killed_during_a_call(spawn: Callable[[], subprocess.Popen[str]
 
 
 def test_a_paused_daemon(spawn: Callable[[], subprocess.Popen[str]], tmp_path: Path) -> None:
-    spawn().send_signal(signal.SIGSTOP)
+    paused = spawn()
+    paused.send_signal(signal.SIGSTOP)
+    # The signal takes effect a moment later; a call that is accepted before has no end.
+    os.waitid(os.P_PID, paused.pid, os.WSTOPPED | os.WNOWAIT)
     with (
         UnixClient(f"{tmp_path}/p.sock", dial_timeout=0.5) as client,
         pytest.raises(errors.Unavailable, match=r"^cannot reach kukeond at '\S+': no answer within 0\.5 s$") as caught,

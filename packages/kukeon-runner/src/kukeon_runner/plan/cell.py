@@ -127,15 +127,16 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
 
 
 def damaged(site: wanted.Site, seen: observed.Cell, *, own_root: bool) -> bool:
-    """Whether a workload runs while something that the cell owes it is broken: root container, namespaces, network.
+    """Whether a workload runs while something is broken that can be repaired around it: root, network or cgroup.
 
+    Namespaces that lost their pins cannot: making them anew ends whoever lives in them, which is for a person to ask.
     A root container of the user's own (`own_root`) is a workload like any other: it may end.
     """
     if not any(found.alive for id, found in seen.containers.items() if own_root or id != site.root_id):
         return False
     root = seen.containers.get(site.root_id)
     rooted = own_root or (root is not None and _runs(root))
-    return not (rooted and seen.cgroup and seen.pinned and seen.shm and seen.address is not None)
+    return seen.pinned and seen.shm and not (rooted and seen.cgroup and seen.address is not None)
 
 
 def reusable(spec_hash: str, found: observed.Container | None, *, needs_snapshot: bool) -> bool:

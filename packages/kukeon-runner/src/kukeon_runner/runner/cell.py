@@ -195,7 +195,7 @@ class Cells:
         """Store what is observed now, once no verb is at work on the cell; None when it is gone.
 
         Calls `begins` before looking: what happens from there on is for the next refresh.
-        What a running cell owes its workloads (root container, network, namespaces) is made anew when it broke.
+        What a running cell owes its workloads (root container, network, cgroup) is made anew when it broke.
         """
         async with self.context.lock(ref):
             begins()

@@ -53,7 +53,7 @@ async def cell(
         if isinstance(image, errors.ImageNotFound):
             existing = seen.containers.get(site.container_id(each.id, root=each.root))
             if not plan.reusable(wanted.spec_hash(each), existing, needs_snapshot=True):
-                raise image
+                raise errors.ImageNotFound(f"cannot find image {each.image!r} in realm {ref.realm!r}", hint=image.hint)
             image = observed.Image(each.image, "", "")
         elif not spec.arguments(each, image):
             raise errors.Invalid(

@@ -67,7 +67,11 @@ def kukeon(shared_instance: Instance) -> Iterator[Instance]:
         return {what: now[what] - before[what] for what in now if now[what] - before[what]}
 
     # containerd collects garbage when a lease or a container goes, a moment later.
-    until_equal(new_traces, {}, "traces that the story left", 10)
+    try:
+        until_equal(new_traces, {}, "traces that the story left", 10)
+    except AssertionError as error:
+        logs = f"kukeond's log:\n{shared_instance.log_tail()}\ncontainerd's:\n{shared_instance.containerd_log_tail()}"
+        raise AssertionError(f"{error}\n{logs}") from None
 
 
 @pytest.fixture

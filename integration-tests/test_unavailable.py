@@ -14,7 +14,14 @@ def test_no_daemon(kukeon: Instance) -> None:
     down = kukeon.kuke("get", "cells", code=8, environment={"KUKEON_HOST": "unix:///tmp/kt-nowhere.sock"})
     assert "/tmp/kt-nowhere.sock" in down.err
     assert "hint: " in down.err
-    assert "kuke daemon start" in down.err
+
+
+def test_stopped_daemon(kukeon: Instance) -> None:
+    kukeon.stop()
+    down = kukeon.kuke("--run-path", str(kukeon.run_path), "get", "cells", code=8, environment={"KUKEON_HOST": ""})
+    assert str(kukeon.socket) in down.err
+    assert "daemon start" in down.err
+    kukeon.start()
 
 
 def test_closed_socket(kukeon: Instance) -> None:

@@ -193,6 +193,10 @@ class Instance:
     def log_tail(self) -> str:
         return self.log.read_text()[-6000:] if self.log.exists() else "(none)"
 
+    def containerd_log_tail(self) -> str:
+        path = self.run_path / "containerd.log"
+        return path.read_text()[-12000:] if path.exists() else "(none)"
+
     # The independent witness: containerd's own client, which knows nothing of kukeon.
 
     @property

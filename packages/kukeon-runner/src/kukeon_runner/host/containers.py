@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 
 KILL_TIMEOUT_S = 30.0
 """How long SIGKILL may take to show: more means a process that hangs in the kernel."""
+
+BUSY_TIMEOUT_S = 20.0
+BUSY_PAUSE_S = 0.1
+"""containerd tells nobody when it has taken back a creation that was cut off, so it is asked again."""
 
 LOG_MAX_BYTES = 10 * 1024 * 1024
 LOG_MAX_FILES = 5
@@ -130,8 +135,22 @@ class LinuxContainers:
         else:
             mounts = await within.snapshots.mounts(step.id)
         stream = _logger(step.log) if step.log else ""
-        with _explained(step.id):
-            return await within.tasks.create(step.id, mounts=mounts, stdout=stream, stderr=stream)
+        deadline, busy = time.monotonic() + BUSY_TIMEOUT_S, False
+        while True:
+            try:
+                with _explained(step.id):
+                    return await within.tasks.create(step.id, mounts=mounts, stdout=stream, stderr=stream)
+            except errors.AlreadyExists:
+                if not busy:
+                    raise
+                await self.stop_task(step.namespace, step.id, "SIGKILL", 0)
+                await self.delete_task(step.namespace, step.id)
+            except errors.HostError as error:
+                # A creation whose caller died is still being taken back, or goes through after all.
+                busy = "file exists" in str(error)
+                if not busy or time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(BUSY_PAUSE_S)
 
     async def start_task(self, namespace: str, id: str) -> None:
         with _explained(id):

@@ -83,6 +83,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
         if (found.recorded or found.snapshot) and (id not in by_id or not _reusable(by_id[id], found)):
             draft.add(DeleteContainer(site.namespace, id), gone)
     missing = [each for each in cell.containers if each.id not in staying]
+    alive = any(_alive(seen, id) for id in staying)
 
     ended = draft.steps(StopTask, DeleteTask)
     attached = seen.address if seen.pinned else None
@@ -110,6 +111,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
         draft.add(WriteFile(site.resolv, cell.resolv)),
     )
     root_started: Step | None = None
+    shim: Step | None = None
     for each in missing:
         recorded = None
         if each.id not in seen.containers or not _reusable(each, seen.containers[each.id]):
@@ -117,9 +119,12 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
             recorded = draft.add(_create(site, each), deleted if deleted in draft else None)
         rootfs = "" if each.image else site.pause_rootfs
         # Deleting the last task of a shim group while creating in it fails now and then, so all deletions come first.
+        # Two creations that both find no shim may start two, one of which nobody ever ends, so the first goes alone.
         created = draft.add(
-            CreateTask(site.namespace, each.id, each.log, rootfs), recorded, cgroup, pins, shm, *files, *ended
+            CreateTask(site.namespace, each.id, each.log, rootfs), recorded, cgroup, pins, shm, shim, *files, *ended
         )
+        if not alive:
+            shim = shim or created
         started = draft.add(StartTask(site.namespace, each.id), created, root_started, ready if not each.root else None)
         if each.root:
             root_started = started

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
-from kukeon_runner.host import runtime_words, users
+from kukeon_runner.host import runtime_words, shims, users
 from kukeon_runner.host.containerd.values import Mount
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
@@ -150,6 +150,10 @@ class LinuxContainers:
                 busy = "file exists" in str(error)
                 if not busy or time.monotonic() > deadline:
                     raise
+                if time.monotonic() > deadline - BUSY_TIMEOUT_S / 2 and await within.tasks.find(step.id) is None:
+                    # Nobody takes it back any more: the shim hangs, and containerd has forgotten it.
+                    socket = self._containerd.socket
+                    await asyncio.to_thread(shims.clear, socket, step.namespace, step.id, str(error))
                 await asyncio.sleep(BUSY_PAUSE_S)
 
     async def start_task(self, namespace: str, id: str) -> None:
@@ -158,6 +162,14 @@ class LinuxContainers:
 
     async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
         tasks = self._within(namespace).tasks
+        state = await tasks.find(id)
+        if state is None:
+            return None
+        if not state.pid:
+            # A creation that was cut off can leave a shim that answers nobody; with it goes what it holds.
+            await asyncio.to_thread(shims.end, self._containerd.socket, namespace, id)
+            await self._wait_forgotten(namespace, id)
+            return None
         # Waiting begins before the signal, so that no exit falls between the two.
         waiting = asyncio.create_task(tasks.wait(id), name=f"wait for {id}")
         try:
@@ -179,6 +191,13 @@ class LinuxContainers:
             await asyncio.wait({waiting})
             if not waiting.cancelled():
                 waiting.exception()
+
+    async def _wait_forgotten(self, namespace: str, id: str) -> None:
+        """Wait until containerd has cleaned up after a shim that is gone."""
+        for _ in range(int(BUSY_TIMEOUT_S / BUSY_PAUSE_S)):
+            if await self._within(namespace).tasks.find(id) is None:
+                return
+            await asyncio.sleep(BUSY_PAUSE_S)
 
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
         try:

@@ -17,6 +17,7 @@ from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
 from kukeon_runner.host import runtime_words, shims, users
+from kukeon_runner.host.containerd.tasks import TaskStatus
 from kukeon_runner.host.containerd.values import Mount
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
@@ -165,7 +166,7 @@ class LinuxContainers:
         state = await tasks.find(id)
         if state is None:
             return None
-        if not state.pid:
+        if state.status is TaskStatus.UNKNOWN and not state.pid:
             # A creation that was cut off can leave a shim that answers nobody; with it goes what it holds.
             await asyncio.to_thread(shims.end, self._containerd.socket, namespace, id)
             await self._wait_forgotten(namespace, id)

@@ -1,0 +1,191 @@
+"""What all verbs of cells are made of: look at the host, bring up, take down, store what is there."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kukeon_api import errors, model, normalise
+from kukeon_runner import derive, observe, observed, wanted
+from kukeon_runner.execute import execute
+from kukeon_runner.plan import cell as plan
+from kukeon_runner.runner import needs
+from kukeon_runner.steps import DeleteTask, Plan, Results, StopTask
+from kukeon_runner.together import together
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kukeon_runner.runner.context import Context
+
+log = logging.getLogger(__name__)
+
+UP = frozenset({model.CellState.READY, model.CellState.DEGRADED})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell after a verb, what was seen before and after it, and how many steps it took."""
+
+    doc: model.CellDoc
+    site: wanted.Site
+    pre: observed.Cell
+    post: observed.Cell
+    steps: int
+
+
+class Work:
+    """Where the parts of `Cells` meet."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._mend_at: dict[model.Ref, float] = {}
+        """When a cell whose repair failed may be repaired again, by the loop's clock."""
+
+    def find(self, ref: model.Ref) -> model.CellDoc | None:
+        return self.context.store.find(ref, model.CellDoc)
+
+    def get(self, ref: model.Ref) -> model.CellDoc:
+        """Raises CellNotFound."""
+        return self.context.store.load(ref, model.CellDoc)
+
+    def effective(self, doc: model.CellDoc) -> model.CellDoc:
+        """`doc` with its space's defaults. Raises SpaceNotFound or StackNotFound when it has no place to be."""
+        ref = model.ref_of(doc)
+        space = self.context.store.load(model.Ref(ref.realm, ref.space), model.SpaceDoc)
+        self.context.store.load(model.Ref(ref.realm, ref.space, ref.stack))
+        return normalise.effective(normalise.normalise(doc), space.spec)
+
+    def site(self, ref: model.Ref) -> wanted.Site:
+        """Where the cell `ref` lives. Raises RealmNotFound, or Invalid for names that do not fit together."""
+        return self._site(ref, self.context.store.load(model.Ref(ref.realm), model.RealmDoc))
+
+    def _site(self, ref: model.Ref, realm: model.RealmDoc) -> wanted.Site:
+        host = self.context.host
+        return wanted.Site.of(
+            self.context.layout,
+            ref,
+            self.context.layout.namespace(ref.realm, realm.spec.namespace),
+            cgroup_files=host.kernel.cgroup_mode == "v2",
+            nofile=host.kernel.nofile,
+        )
+
+    async def seen(self, doc: model.CellDoc) -> tuple[observed.Cell, wanted.Site]:
+        """What the host has of `doc` now."""
+        return await self._observe(doc)
+
+    async def _observe(self, doc: model.CellDoc, *, strays: bool = True) -> tuple[observed.Cell, wanted.Site]:
+        site = self.site(model.ref_of(doc))
+        return await observe.cell(self.context.host, site, self._ids(doc, site), strays=strays), site
+
+    def _ids(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
+        return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
+
+    async def _start(self, doc: model.CellDoc, only: str | None) -> Outcome:
+        try:
+            return await self._bring_up(doc, only)
+        except errors.Invalid as error:
+            # The request was well formed and is stored; what it names does not fit this host.
+            raise errors.CreateCell(str(error), hint=error.hint) from error
+
+    async def _bring_up(self, doc: model.CellDoc, only: str | None) -> Outcome:
+        ref = model.ref_of(doc)
+        # Nothing was ever made by another spec than this one, whose ids are all known.
+        fresh = doc.metadata.generation == 1 and not doc.status.containers
+        doc = await self._desire(doc, model.DesiredState.RUNNING)
+        site = self.site(ref)
+        limit = None if only is None else {site.root_id, site.container_id(only, root=False)}
+        try:
+            pre, images = await together(
+                observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
+                needs.images(self.context, doc, site),
+            )
+            steps = plan.start(await needs.cell(self.context, doc, site, pre, images), pre, limit)
+        except errors.KukeonError as error:
+            # What runs does not suffer from a host that cannot be looked at, nor from something new that is missing.
+            if doc.status.state not in UP:
+                await self._failed(doc, site, error)
+            raise
+        try:
+            results = await execute(steps, self.context.host)
+        except errors.KukeonError as error:
+            if only is not None and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
+                await self._tell(doc, site)
+            else:
+                await self._failed(doc, site, error)
+            raise
+        post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
+        ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
+        return Outcome(await self._store(ready, site, post, _exits(results)), site, pre, post, len(steps))
+
+    async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError) -> None:
+        """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""
+        reason = "CreateCellFailed" if not doc.status.ready_observed else "StartCellFailed"
+        failed = msgspec.structs.replace(
+            doc,
+            status=msgspec.structs.replace(
+                doc.status, state=model.CellState.FAILED, reason=reason, message=derive.one_line(error)
+            ),
+        )
+        failed = await self.context.save(failed)
+        try:
+            seen, _ = await self._observe(failed)
+            results = await execute(plan.stop(site, seen, grace_s=0), self.context.host)
+            await self._store(failed, site, (await self._observe(failed))[0], _exits(results))
+        except errors.KukeonError as second:
+            log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
+
+    async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: Plan) -> Outcome:
+        try:
+            results = await execute(steps, self.context.host)
+        except errors.KukeonError:
+            await self._tell(doc, site)
+            raise
+        post = await observe.cell(self.context.host, site, pre.containers, strays=False)
+        calm = doc
+        if doc.status.desired is model.DesiredState.STOPPED:
+            status = msgspec.structs.replace(doc.status, state=model.CellState.STOPPED, reason="", message="")
+            calm = msgspec.structs.replace(doc, status=status)
+        return Outcome(await self._store(calm, site, post, _exits(results)), site, pre, post, len(steps))
+
+    async def _tell(self, doc: model.CellDoc, site: wanted.Site) -> None:
+        """Store what a verb that failed left; trouble with that is logged, since it is not why the verb failed."""
+        try:
+            await self._store(doc, site, (await self._observe(doc))[0], {})
+        except errors.KukeonError as error:
+            log.warning("cannot store what is left of cell %s: %s", site.ref, error)
+
+    async def _desire(self, doc: model.CellDoc, desired: model.DesiredState) -> model.CellDoc:
+        """Store the wish before acting on it: after a crash, it is what decides."""
+        if doc.status.desired is desired:
+            return doc
+        status = msgspec.structs.replace(doc.status, desired=desired)
+        return await self.context.save(msgspec.structs.replace(doc, status=status))
+
+    async def _wish(self, doc: model.CellDoc) -> model.CellDoc:
+        """Store the wish to end something. A store that cannot be written keeps nothing from being ended."""
+        try:
+            return await self.context.save(doc)
+        except errors.HostError as error:
+            log.warning("ending what is in cell %s although that cannot be stored: %s", model.ref_of(doc), error)
+            return doc
+
+    async def _store(
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit]
+    ) -> model.CellDoc:
+        status = derive.cell(doc, site, seen, exits, self.context.now())
+        if seen.cgroup and not status.subtree_controllers:
+            controllers = await self.context.host.kernel.controllers(site.cgroup)
+            status = msgspec.structs.replace(status, subtree_controllers=controllers)
+        return await self.context.save(msgspec.structs.replace(doc, status=status))
+
+
+def _exits(results: Results) -> dict[str, observed.Exit]:
+    ended: dict[str, observed.Exit] = {}
+    for step, result in results.items():
+        if isinstance(step, (StopTask, DeleteTask)) and isinstance(result, observed.Exit):
+            ended[step.id] = result
+    return ended

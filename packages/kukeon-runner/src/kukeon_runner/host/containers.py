@@ -17,6 +17,7 @@ from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
 from kukeon_runner.host import runtime_words, shims, users
+from kukeon_runner.host.containerd.snapshots import SnapshotKind
 from kukeon_runner.host.containerd.tasks import TaskStatus
 from kukeon_runner.host.containerd.values import Mount
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
+    from kukeon_runner.host.containerd.containers import ContainerRecord
+    from kukeon_runner.host.containerd.tasks import TaskState
 
 log = logging.getLogger(__name__)
 
@@ -113,18 +116,19 @@ class LinuxContainers:
             there = await within.snapshots.exists(id)
             return observed.Container(recorded=False, snapshot=True) if there else None
         state = await within.tasks.find(id)
-        task = None
-        if state is not None:
-            status = observed.TaskStatus(state.status.value)
-            ended = observed.Exit(state.exit_code, state.exited_at) if status is observed.TaskStatus.STOPPED else None
-            task = observed.Task(status, state.pid, ended)
-        return observed.Container(
-            recorded=True,
-            spec_hash=record.labels.get(CONTAINERD_SPEC_HASH, ""),
-            stop_signal=record.labels.get(STOP_SIGNAL_LABEL, ""),
-            snapshot=bool(record.snapshot_key) and (state is not None or await within.snapshots.exists(id)),
-            task=task,
-        )
+        held = bool(record.snapshot_key) and (state is not None or await within.snapshots.exists(id))
+        return _container(record, state, snapshot=held)
+
+    async def survey(self, namespace: str) -> Mapping[str, observed.Container]:
+        within = self._within(namespace)
+        records = await within.containers.list()
+        states = {state.id: state for state in await within.tasks.list()}
+        snapshots = {each.name for each in await within.snapshots.list() if each.kind is SnapshotKind.ACTIVE}
+        found = {id: observed.Container(recorded=False, snapshot=True) for id in snapshots}
+        for record in records:
+            held = bool(record.snapshot_key) and (record.id in states or record.id in snapshots)
+            found[record.id] = _container(record, states.get(record.id), snapshot=held)
+        return found
 
     async def ids(self, namespace: str, labels: Mapping[str, str]) -> Sequence[str]:
         return [record.id for record in await self._within(namespace).containers.list(labels)]
@@ -223,6 +227,21 @@ class LinuxContainers:
                 path.chmod(0o2750)
         except OSError as error:
             raise errors.HostError(f"cannot make {str(path)!r}: {error.strerror}") from error
+
+
+def _container(record: ContainerRecord, state: TaskState | None, *, snapshot: bool) -> observed.Container:
+    task = None
+    if state is not None:
+        status = observed.TaskStatus(state.status.value)
+        ended = observed.Exit(state.exit_code, state.exited_at) if status is observed.TaskStatus.STOPPED else None
+        task = observed.Task(status, state.pid, ended)
+    return observed.Container(
+        recorded=True,
+        spec_hash=record.labels.get(CONTAINERD_SPEC_HASH, ""),
+        stop_signal=record.labels.get(STOP_SIGNAL_LABEL, ""),
+        snapshot=snapshot,
+        task=task,
+    )
 
 
 async def _root_filesystem(within: Namespaced, step: steps.CreateContainer) -> tuple[Mount, ...]:

@@ -95,6 +95,13 @@ class Containers(Protocol):
     async def create(self, step: steps.CreateContainer) -> None: ...
     async def delete(self, namespace: str, id: str) -> None: ...
     async def find(self, namespace: str, id: str) -> observed.Container | None: ...
+    async def survey(self, namespace: str) -> Mapping[str, observed.Container]:
+        """What `find` would tell of every container of `namespace` that has a record or a snapshot, by id, at once.
+
+        Parts of it are some milliseconds older than others: it tells that nothing is to be done, while whoever is about
+        to change something looks with `find`, under the lock.
+        """
+
     async def ids(self, namespace: str, labels: Mapping[str, str]) -> Sequence[str]:
         """Ids of all containers recorded in `namespace` that carry `labels`."""
 

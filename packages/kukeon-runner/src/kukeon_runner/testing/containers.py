@@ -110,6 +110,11 @@ class FakeContainers:
             task=self.tasks.get(key),
         )
 
+    async def survey(self, namespace: str) -> Mapping[str, observed.Container]:
+        ids = {id for within, id in {*self.records, *self.snapshots} if within == namespace}
+        found = {id: await self.find(namespace, id) for id in ids}
+        return {id: each for id, each in found.items() if each is not None}
+
     async def ids(self, namespace: str, labels: Mapping[str, str]) -> Sequence[str]:
         return [
             id

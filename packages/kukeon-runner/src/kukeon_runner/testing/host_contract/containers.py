@@ -74,6 +74,21 @@ class ContainersContract:
         assert list(await containers.ids(home.namespace, {labels.CONTAINERD_CELL: "other"})) == []
         assert list(await containers.ids("no-such-namespace", {})) == []
 
+    async def test_a_survey_tells_of_all_what_find_tells_of_each(self, home: Home) -> None:
+        assert await home.host.containers.survey("no-such-namespace") == {}
+        await home.cell()
+        root = await home.step("root")
+        await home.host.containers.create(root)
+        ids = [root.id, await home.container("idle"), await home.task("made"), await home.running("web")]
+        ids.append(await home.running("short", Program.ENDS))
+        await home.wait_ended(ids[-1])
+        seen = await home.host.containers.survey(home.namespace)
+        assert seen == {id: await home.look(id) for id in ids}
+        await home.host.containers.stop_task(home.namespace, ids[3], "SIGKILL", 0)
+        await home.host.containers.delete_task(home.namespace, ids[3])
+        await home.host.containers.delete(home.namespace, ids[3])
+        assert set(await home.host.containers.survey(home.namespace)) == {*ids} - {ids[3]}
+
     async def test_a_container_whose_image_is_gone_is_not_whole_and_can_be_deleted(self, home: Home) -> None:
         await home.cell()
         step = await home.step("web")

@@ -44,7 +44,7 @@ def test_names() -> None:
 
 def test_reading_and_writing_are_told_apart() -> None:
     looking = {name for name, method in METHODS.items() if not method.writes}
-    assert looking == {name for name in METHODS if name.startswith(("Get", "List", "Ping", "Log"))}
+    assert looking == {name for name in METHODS if name.startswith(("Get", "List", "Ping", "Log", "Attach"))}
 
 
 REALM = model.RealmDoc(metadata=model.Metadata(name="r"))
@@ -58,6 +58,22 @@ def test_arguments_travel() -> None:
     method = METHODS["DeleteRealm"]
     values = {"doc": REALM, "force": True, "cascade": False}
     assert calls.unpack_args(method, travel(calls.pack_args(method, values))) == values
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
+def test_defaults_are_what_an_absent_field_reads_as(method: methods.Method) -> None:
+    kinds = dict(method.params)
+    assert {name: kinds[name]() for name in method.defaults} == method.defaults
+    after_the_first_default = [name in method.defaults for name, _ in method.params]
+    assert after_the_first_default == sorted(after_the_first_default)
+
+
+def test_what_a_peer_does_not_send_is_the_default() -> None:
+    method = METHODS["ApplyDocuments"]
+    message = travel(calls.pack_args(method, {"raw_yaml": b"x"}))
+    assert calls.unpack_args(method, message) == {"raw_yaml": b"x", "dry_run": False, "prune": ""}
+    with pytest.raises(KeyError, match="raw_yaml"):
+        calls.pack_args(method, {"dry_run": True})
 
 
 def test_pages_travel() -> None:

@@ -38,9 +38,14 @@ def reply_class(method: Method) -> type[Message]:
 
 
 def pack_args(method: Method, values: Mapping[str, Any], page_token: str = "") -> Any:
-    """Return the request of a method that does not upload; `values` is keyed by parameter name."""
+    """Return the request of a method that does not upload; `values` is keyed by parameter name.
+
+    What has a default may be missing.
+    """
     message: Any = args_class(method)()
     for name, kind in method.params:
+        if name not in values and name in method.defaults:
+            continue
         if issubclass(kind, msgspec.Struct):
             wire.to_proto(values[name], getattr(message, name))
         else:

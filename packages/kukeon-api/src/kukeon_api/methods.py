@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kukeon_api import model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SERVICE = "KukeonV1"
 """The service's name; the suffix is the version of the wire, a breaking change becomes KukeonV2."""
@@ -21,8 +24,10 @@ PACKAGE = "kukeon.v1"
 class Method:
     """One method.
 
-    `params` are the parameters of the Python method in order, each a field of `<name>Args`.  `returns` is the type of
-    the result, or of its items where `listed` names the reply's repeated field: the Python method then returns a tuple.
+    `params` are the parameters of the Python method in order, each a field of `<name>Args`.  Those in `defaults` may be
+    left out; their defaults are what an absent field reads as, so peers that do not know a parameter agree on it.
+    `returns` is the type of the result, or of its items where `listed` names the reply's repeated field: the Python
+    method then returns a tuple.
     `paged` lists come in several replies (`page_token`, `next_page_token`).  `upload` names the parameter that travels
     as a stream of `chunk`s.  `writes` tells methods that change something from those that look.
     `error_in_reply`: an `Invalid` travels in the reply's `error`, whole, because a status is too small for it.
@@ -36,6 +41,7 @@ class Method:
     upload: str = ""
     writes: bool = False
     error_in_reply: bool = False
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
     def python(self) -> str:
@@ -54,20 +60,29 @@ class Method:
 
 
 def _lists(name: str, listed: str, item: type, *within: str) -> Method:
-    return Method(name, tuple((field, str) for field in within), item, listed=listed, paged=True)
+    params = tuple((field, str) for field in within)
+    return Method(name, params, item, listed=listed, paged=True, defaults=dict.fromkeys(within, ""))
 
 
 def _writes(name: str, doc: type, returns: type, *switches: str) -> Method:
-    return Method(name, (("doc", doc), *((switch, bool) for switch in switches)), returns, writes=True)
+    params = (("doc", doc), *((switch, bool) for switch in switches))
+    return Method(name, params, returns, writes=True, defaults=dict.fromkeys(switches, False))
+
+
+def _documents(name: str, returns: type, **options: Any) -> Method:
+    params = (("raw_yaml", bytes), *((option, type(default)) for option, default in options.items()))
+    return Method(name, params, returns, writes=True, error_in_reply=True, defaults=options)
 
 
 _ALL = (
     Method("Ping", (), model.PingResult),
-    Method("ApplyDocuments", (("raw_yaml", bytes),), model.ApplyDocumentsResult, writes=True, error_in_reply=True),
+    _documents("ApplyDocuments", model.ApplyDocumentsResult, dry_run=False, prune=""),
+    _documents("DeleteDocuments", model.DeleteDocumentsResult, cascade=False, force=False),
     _writes("CreateRealm", model.RealmDoc, model.CreateRealmResult),
     _writes("CreateSpace", model.SpaceDoc, model.CreateSpaceResult),
     _writes("CreateStack", model.StackDoc, model.CreateStackResult),
-    _writes("CreateCell", model.CellDoc, model.CreateCellResult),
+    _writes("CreateCell", model.CellDoc, model.CreateCellResult, "no_start"),
+    _writes("CreateContainer", model.ContainerDoc, model.CreateContainerResult),
     Method("GetRealm", (("doc", model.RealmDoc),), model.GetRealmResult),
     Method("GetSpace", (("doc", model.SpaceDoc),), model.GetSpaceResult),
     Method("GetStack", (("doc", model.StackDoc),), model.GetStackResult),
@@ -81,13 +96,23 @@ _ALL = (
     _writes("StartCell", model.CellDoc, model.StartCellResult),
     _writes("StopCell", model.CellDoc, model.StopCellResult),
     _writes("KillCell", model.CellDoc, model.KillCellResult),
+    _writes("RestartCell", model.CellDoc, model.RestartCellResult),
     _writes("StartContainer", model.ContainerDoc, model.StartContainerResult),
     _writes("StopContainer", model.ContainerDoc, model.StopContainerResult),
     _writes("KillContainer", model.ContainerDoc, model.KillContainerResult),
+    _writes("RestartContainer", model.ContainerDoc, model.RestartContainerResult),
     _writes("DeleteRealm", model.RealmDoc, model.DeleteRealmResult, "force", "cascade"),
     _writes("DeleteSpace", model.SpaceDoc, model.DeleteSpaceResult, "force", "cascade"),
     _writes("DeleteStack", model.StackDoc, model.DeleteStackResult, "force", "cascade"),
     _writes("DeleteCell", model.CellDoc, model.DeleteCellResult),
+    _writes("DeleteContainer", model.ContainerDoc, model.DeleteContainerResult),
+    _writes("PurgeRealm", model.RealmDoc, model.PurgeRealmResult, "force", "cascade"),
+    _writes("PurgeSpace", model.SpaceDoc, model.PurgeSpaceResult, "force", "cascade"),
+    _writes("PurgeStack", model.StackDoc, model.PurgeStackResult, "force", "cascade"),
+    _writes("PurgeCell", model.CellDoc, model.PurgeCellResult, "force", "cascade"),
+    _writes("PurgeContainer", model.ContainerDoc, model.PurgeContainerResult),
+    Method("RefreshAll", (), model.RefreshAllResult, writes=True),
+    Method("AttachContainer", (("doc", model.ContainerDoc),), model.AttachContainerResult),
     Method("LogContainer", (("doc", model.ContainerDoc),), model.LogContainerResult),
     Method("LoadImage", (("realm", str), ("tarball", bytes)), model.LoadImageResult, upload="tarball", writes=True),
     Method("ListImages", (("realm", str),), model.ListImagesResult),

@@ -133,6 +133,7 @@ class ContainerSpec(Model):
     restart_policy: str = ""
     attachable: bool = False
     tty: ContainerTty | None = None
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class ContainerStatus(Model):

@@ -1,7 +1,8 @@
 """What the methods answer.
 
 `*_exists_pre` was seen before the work, `*_exists_post` after it; `*_created`, `started`, `deleted` say what this call
-did.  `deleted` lists are path-like (`space:x`, `metadata`, `cgroup`), in the order of removal.
+did.  `deleted` lists are path-like (`space:x`, `metadata`, `cgroup`), in the order of removal; the `purged` of a purge is
+what it found beyond that (`cni-resources`, `files`), its `warnings` what it could not do and need not have done.
 """
 
 from __future__ import annotations
@@ -89,6 +90,18 @@ class CreateCellResult(Model):
     containers: tuple[ContainerCreationOutcome, ...] = ()
 
 
+class CreateContainerResult(Model):
+    """Of CreateContainer."""
+
+    container: ContainerDoc
+    cell_metadata_exists_pre: bool = False
+    cell_metadata_exists_post: bool = False
+    container_exists_pre: bool = False
+    container_exists_post: bool = False
+    container_created: bool = False
+    started: bool = False
+
+
 class GetRealmResult(Model):
     """Of GetRealm; `metadata_exists` False means that there is no such realm and `realm` is what was asked with."""
 
@@ -174,6 +187,20 @@ class KillContainerResult(Model):
     killed: bool = False
 
 
+class RestartCellResult(Model):
+    """Of RestartCell."""
+
+    cell: CellDoc
+    restarted: bool = False
+
+
+class RestartContainerResult(Model):
+    """Of RestartContainer."""
+
+    container: ContainerDoc
+    restarted: bool = False
+
+
 class DeleteRealmResult(Model):
     """Of DeleteRealm."""
 
@@ -217,6 +244,109 @@ class DeleteCellResult(Model):
     metadata_deleted: bool = False
 
 
+class DeleteContainerResult(Model):
+    """Of DeleteContainer; the `exists` flags tell what was there before."""
+
+    container: ContainerDoc
+    cell_metadata_exists: bool = False
+    container_exists: bool = False
+    deleted: tuple[str, ...] = ()
+
+
+class PurgeRealmResult(Model):
+    """Of PurgeRealm; `namespace_removed`: containerd has no such namespace now, whoever removed it."""
+
+    realm: RealmDoc
+    realm_deleted: bool = False
+    purge_succeeded: bool = False
+    force: bool = False
+    cascade: bool = False
+    deleted: tuple[str, ...] = ()
+    purged: tuple[str, ...] = ()
+    namespace_removed: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class PurgeSpaceResult(Model):
+    """Of PurgeSpace."""
+
+    space: SpaceDoc
+    metadata_deleted: bool = False
+    cgroup_deleted: bool = False
+    cni_network_deleted: bool = False
+    purge_succeeded: bool = False
+    force: bool = False
+    cascade: bool = False
+    deleted: tuple[str, ...] = ()
+    purged: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class PurgeStackResult(Model):
+    """Of PurgeStack."""
+
+    stack: StackDoc
+    deleted: tuple[str, ...] = ()
+    purged: tuple[str, ...] = ()
+    metadata_deleted: bool = False
+    cgroup_deleted: bool = False
+    purge_succeeded: bool = False
+    force: bool = False
+    cascade: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class PurgeCellResult(Model):
+    """Of PurgeCell."""
+
+    cell: CellDoc
+    containers_deleted: bool = False
+    cgroup_deleted: bool = False
+    metadata_deleted: bool = False
+    purge_succeeded: bool = False
+    force: bool = False
+    cascade: bool = False
+    deleted: tuple[str, ...] = ()
+    purged: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class PurgeContainerResult(Model):
+    """Of PurgeContainer; the `exists` flags tell what was there before."""
+
+    container: ContainerDoc
+    cell_metadata_exists: bool = False
+    container_exists: bool = False
+    deleted: tuple[str, ...] = ()
+    purged: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class RefreshAllResult(Model):
+    """Of RefreshAll: what is there and what of it had another status, as paths like `realm/space/stack/cell/id`.
+
+    `errors` has a line for each resource whose state could not be told.
+    """
+
+    realms_found: tuple[str, ...] = ()
+    spaces_found: tuple[str, ...] = ()
+    stacks_found: tuple[str, ...] = ()
+    cells_found: tuple[str, ...] = ()
+    containers_found: tuple[str, ...] = ()
+    realms_updated: tuple[str, ...] = ()
+    spaces_updated: tuple[str, ...] = ()
+    stacks_updated: tuple[str, ...] = ()
+    cells_updated: tuple[str, ...] = ()
+    containers_updated: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+class AttachContainerResult(Model):
+    """Of AttachContainer: the socket on the host that speaks for the container's terminal."""
+
+    host_socket_path: str = ""
+
+
 class LogContainerResult(Model):
     """Of LogContainer: where the output is on the host; exactly one path is set."""
 
@@ -231,10 +361,15 @@ class ApplyAction(enum.StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     FAILED = "failed"
+    RECREATED = "recreated"
+    PRUNED = "pruned"
 
 
 class ApplyResourceResult(Model, kw_only=True):
-    """Of one document; `index` is its 0-based position in the input."""
+    """Of one document; `index` is its 0-based position in the input.
+
+    `details` has the error's `kind` and `hint` where it failed, else for each changed path what it was and is now.
+    """
 
     index: int = 0
     kind: str = ""
@@ -249,6 +384,32 @@ class ApplyDocumentsResult(Model):
     """Of ApplyDocuments, in the order of the work: realms first, containers last."""
 
     resources: tuple[ApplyResourceResult, ...] = ()
+
+
+class DeleteAction(enum.StrEnum):
+    """What `delete -f` did with one document; not to find it is no failure."""
+
+    DELETED = "deleted"
+    NOT_FOUND = "not found"
+    FAILED = "failed"
+
+
+class DeleteResourceResult(Model, kw_only=True):
+    """Of one document; `index` is its 0-based position in the input, `cascaded` what went with it (`cell:web`)."""
+
+    index: int = 0
+    kind: str = ""
+    name: str = ""
+    action: DeleteAction
+    error: str = ""
+    cascaded: tuple[str, ...] = ()
+    details: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class DeleteDocumentsResult(Model):
+    """Of DeleteDocuments, in the order of the work: containers first, realms last."""
+
+    resources: tuple[DeleteResourceResult, ...] = ()
 
 
 class LoadImageResult(Model):

@@ -420,7 +420,14 @@ class ContainerTty(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., on_init: _Optional[_Iterable[_Union[TtyStage, _Mapping]]] = ..., log_file: _Optional[str] = ...) -> None: ...
 
 class ContainerSpec(_message.Message):
-    __slots__ = ("id", "containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "root", "image", "command", "args", "working_dir", "env", "ports", "volumes", "networks", "networks_aliases", "privileged", "host_network", "host_pid", "host_cgroup", "user", "read_only_root_filesystem", "capabilities", "security_opts", "tmpfs", "resources", "secrets", "cni_config_path", "restart_policy", "attachable", "tty")
+    __slots__ = ("id", "containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "root", "image", "command", "args", "working_dir", "env", "ports", "volumes", "networks", "networks_aliases", "privileged", "host_network", "host_pid", "host_cgroup", "user", "read_only_root_filesystem", "capabilities", "security_opts", "tmpfs", "resources", "secrets", "cni_config_path", "restart_policy", "attachable", "tty", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     CONTAINERD_ID_FIELD_NUMBER: _ClassVar[int]
     REALM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -452,6 +459,7 @@ class ContainerSpec(_message.Message):
     RESTART_POLICY_FIELD_NUMBER: _ClassVar[int]
     ATTACHABLE_FIELD_NUMBER: _ClassVar[int]
     TTY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     id: str
     containerd_id: str
     realm_id: str
@@ -483,7 +491,8 @@ class ContainerSpec(_message.Message):
     restart_policy: str
     attachable: bool
     tty: ContainerTty
-    def __init__(self, id: _Optional[str] = ..., containerd_id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., root: bool = ..., image: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., networks: _Optional[_Iterable[str]] = ..., networks_aliases: _Optional[_Iterable[str]] = ..., privileged: bool = ..., host_network: bool = ..., host_pid: bool = ..., host_cgroup: bool = ..., user: _Optional[str] = ..., read_only_root_filesystem: bool = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., security_opts: _Optional[_Union[StringList, _Mapping]] = ..., tmpfs: _Optional[_Union[TmpfsList, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., secrets: _Optional[_Iterable[_Union[ContainerSecret, _Mapping]]] = ..., cni_config_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., attachable: bool = ..., tty: _Optional[_Union[ContainerTty, _Mapping]] = ...) -> None: ...
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, id: _Optional[str] = ..., containerd_id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., root: bool = ..., image: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., networks: _Optional[_Iterable[str]] = ..., networks_aliases: _Optional[_Iterable[str]] = ..., privileged: bool = ..., host_network: bool = ..., host_pid: bool = ..., host_cgroup: bool = ..., user: _Optional[str] = ..., read_only_root_filesystem: bool = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., security_opts: _Optional[_Union[StringList, _Mapping]] = ..., tmpfs: _Optional[_Union[TmpfsList, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., secrets: _Optional[_Iterable[_Union[ContainerSecret, _Mapping]]] = ..., cni_config_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., attachable: bool = ..., tty: _Optional[_Union[ContainerTty, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CellSpec(_message.Message):
     __slots__ = ("id", "realm_id", "space_id", "stack_id", "root_container_id", "tty", "containers", "auto_delete", "nested_cgroup_runtime")

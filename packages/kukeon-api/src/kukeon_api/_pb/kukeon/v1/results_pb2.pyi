@@ -14,11 +14,26 @@ class ApplyAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     APPLY_ACTION_UPDATED: _ClassVar[ApplyAction]
     APPLY_ACTION_UNCHANGED: _ClassVar[ApplyAction]
     APPLY_ACTION_FAILED: _ClassVar[ApplyAction]
+    APPLY_ACTION_RECREATED: _ClassVar[ApplyAction]
+    APPLY_ACTION_PRUNED: _ClassVar[ApplyAction]
+
+class DeleteAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DELETE_ACTION_UNSPECIFIED: _ClassVar[DeleteAction]
+    DELETE_ACTION_DELETED: _ClassVar[DeleteAction]
+    DELETE_ACTION_NOT_FOUND: _ClassVar[DeleteAction]
+    DELETE_ACTION_FAILED: _ClassVar[DeleteAction]
 APPLY_ACTION_UNSPECIFIED: ApplyAction
 APPLY_ACTION_CREATED: ApplyAction
 APPLY_ACTION_UPDATED: ApplyAction
 APPLY_ACTION_UNCHANGED: ApplyAction
 APPLY_ACTION_FAILED: ApplyAction
+APPLY_ACTION_RECREATED: ApplyAction
+APPLY_ACTION_PRUNED: ApplyAction
+DELETE_ACTION_UNSPECIFIED: DeleteAction
+DELETE_ACTION_DELETED: DeleteAction
+DELETE_ACTION_NOT_FOUND: DeleteAction
+DELETE_ACTION_FAILED: DeleteAction
 
 class CreateRealmResult(_message.Message):
     __slots__ = ("realm", "metadata_exists_pre", "metadata_exists_post", "cgroup_exists_pre", "cgroup_exists_post", "cgroup_created", "containerd_namespace_exists_pre", "containerd_namespace_exists_post", "containerd_namespace_created", "created")
@@ -130,6 +145,24 @@ class CreateCellResult(_message.Message):
     containers: _containers.RepeatedCompositeFieldContainer[ContainerCreationOutcome]
     def __init__(self, cell: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ..., metadata_exists_pre: bool = ..., metadata_exists_post: bool = ..., cgroup_exists_pre: bool = ..., cgroup_exists_post: bool = ..., cgroup_created: bool = ..., root_container_exists_pre: bool = ..., root_container_exists_post: bool = ..., root_container_created: bool = ..., started_pre: bool = ..., started_post: bool = ..., started: bool = ..., created: bool = ..., containers: _Optional[_Iterable[_Union[ContainerCreationOutcome, _Mapping]]] = ...) -> None: ...
 
+class CreateContainerResult(_message.Message):
+    __slots__ = ("container", "cell_metadata_exists_pre", "cell_metadata_exists_post", "container_exists_pre", "container_exists_post", "container_created", "started")
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    CELL_METADATA_EXISTS_PRE_FIELD_NUMBER: _ClassVar[int]
+    CELL_METADATA_EXISTS_POST_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_EXISTS_PRE_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_EXISTS_POST_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_CREATED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    container: _resources_pb2.ContainerDoc
+    cell_metadata_exists_pre: bool
+    cell_metadata_exists_post: bool
+    container_exists_pre: bool
+    container_exists_post: bool
+    container_created: bool
+    started: bool
+    def __init__(self, container: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., cell_metadata_exists_pre: bool = ..., cell_metadata_exists_post: bool = ..., container_exists_pre: bool = ..., container_exists_post: bool = ..., container_created: bool = ..., started: bool = ...) -> None: ...
+
 class GetRealmResult(_message.Message):
     __slots__ = ("realm", "metadata_exists", "cgroup_exists", "containerd_namespace_exists")
     REALM_FIELD_NUMBER: _ClassVar[int]
@@ -234,6 +267,22 @@ class KillContainerResult(_message.Message):
     killed: bool
     def __init__(self, container: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., killed: bool = ...) -> None: ...
 
+class RestartCellResult(_message.Message):
+    __slots__ = ("cell", "restarted")
+    CELL_FIELD_NUMBER: _ClassVar[int]
+    RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    cell: _resources_pb2.CellDoc
+    restarted: bool
+    def __init__(self, cell: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ..., restarted: bool = ...) -> None: ...
+
+class RestartContainerResult(_message.Message):
+    __slots__ = ("container", "restarted")
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    container: _resources_pb2.ContainerDoc
+    restarted: bool
+    def __init__(self, container: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., restarted: bool = ...) -> None: ...
+
 class DeleteRealmResult(_message.Message):
     __slots__ = ("realm", "deleted", "metadata_deleted", "cgroup_deleted", "containerd_namespace_deleted")
     REALM_FIELD_NUMBER: _ClassVar[int]
@@ -296,6 +345,158 @@ class DeleteCellResult(_message.Message):
     metadata_deleted: bool
     def __init__(self, cell: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ..., containers_deleted: bool = ..., cgroup_deleted: bool = ..., metadata_deleted: bool = ...) -> None: ...
 
+class DeleteContainerResult(_message.Message):
+    __slots__ = ("container", "cell_metadata_exists", "container_exists", "deleted")
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    CELL_METADATA_EXISTS_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_EXISTS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    container: _resources_pb2.ContainerDoc
+    cell_metadata_exists: bool
+    container_exists: bool
+    deleted: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, container: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., cell_metadata_exists: bool = ..., container_exists: bool = ..., deleted: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PurgeRealmResult(_message.Message):
+    __slots__ = ("realm", "realm_deleted", "purge_succeeded", "force", "cascade", "deleted", "purged", "namespace_removed", "warnings")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    REALM_DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGE_SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    realm: _resources_pb2.RealmDoc
+    realm_deleted: bool
+    purge_succeeded: bool
+    force: bool
+    cascade: bool
+    deleted: _containers.RepeatedScalarFieldContainer[str]
+    purged: _containers.RepeatedScalarFieldContainer[str]
+    namespace_removed: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, realm: _Optional[_Union[_resources_pb2.RealmDoc, _Mapping]] = ..., realm_deleted: bool = ..., purge_succeeded: bool = ..., force: bool = ..., cascade: bool = ..., deleted: _Optional[_Iterable[str]] = ..., purged: _Optional[_Iterable[str]] = ..., namespace_removed: bool = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PurgeSpaceResult(_message.Message):
+    __slots__ = ("space", "metadata_deleted", "cgroup_deleted", "cni_network_deleted", "purge_succeeded", "force", "cascade", "deleted", "purged", "warnings")
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_DELETED_FIELD_NUMBER: _ClassVar[int]
+    CGROUP_DELETED_FIELD_NUMBER: _ClassVar[int]
+    CNI_NETWORK_DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGE_SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    space: _resources_pb2.SpaceDoc
+    metadata_deleted: bool
+    cgroup_deleted: bool
+    cni_network_deleted: bool
+    purge_succeeded: bool
+    force: bool
+    cascade: bool
+    deleted: _containers.RepeatedScalarFieldContainer[str]
+    purged: _containers.RepeatedScalarFieldContainer[str]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, space: _Optional[_Union[_resources_pb2.SpaceDoc, _Mapping]] = ..., metadata_deleted: bool = ..., cgroup_deleted: bool = ..., cni_network_deleted: bool = ..., purge_succeeded: bool = ..., force: bool = ..., cascade: bool = ..., deleted: _Optional[_Iterable[str]] = ..., purged: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PurgeStackResult(_message.Message):
+    __slots__ = ("stack", "deleted", "purged", "metadata_deleted", "cgroup_deleted", "purge_succeeded", "force", "cascade", "warnings")
+    STACK_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    METADATA_DELETED_FIELD_NUMBER: _ClassVar[int]
+    CGROUP_DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGE_SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    stack: _resources_pb2.StackDoc
+    deleted: _containers.RepeatedScalarFieldContainer[str]
+    purged: _containers.RepeatedScalarFieldContainer[str]
+    metadata_deleted: bool
+    cgroup_deleted: bool
+    purge_succeeded: bool
+    force: bool
+    cascade: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, stack: _Optional[_Union[_resources_pb2.StackDoc, _Mapping]] = ..., deleted: _Optional[_Iterable[str]] = ..., purged: _Optional[_Iterable[str]] = ..., metadata_deleted: bool = ..., cgroup_deleted: bool = ..., purge_succeeded: bool = ..., force: bool = ..., cascade: bool = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PurgeCellResult(_message.Message):
+    __slots__ = ("cell", "containers_deleted", "cgroup_deleted", "metadata_deleted", "purge_succeeded", "force", "cascade", "deleted", "purged", "warnings")
+    CELL_FIELD_NUMBER: _ClassVar[int]
+    CONTAINERS_DELETED_FIELD_NUMBER: _ClassVar[int]
+    CGROUP_DELETED_FIELD_NUMBER: _ClassVar[int]
+    METADATA_DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGE_SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    cell: _resources_pb2.CellDoc
+    containers_deleted: bool
+    cgroup_deleted: bool
+    metadata_deleted: bool
+    purge_succeeded: bool
+    force: bool
+    cascade: bool
+    deleted: _containers.RepeatedScalarFieldContainer[str]
+    purged: _containers.RepeatedScalarFieldContainer[str]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cell: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ..., containers_deleted: bool = ..., cgroup_deleted: bool = ..., metadata_deleted: bool = ..., purge_succeeded: bool = ..., force: bool = ..., cascade: bool = ..., deleted: _Optional[_Iterable[str]] = ..., purged: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PurgeContainerResult(_message.Message):
+    __slots__ = ("container", "cell_metadata_exists", "container_exists", "deleted", "purged", "warnings")
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    CELL_METADATA_EXISTS_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_EXISTS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    container: _resources_pb2.ContainerDoc
+    cell_metadata_exists: bool
+    container_exists: bool
+    deleted: _containers.RepeatedScalarFieldContainer[str]
+    purged: _containers.RepeatedScalarFieldContainer[str]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, container: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., cell_metadata_exists: bool = ..., container_exists: bool = ..., deleted: _Optional[_Iterable[str]] = ..., purged: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RefreshAllResult(_message.Message):
+    __slots__ = ("realms_found", "spaces_found", "stacks_found", "cells_found", "containers_found", "realms_updated", "spaces_updated", "stacks_updated", "cells_updated", "containers_updated", "errors")
+    REALMS_FOUND_FIELD_NUMBER: _ClassVar[int]
+    SPACES_FOUND_FIELD_NUMBER: _ClassVar[int]
+    STACKS_FOUND_FIELD_NUMBER: _ClassVar[int]
+    CELLS_FOUND_FIELD_NUMBER: _ClassVar[int]
+    CONTAINERS_FOUND_FIELD_NUMBER: _ClassVar[int]
+    REALMS_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    SPACES_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    STACKS_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    CELLS_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    CONTAINERS_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    realms_found: _containers.RepeatedScalarFieldContainer[str]
+    spaces_found: _containers.RepeatedScalarFieldContainer[str]
+    stacks_found: _containers.RepeatedScalarFieldContainer[str]
+    cells_found: _containers.RepeatedScalarFieldContainer[str]
+    containers_found: _containers.RepeatedScalarFieldContainer[str]
+    realms_updated: _containers.RepeatedScalarFieldContainer[str]
+    spaces_updated: _containers.RepeatedScalarFieldContainer[str]
+    stacks_updated: _containers.RepeatedScalarFieldContainer[str]
+    cells_updated: _containers.RepeatedScalarFieldContainer[str]
+    containers_updated: _containers.RepeatedScalarFieldContainer[str]
+    errors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, realms_found: _Optional[_Iterable[str]] = ..., spaces_found: _Optional[_Iterable[str]] = ..., stacks_found: _Optional[_Iterable[str]] = ..., cells_found: _Optional[_Iterable[str]] = ..., containers_found: _Optional[_Iterable[str]] = ..., realms_updated: _Optional[_Iterable[str]] = ..., spaces_updated: _Optional[_Iterable[str]] = ..., stacks_updated: _Optional[_Iterable[str]] = ..., cells_updated: _Optional[_Iterable[str]] = ..., containers_updated: _Optional[_Iterable[str]] = ..., errors: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AttachContainerResult(_message.Message):
+    __slots__ = ("host_socket_path",)
+    HOST_SOCKET_PATH_FIELD_NUMBER: _ClassVar[int]
+    host_socket_path: str
+    def __init__(self, host_socket_path: _Optional[str] = ...) -> None: ...
+
 class LogContainerResult(_message.Message):
     __slots__ = ("host_capture_path", "host_log_path")
     HOST_CAPTURE_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -334,6 +535,37 @@ class ApplyDocumentsResult(_message.Message):
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     resources: _containers.RepeatedCompositeFieldContainer[ApplyResourceResult]
     def __init__(self, resources: _Optional[_Iterable[_Union[ApplyResourceResult, _Mapping]]] = ...) -> None: ...
+
+class DeleteResourceResult(_message.Message):
+    __slots__ = ("index", "kind", "name", "action", "error", "cascaded", "details")
+    class DetailsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CASCADED_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    kind: str
+    name: str
+    action: DeleteAction
+    error: str
+    cascaded: _containers.RepeatedScalarFieldContainer[str]
+    details: _containers.ScalarMap[str, str]
+    def __init__(self, index: _Optional[int] = ..., kind: _Optional[str] = ..., name: _Optional[str] = ..., action: _Optional[_Union[DeleteAction, str]] = ..., error: _Optional[str] = ..., cascaded: _Optional[_Iterable[str]] = ..., details: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class DeleteDocumentsResult(_message.Message):
+    __slots__ = ("resources",)
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    resources: _containers.RepeatedCompositeFieldContainer[DeleteResourceResult]
+    def __init__(self, resources: _Optional[_Iterable[_Union[DeleteResourceResult, _Mapping]]] = ...) -> None: ...
 
 class LoadImageResult(_message.Message):
     __slots__ = ("realm", "namespace", "images")

@@ -18,10 +18,14 @@ class PingReply(_message.Message):
     def __init__(self, result: _Optional[_Union[_results_pb2.PingResult, _Mapping]] = ...) -> None: ...
 
 class ApplyDocumentsArgs(_message.Message):
-    __slots__ = ("raw_yaml",)
+    __slots__ = ("raw_yaml", "dry_run", "prune")
     RAW_YAML_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    PRUNE_FIELD_NUMBER: _ClassVar[int]
     raw_yaml: bytes
-    def __init__(self, raw_yaml: _Optional[bytes] = ...) -> None: ...
+    dry_run: bool
+    prune: str
+    def __init__(self, raw_yaml: _Optional[bytes] = ..., dry_run: bool = ..., prune: _Optional[str] = ...) -> None: ...
 
 class ApplyDocumentsReply(_message.Message):
     __slots__ = ("result", "error")
@@ -30,6 +34,24 @@ class ApplyDocumentsReply(_message.Message):
     result: _results_pb2.ApplyDocumentsResult
     error: _results_pb2.APIError
     def __init__(self, result: _Optional[_Union[_results_pb2.ApplyDocumentsResult, _Mapping]] = ..., error: _Optional[_Union[_results_pb2.APIError, _Mapping]] = ...) -> None: ...
+
+class DeleteDocumentsArgs(_message.Message):
+    __slots__ = ("raw_yaml", "cascade", "force")
+    RAW_YAML_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    raw_yaml: bytes
+    cascade: bool
+    force: bool
+    def __init__(self, raw_yaml: _Optional[bytes] = ..., cascade: bool = ..., force: bool = ...) -> None: ...
+
+class DeleteDocumentsReply(_message.Message):
+    __slots__ = ("result", "error")
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.DeleteDocumentsResult
+    error: _results_pb2.APIError
+    def __init__(self, result: _Optional[_Union[_results_pb2.DeleteDocumentsResult, _Mapping]] = ..., error: _Optional[_Union[_results_pb2.APIError, _Mapping]] = ...) -> None: ...
 
 class CreateRealmArgs(_message.Message):
     __slots__ = ("doc",)
@@ -68,16 +90,30 @@ class CreateStackReply(_message.Message):
     def __init__(self, result: _Optional[_Union[_results_pb2.CreateStackResult, _Mapping]] = ...) -> None: ...
 
 class CreateCellArgs(_message.Message):
-    __slots__ = ("doc",)
+    __slots__ = ("doc", "no_start")
     DOC_FIELD_NUMBER: _ClassVar[int]
+    NO_START_FIELD_NUMBER: _ClassVar[int]
     doc: _resources_pb2.CellDoc
-    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+    no_start: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ..., no_start: bool = ...) -> None: ...
 
 class CreateCellReply(_message.Message):
     __slots__ = ("result",)
     RESULT_FIELD_NUMBER: _ClassVar[int]
     result: _results_pb2.CreateCellResult
     def __init__(self, result: _Optional[_Union[_results_pb2.CreateCellResult, _Mapping]] = ...) -> None: ...
+
+class CreateContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class CreateContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.CreateContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.CreateContainerResult, _Mapping]] = ...) -> None: ...
 
 class GetRealmArgs(_message.Message):
     __slots__ = ("doc",)
@@ -241,6 +277,18 @@ class StartCellReply(_message.Message):
     result: _results_pb2.StartCellResult
     def __init__(self, result: _Optional[_Union[_results_pb2.StartCellResult, _Mapping]] = ...) -> None: ...
 
+class RestartCellArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ...) -> None: ...
+
+class RestartCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.RestartCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.RestartCellResult, _Mapping]] = ...) -> None: ...
+
 class StartContainerArgs(_message.Message):
     __slots__ = ("doc",)
     DOC_FIELD_NUMBER: _ClassVar[int]
@@ -301,6 +349,18 @@ class KillContainerReply(_message.Message):
     result: _results_pb2.KillContainerResult
     def __init__(self, result: _Optional[_Union[_results_pb2.KillContainerResult, _Mapping]] = ...) -> None: ...
 
+class RestartContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class RestartContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.RestartContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.RestartContainerResult, _Mapping]] = ...) -> None: ...
+
 class DeleteRealmArgs(_message.Message):
     __slots__ = ("doc", "force", "cascade")
     DOC_FIELD_NUMBER: _ClassVar[int]
@@ -360,6 +420,116 @@ class DeleteCellReply(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     result: _results_pb2.DeleteCellResult
     def __init__(self, result: _Optional[_Union[_results_pb2.DeleteCellResult, _Mapping]] = ...) -> None: ...
+
+class DeleteContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class DeleteContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.DeleteContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.DeleteContainerResult, _Mapping]] = ...) -> None: ...
+
+class PurgeRealmArgs(_message.Message):
+    __slots__ = ("doc", "force", "cascade")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.RealmDoc
+    force: bool
+    cascade: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.RealmDoc, _Mapping]] = ..., force: bool = ..., cascade: bool = ...) -> None: ...
+
+class PurgeRealmReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.PurgeRealmResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.PurgeRealmResult, _Mapping]] = ...) -> None: ...
+
+class PurgeSpaceArgs(_message.Message):
+    __slots__ = ("doc", "force", "cascade")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.SpaceDoc
+    force: bool
+    cascade: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.SpaceDoc, _Mapping]] = ..., force: bool = ..., cascade: bool = ...) -> None: ...
+
+class PurgeSpaceReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.PurgeSpaceResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.PurgeSpaceResult, _Mapping]] = ...) -> None: ...
+
+class PurgeStackArgs(_message.Message):
+    __slots__ = ("doc", "force", "cascade")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.StackDoc
+    force: bool
+    cascade: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.StackDoc, _Mapping]] = ..., force: bool = ..., cascade: bool = ...) -> None: ...
+
+class PurgeStackReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.PurgeStackResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.PurgeStackResult, _Mapping]] = ...) -> None: ...
+
+class PurgeCellArgs(_message.Message):
+    __slots__ = ("doc", "force", "cascade")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.CellDoc
+    force: bool
+    cascade: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.CellDoc, _Mapping]] = ..., force: bool = ..., cascade: bool = ...) -> None: ...
+
+class PurgeCellReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.PurgeCellResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.PurgeCellResult, _Mapping]] = ...) -> None: ...
+
+class PurgeContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class PurgeContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.PurgeContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.PurgeContainerResult, _Mapping]] = ...) -> None: ...
+
+class RefreshAllArgs(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RefreshAllReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.RefreshAllResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.RefreshAllResult, _Mapping]] = ...) -> None: ...
+
+class AttachContainerArgs(_message.Message):
+    __slots__ = ("doc",)
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ...) -> None: ...
+
+class AttachContainerReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.AttachContainerResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.AttachContainerResult, _Mapping]] = ...) -> None: ...
 
 class LogContainerArgs(_message.Message):
     __slots__ = ("doc",)

@@ -285,7 +285,7 @@ def test_a_message_over_the_limit_is_refused_before_it_is_sent(client: UnixClien
 
 
 def test_a_large_message_passes(daemon: Daemon, client: UnixClient) -> None:
-    daemon.answers["apply_documents"] = lambda raw_yaml: model.ApplyDocumentsResult(
+    daemon.answers["apply_documents"] = lambda raw_yaml, **_: model.ApplyDocumentsResult(
         resources=(model.ApplyResourceResult(action=model.ApplyAction.CREATED, name=str(len(raw_yaml))),)
     )
     assert client.apply_documents(b" " * (48 * MIB)).resources[0].name == str(48 * MIB)

@@ -16,28 +16,37 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _performed(declared: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Return a method with the signature and the documentation of `declared` that goes through `perform`."""
-    name = declared.__name__
+def bind(declared: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return the arguments of `declared`, a method of `Client`, by name with defaults filled in, and its timeout."""
+    bound = _signature(declared).bind(None, *args, **kwargs)
+    bound.apply_defaults()
+    arguments = bound.arguments
+    arguments.pop("self")
+    timeout = arguments.pop("timeout")
+    return arguments, timeout
 
-    def method(self: Calls, /, *args: Any, **kwargs: Any) -> Any:
-        bound = _signature(declared).bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        arguments = bound.arguments
-        arguments.pop("self")
-        timeout = arguments.pop("timeout")
-        return self.perform(name, arguments, timeout)
 
-    method.__name__ = name
-    method.__qualname__ = f"Calls.{name}"
+def dress(method: Any, declared: Callable[..., Any], owner: str) -> Any:
+    """Give `method` the name, the signature and the documentation of `declared`."""
+    method.__name__ = declared.__name__
+    method.__qualname__ = f"{owner}.{declared.__name__}"
     method.__doc__ = declared.__doc__
-    method.__wrapped__ = declared  # type: ignore[attr-defined] # inspect and help() take the signature from here
-    return cast("Callable[Concatenate[Any, P], R]", method)
+    method.__wrapped__ = declared  # inspect and help() take the signature from here
+    return method
 
 
 @functools.cache
 def _signature(declared: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(declared)
+
+
+def _performed(declared: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Return a method like `declared` that goes through `perform`."""
+
+    def method(self: Calls, /, *args: Any, **kwargs: Any) -> Any:
+        return self.perform(declared.__name__, *bind(declared, args, kwargs))
+
+    return cast("Callable[Concatenate[Any, P], R]", dress(method, declared, "Calls"))
 
 
 class Calls:
@@ -62,10 +71,12 @@ class Calls:
 
     ping = _performed(Client.ping)
     apply_documents = _performed(Client.apply_documents)
+    delete_documents = _performed(Client.delete_documents)
     create_realm = _performed(Client.create_realm)
     create_space = _performed(Client.create_space)
     create_stack = _performed(Client.create_stack)
     create_cell = _performed(Client.create_cell)
+    create_container = _performed(Client.create_container)
     get_realm = _performed(Client.get_realm)
     get_space = _performed(Client.get_space)
     get_stack = _performed(Client.get_stack)
@@ -82,11 +93,21 @@ class Calls:
     stop_container = _performed(Client.stop_container)
     kill_cell = _performed(Client.kill_cell)
     kill_container = _performed(Client.kill_container)
+    restart_cell = _performed(Client.restart_cell)
+    restart_container = _performed(Client.restart_container)
+    attach_container = _performed(Client.attach_container)
+    log_container = _performed(Client.log_container)
     delete_realm = _performed(Client.delete_realm)
     delete_space = _performed(Client.delete_space)
     delete_stack = _performed(Client.delete_stack)
     delete_cell = _performed(Client.delete_cell)
-    log_container = _performed(Client.log_container)
+    delete_container = _performed(Client.delete_container)
+    purge_realm = _performed(Client.purge_realm)
+    purge_space = _performed(Client.purge_space)
+    purge_stack = _performed(Client.purge_stack)
+    purge_cell = _performed(Client.purge_cell)
+    purge_container = _performed(Client.purge_container)
+    refresh_all = _performed(Client.refresh_all)
     load_image = _performed(Client.load_image)
     list_images = _performed(Client.list_images)
     get_image = _performed(Client.get_image)

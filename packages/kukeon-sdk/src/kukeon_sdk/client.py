@@ -33,11 +33,13 @@ class Client(Protocol):
 
     `timeout` is in seconds; None waits as long as it takes. When it runs out `TimedOut` is raised, and the work that
     was asked for goes on in the daemon: a timeout, like Ctrl-C, ends the waiting only. A document serves as a request
-    (`get`, `start`, `stop`, `kill`, `delete`: its names count, the rest is ignored) and as an answer.
+    (`get`, `start`, `stop`, `kill`, `restart`, `delete`, `purge`: its names count, the rest is ignored) and as an
+    answer.
 
     Every method raises `Unavailable` when kukeond can't be reached, `Denied` when its socket may not be used,
-    `Invalid` when the input is wrong (`problems` has every place) and `HostError` when the host refuses; what else one
-    raises stands with it. All of them are in `kukeon_sdk.errors`.
+    `Invalid` when the input is wrong (`problems` has every place), `HostError` when the host refuses and `Conflict`
+    after `close`; what changes something raises `Denied` for the realm `kuke-system`, which is kukeon's own. What else
+    one raises stands with it. All of them are in `kukeon_sdk.errors`.
     """
 
     def close(self) -> None:
@@ -58,15 +60,33 @@ class Client(Protocol):
         """Return which kukeond answers and what it found on its host."""
         ...
 
-    def apply_documents(self, raw_yaml: bytes, *, timeout: float | None = None) -> model.ApplyDocumentsResult:
-        """Make the host match the YAML documents; each resource's outcome is in the result.
+    # Documents: any number of resources at once.
 
+    def apply_documents(
+        self, raw_yaml: bytes, dry_run: bool = False, prune: str = "", *, timeout: float | None = None
+    ) -> model.ApplyDocumentsResult:
+        """Make the host match the YAML documents; each resource's outcome is in the result, failures too.
+
+        `dry_run` changes nothing and tells what would be done. `prune` is a label selector (`app=shop,tier!=test`):
+        what matches it, is of a kind and in a place that the documents speak of, and is not among them, is deleted.
         Raises `Invalid` with every problem of every document, and then nothing was changed.
         """
         ...
 
+    def delete_documents(
+        self, raw_yaml: bytes, cascade: bool = False, force: bool = False, *, timeout: float | None = None
+    ) -> model.DeleteDocumentsResult:
+        """Delete what the YAML documents name, the innermost first; each resource's outcome is in the result.
+
+        What is not there is `not found`, which is no failure: twice is fine. Raises `Invalid` with every problem of
+        every document, and then nothing was deleted.
+        """
+        ...
+
+    # Create: what exists already is completed and keeps its spec (`created` tells).
+
     def create_realm(self, doc: model.RealmDoc, *, timeout: float | None = None) -> model.CreateRealmResult:
-        """Make the realm, or complete it when it exists (`created` tells)."""
+        """Make the realm, or complete it when it exists. Raises `Conflict` when its namespace is another's."""
         ...
 
     def create_space(self, doc: model.SpaceDoc, *, timeout: float | None = None) -> model.CreateSpaceResult:
@@ -77,12 +97,23 @@ class Client(Protocol):
         """Make the stack, or complete it when it exists. Raises `RealmNotFound` and `SpaceNotFound`."""
         ...
 
-    def create_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.CreateCellResult:
-        """Make the cell and start it, or complete it when it exists.
+    def create_cell(
+        self, doc: model.CellDoc, no_start: bool = False, *, timeout: float | None = None
+    ) -> model.CreateCellResult:
+        """Make the cell and start it (not so with `no_start`), or complete it when it exists.
 
         Raises `RealmNotFound`, `SpaceNotFound`, `StackNotFound`, and `ImageNotFound` when the realm lacks an image.
         """
         ...
+
+    def create_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.CreateContainerResult:
+        """Add the container to its cell, and start it when the cell runs; one that exists is completed.
+
+        Raises `CellNotFound`, and `ImageNotFound` when the realm lacks the image.
+        """
+        ...
+
+    # Get and list.
 
     def get_realm(self, doc: model.RealmDoc, *, timeout: float | None = None) -> model.GetRealmResult:
         """Return the realm; when there is none, `metadata_exists` is False and `realm` is `doc`."""
@@ -101,7 +132,7 @@ class Client(Protocol):
         ...
 
     def get_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.GetContainerResult:
-        """Return the container. Raises `ContainerNotFound` when its cell has none of that name, or is absent."""
+        """Return the container. Raises `CellNotFound`, and `ContainerNotFound` when its cell has none of that name."""
         ...
 
     def list_realms(self, *, timeout: float | None = None) -> tuple[model.RealmDoc, ...]:
@@ -136,12 +167,15 @@ class Client(Protocol):
         """Return the specs of the containers within; an empty name means any. Their states are in `list_cells`."""
         ...
 
+    # Cells and containers, running and stopped. A cell's root container goes with its cell: alone it is refused with
+    # `RootContainerRefused`.
+
     def start_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.StartCellResult:
         """Start every container of the cell that does not run. Raises `CellNotFound`."""
         ...
 
     def start_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.StartContainerResult:
-        """Start one container. Raises `ContainerNotFound`."""
+        """Start one container. Raises `CellNotFound`, `ContainerNotFound`, `RootContainerRefused`."""
         ...
 
     def stop_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.StopCellResult:
@@ -149,7 +183,7 @@ class Client(Protocol):
         ...
 
     def stop_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.StopContainerResult:
-        """Stop one container. Raises `ContainerNotFound`."""
+        """Stop one container. Raises `CellNotFound`, `ContainerNotFound`, `RootContainerRefused`."""
         ...
 
     def kill_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.KillCellResult:
@@ -157,15 +191,38 @@ class Client(Protocol):
         ...
 
     def kill_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.KillContainerResult:
-        """End one container at once. Raises `ContainerNotFound`."""
+        """End one container at once. Raises `CellNotFound`, `ContainerNotFound`, `RootContainerRefused`."""
         ...
+
+    def restart_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.RestartCellResult:
+        """Stop what runs of the cell, and start all of it. Raises `CellNotFound`."""
+        ...
+
+    def restart_container(
+        self, doc: model.ContainerDoc, *, timeout: float | None = None
+    ) -> model.RestartContainerResult:
+        """Stop the container if it runs, and start it. Raises `CellNotFound`, `ContainerNotFound`."""
+        ...
+
+    def attach_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.AttachContainerResult:
+        """Return the socket of the container's terminal.
+
+        Raises `CellNotFound`, `ContainerNotFound`, and `AttachNotSupported` when the container has no terminal.
+        """
+        ...
+
+    def log_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.LogContainerResult:
+        """Return where on the host the container's output is written. Raises `CellNotFound`, `ContainerNotFound`."""
+        ...
+
+    # Delete takes what is stored; purge also what is left of something that nobody remembers.
 
     def delete_realm(
         self, doc: model.RealmDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
     ) -> model.DeleteRealmResult:
-        """Delete the realm; `cascade` also deletes what is inside, `force` goes on past what refuses.
+        """Delete the realm; `cascade` also deletes what is inside, `force` means the same and is kept for scripts.
 
-        Raises `RealmNotFound`, and `ResourceHasDependencies` when something is inside and `cascade` is off.
+        Raises `RealmNotFound`, and `ResourceHasDependencies`, counting them, when something is inside and stays.
         """
         ...
 
@@ -185,9 +242,50 @@ class Client(Protocol):
         """Delete the cell: end its programs, give its address back, remove what it wrote. Raises `CellNotFound`."""
         ...
 
-    def log_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.LogContainerResult:
-        """Return where on the host the container's output is written. Raises `ContainerNotFound`."""
+    def delete_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.DeleteContainerResult:
+        """End the container and take it out of its cell.
+
+        Raises `CellNotFound`, `ContainerNotFound`, and `RootContainerRefused` for the cell's root container.
+        """
         ...
+
+    def purge_realm(
+        self, doc: model.RealmDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeRealmResult:
+        """Delete the realm and sweep up what is left of it, known or not; of what never was, nothing is left.
+
+        `deleted` lists what a delete would have, `purged` the leftovers beyond that, `warnings` trouble that did not
+        matter. Raises `ResourceHasDependencies` like `delete_realm`, and what keeps the realm from going away.
+        """
+        ...
+
+    def purge_space(
+        self, doc: model.SpaceDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeSpaceResult:
+        """Delete the space and sweep up what is left of it; see `purge_realm`."""
+        ...
+
+    def purge_stack(
+        self, doc: model.StackDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeStackResult:
+        """Delete the stack and sweep up what is left of it; see `purge_realm`."""
+        ...
+
+    def purge_cell(
+        self, doc: model.CellDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeCellResult:
+        """Delete the cell and sweep up what is left of it; the switches change nothing. See `purge_realm`."""
+        ...
+
+    def purge_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.PurgeContainerResult:
+        """Delete the container and sweep up what is left of it; see `purge_realm`. Raises `RootContainerRefused`."""
+        ...
+
+    def refresh_all(self, *, timeout: float | None = None) -> model.RefreshAllResult:
+        """Look at everything and store the states found; nothing else changes, nothing is started or stopped."""
+        ...
+
+    # Images: each realm has its own.
 
     def load_image(
         self, realm: str, tarball: bytes | BinaryIO | Iterable[bytes], *, timeout: float | None = None

@@ -1,54 +1,37 @@
-"""One gRPC connection to kukeond: the only module of the SDK that sees gRPC, loaded with the first call."""
+"""One gRPC connection to kukeond for callers that wait; loaded with the first call."""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import grpc
 
-from kukeon_api import calls, errors, status
-from kukeon_sdk import chunks, reach
+from kukeon_api import calls, errors
+from kukeon_sdk import chunks, reach, requests
+from kukeon_sdk.failures import Failure, Failures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from google.protobuf.message import Message
 
     from kukeon_api.methods import Method
-    from kukeon_sdk.remote import Deadline
-
-# A list that pages for ever is a daemon gone wrong; ten thousand pages of 32 MiB are no list anybody asked for.
-MAX_PAGES = 10_000
-
-_NEVER_CONNECTED = "failed to connect"
-"""How gRPC's details begin when a call had no connection at all (client_channel in grpc/grpc); tests hold it to it."""
+    from kukeon_sdk.deadline import Deadline
 
 
 class Connection:
-    """Calls of methods on the kukeond at `path`, and what their failures mean."""
+    """Calls of methods on the kukeond at `path`."""
 
     def __init__(self, path: str, dial_timeout_s: float) -> None:
         self._path = path
         self._dial_timeout_s = dial_timeout_s
+        self._failures = Failures(path, dial_timeout_s)
         self._closed = False
-        dial_timeout_ms = max(1, int(dial_timeout_s * 1000))
-        options = (
-            ("grpc.max_send_message_length", calls.MAX_MESSAGE_BYTES),
-            ("grpc.max_receive_message_length", calls.MAX_MESSAGE_BYTES),
-            # How long an attempt to connect may take is bounded by this, connection-backoff.md in grpc/grpc.
-            ("grpc.min_reconnect_backoff_ms", dial_timeout_ms),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", max(100, dial_timeout_ms)),
-            # Otherwise a new client would share the failures and the back-off of earlier ones in this process.
-            ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.enable_http_proxy", 0),
-            ("grpc.service_config_disable_resolution", 1),
-            ("grpc.enable_retries", 0),
-        )
-        self._channel = grpc.insecure_channel(f"unix:{quote(path)}", options)
+        self._channel = grpc.insecure_channel(requests.target(path), requests.options(dial_timeout_s))
+        self._stubs: dict[str, Any] = {}
 
     def close(self) -> None:
         """Hang up."""
@@ -61,126 +44,106 @@ class Connection:
 
     def list(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> tuple[Any, ...]:
         """Return all items of a paged list."""
-        items: list[Any] = []
-        token = ""
-        for _ in range(MAX_PAGES):
-            reply = self._unary(method, calls.pack_args(method, arguments, token), deadline)
-            items += calls.unpack_reply(method, reply)
-            token = calls.next_page_token(reply)
-            if not token:
-                return tuple(items)
-        raise errors.HostError(f"cannot list with {method.name}: kukeond sent {MAX_PAGES} pages and no end")
+        pages = requests.Pages(method, arguments)
+        while pages.request is not None:
+            pages.take(self._unary(method, pages.request, deadline))
+        return pages.items
 
     def upload(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> Any:
         """Return the result of a method that takes a stream; an interrupt before its end aborts it."""
+        return self.begin_upload(method, arguments, deadline).result()
+
+    def begin_upload(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> Upload:
+        """Start sending, on a thread of gRPC's own."""
         feed = _Feed(method, arguments)
         stub = self._channel.stream_unary(
             method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
         )
-        try:
-            reply = self._wait(method, lambda timeout_s: feed.attach(stub.future(iter(feed), timeout_s)), deadline)
-        except errors.KukeonError:
-            if feed.error is not None:
-                raise feed.error from None
-            raise
-        return calls.unpack_reply(method, reply)
+        started = self._begin(method, lambda timeout_s: feed.attach(stub.future(iter(feed), timeout_s)), deadline)
+        return Upload(method, feed, started, self._result)
 
     def _unary(self, method: Method, message: Message, deadline: Deadline) -> Any:
-        size = message.ByteSize()
-        if size > calls.MAX_MESSAGE_BYTES:
-            raise errors.Invalid(
-                f"cannot send {method.name}: {size} bytes are more than the limit of {calls.MAX_MESSAGE_BYTES}",
-                hint="split it up",
+        message = requests.checked(method, message)
+        stub = self._stubs.get(method.name)
+        if stub is None:
+            stub = self._stubs[method.name] = self._channel.unary_unary(
+                method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
             )
-        stub = self._channel.unary_unary(
-            method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
-        )
-        return self._wait(method, lambda timeout_s: stub.future(message, timeout_s), deadline)
+        return self._result(self._begin(method, lambda timeout_s: stub.future(message, timeout_s), deadline))
 
-    def _wait(self, method: Method, start: Any, deadline: Deadline) -> Any:
-        """Start a call and wait for its reply. As a future, because a blocking call notices Ctrl-C late."""
+    def _begin(self, method: Method, start: Callable[[float | None], Any], deadline: Deadline) -> Started:
         left_s = deadline.left_s()
         if left_s == 0:  # gRPC would let a fast call through
-            raise self._timed_out(method, deadline)
+            raise self._failures.timed_out(method, deadline)
         started = time.monotonic()
         try:
-            call = start(left_s)
+            return Started(method, start(left_s), deadline, started)
         except ValueError as error:  # the channel was closed by another thread
-            raise self._closed_error(method) from error
+            raise self._failures.closed(method) from error
+
+    def _result(self, started: Started) -> Any:
+        """Wait for the reply of a call. As a future, because a blocking call notices Ctrl-C late."""
+        method, call = started.method, started.call
         try:
-            reply = call.result()
+            return call.result()
         except grpc.FutureCancelledError as error:  # by us, or by a daemon that stopped
-            waited_s = time.monotonic() - started
-            raise (
-                self._closed_error(method) if self._closed else self._unavailable(method, "cancelled", waited_s)
-            ) from error
+            raise (self._failures.closed(method) if self._closed else self._failures.lost(method)) from error
         except grpc.RpcError as error:
-            raise self._translated(method, error, deadline, time.monotonic() - started) from error
+            failed: Any = error
+            failure = Failure.of(failed.code(), failed.details(), failed.trailing_metadata())
+            raise self._error(method, failure, started.deadline, time.monotonic() - started.at) from error
         except BaseException:
             call.cancel()  # Ctrl-C
             raise
-        return reply
 
-    def _translated(self, method: Method, error: Any, deadline: Deadline, waited_s: float) -> errors.KukeonError:
-        """Return what a failed call means: kukeond's own error where it sent one, else gRPC's in our words."""
-        code, details = error.code().name, error.details() or ""
-        trailers = {key: value for key, value in error.trailing_metadata() or ()}
-        detail = trailers.get(status.TRAILER)
-        if detail is not None:
-            return status.from_status(code, details, detail)
-        if self._closed:
-            return self._closed_error(method)
-        match code:
-            case "DEADLINE_EXCEEDED":
-                return self._timed_out(method, deadline)
-            case "UNAVAILABLE":
-                return self._unavailable(method, details, waited_s)
-            case "UNIMPLEMENTED":
-                return errors.Unsupported(
-                    f"cannot do {method.name}: the kukeond at {self._path!r} does not know it",
-                    hint="client and daemon have different versions: `kuke version` shows them",
-                )
-            case "RESOURCE_EXHAUSTED":
-                return errors.HostError(f"cannot do {method.name}: too large for one message: {details}")
-        return status.from_status(code, f"cannot do {method.name}: {details or code}", None)
-
-    def _unavailable(self, method: Method, details: str, waited_s: float) -> errors.KukeonError:
-        """Return what it means that gRPC calls kukeond unavailable after `waited_s` seconds."""
-        # gRPC's only word on whether the call had a connection; everything else it says is about one that ended.
-        if not details.startswith(_NEVER_CONNECTED):
-            return self._lost(method)
+    def _error(self, method: Method, failure: Failure, deadline: Deadline, waited_s: float) -> errors.KukeonError:
+        if self._closed and failure.trailer is None:
+            return self._failures.closed(method)
+        if not failure.never_connected:
+            return self._failures.translated(method, failure, deadline)
         try:
             reach.check_reachable(self._path, self._dial_timeout_s)
         except errors.KukeonError as error:
             return error
-        # The attempt to connect ends by itself after the dial timeout; timers of others may be a little early.
-        if waited_s >= self._dial_timeout_s * 0.9:
-            return errors.Unavailable(
-                f"cannot reach kukeond at {self._path!r}: no answer within {self._dial_timeout_s:g} s",
-                hint="it was paused, hangs or is overloaded; `kuke daemon logs` tells more",
-            )
-        return errors.Unavailable(
-            f"cannot reach kukeond at {self._path!r}: what listens there does not answer as kukeond",
-            hint=f"something else has the socket, or kukeond is just ending (gRPC: {details})",
-        )
+        return self._failures.unanswered(failure, waited_s)
 
-    def _lost(self, method: Method) -> errors.KukeonError:
-        """Return what to tell when the connection ended under a call."""
-        # Whether kukeond is back cannot be known yet: a process that ends closes its connections before its socket.
-        again = "the same command can be repeated once kukeond serves again (if it does not: `sudo kuke daemon start`)"
-        return errors.Unavailable(
-            f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call",
-            hint=f"the work may be half done; {again}" if method.writes else again,
-        )
 
-    def _timed_out(self, method: Method, deadline: Deadline) -> errors.TimedOut:
-        return errors.TimedOut(
-            f"cannot wait for {method.name} any longer: no answer within {deadline.timeout_s:g} s",
-            hint="kukeond goes on with what it has begun; look at the outcome with `kuke get`, or allow more time",
-        )
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """A call that has begun, at the moment `at` of the monotonic clock."""
 
-    def _closed_error(self, method: Method) -> errors.Conflict:
-        return errors.Conflict(f"cannot do {method.name}: this client was closed meanwhile")
+    method: Method
+    call: Any
+    deadline: Deadline
+    at: float
+
+
+class Upload:
+    """An upload that has begun."""
+
+    def __init__(self, method: Method, feed: _Feed, started: Started, wait: Callable[[Started], Any]) -> None:
+        self._method = method
+        self._feed = feed
+        self._started = started
+        self._wait = wait
+
+    def when_done(self, tell: Callable[[], object]) -> None:
+        """Call `tell` on some thread when `result` will not wait any more."""
+        self._started.call.add_done_callback(lambda _: tell())
+
+    def cancel(self) -> None:
+        """Give it up."""
+        self._started.call.cancel()
+
+    def result(self) -> Any:
+        """Wait for the result. What reading the data raised is raised."""
+        try:
+            reply = self._wait(self._started)
+        except errors.KukeonError:
+            if self._feed.error is not None:
+                raise self._feed.error from None
+            raise
+        return calls.unpack_reply(self._method, reply)
 
 
 class _Feed:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors
 from kukeon_sdk import address, reach
 from kukeon_sdk.calls import Calls
 from kukeon_sdk.client import DIAL_TIMEOUT_S
+from kukeon_sdk.deadline import Deadline
 
 if TYPE_CHECKING:
     from kukeon_sdk.connection import Connection
@@ -73,20 +73,3 @@ class UnixClient(Calls):
         with self._lock:
             if self._connection is connection:
                 self._connection = None
-
-
-class Deadline:
-    """The moment until which one call may take, over all its parts; None: for ever."""
-
-    def __init__(self, timeout_s: float | None) -> None:
-        self.timeout_s = timeout_s
-        self._at = None if timeout_s is None else time.monotonic() + timeout_s
-
-    def left_s(self) -> float | None:
-        """Return the seconds that are left, 0 when none are; None: no end."""
-        return None if self._at is None else max(0.0, self._at - time.monotonic())
-
-    def at_most(self, limit_s: float) -> float:
-        """Return the seconds that are left, but never more than `limit_s`."""
-        left_s = self.left_s()
-        return limit_s if left_s is None else min(limit_s, left_s)

@@ -65,12 +65,16 @@ class Kuke:
         self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin or b"")))
         self.capture.readouterr()
         try:
-            code = main.run(arguments, Session(dial=self._dial))
+            code = main.run(arguments, Session(dial=self._dial, inside=self._inside))
         finally:
             for name in environ:
                 self.monkeypatch.delenv(name, raising=False)
         captured = self.capture.readouterr()
         return Result(code, captured.out, captured.err)
+
+    def _inside(self, server: server.Server) -> MemoryClient:
+        self.dialled.append(f"inside {server.run_path}")
+        return self.client
 
     def _dial(self, address: str) -> MemoryClient:
         self.dialled.append(address)

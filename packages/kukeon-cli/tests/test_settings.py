@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kukeon_api import errors
-from kukeon_cli import settings
+from kukeon_cli import local, settings
 
 if TYPE_CHECKING:
     from conftest import Kuke
@@ -128,3 +128,100 @@ def test_verbose_speaks_on_stderr_alone(kuke: Kuke) -> None:
     loud = kuke("get", "realms", "-o", "json", "-v")
     assert loud.out == quiet.out
     assert quiet.err == ""
+
+
+# In this process or through kukeond
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "inside"),
+    [
+        ({}, {}, False),
+        ({"no_daemon": True}, {}, True),
+        ({"run_path": "/srv/k"}, {}, True),
+        ({"run_path": "/opt/kukeon"}, {}, True),
+        ({}, {"KUKEON_RUN_PATH": "/srv/k"}, False),
+        ({}, {"KUKEON_NO_DAEMON": "1"}, True),
+        ({}, {"KUKEON_NO_DAEMON": "true", "KUKEON_HOST": "unix:///h"}, True),
+        ({}, {"KUKEON_NO_DAEMON": ""}, False),
+        ({"run_path": "/srv/k"}, {"KUKEON_NO_DAEMON": "0"}, False),
+        ({"run_path": "/srv/k", "host": "unix:///h"}, {}, False),
+        ({"no_daemon": True, "host": "unix:///h"}, {}, False),
+        ({"host": "unix:///h"}, {"KUKEON_NO_DAEMON": "1"}, False),
+        ({"no_daemon": True}, {"KUKEON_NO_DAEMON": "0"}, True),
+    ],
+)
+def test_who_does_the_work(tmp_path: Path, flags: dict[str, Any], environ: dict[str, str], inside: bool) -> None:
+    found = resolve(tmp_path, flags, environ)
+    assert found.in_process is inside
+    assert found.values["no_daemon"].value == str(inside).lower()
+    assert bool(found.in_process_by) is inside
+
+
+def test_a_run_path_in_the_settings_file_does_not_promote(tmp_path: Path) -> None:
+    assert not resolve(tmp_path, {}, {}, "  runPath: /srv/k\n").in_process
+
+
+def test_commands_work_where_they_are_told_to(kuke: Kuke) -> None:
+    assert kuke("get", "realms", "--no-daemon").code == 0
+    assert kuke("--run-path", "/srv/k", "get", "realms").code == 0
+    assert kuke("get", "realms", environ={"KUKEON_NO_DAEMON": "1"}).code == 0
+    assert kuke("get", "realms", environ={"KUKEON_RUN_PATH": "/srv/k"}).code == 0
+    assert kuke("get", "realms", "--host", "/h", "--run-path", "/srv/k").code == 0
+    inside = ["inside /opt/kukeon", "inside /srv/k", "inside /opt/kukeon"]
+    assert kuke.dialled == [*inside, "unix:///srv/k/kukeond.sock", "/h"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [("status",), *(("daemon", verb) for verb in ("start", "stop", "kill", "restart", "recreate", "reset", "logs"))],
+)
+def test_what_is_about_kukeond_cannot_do_without_it(kuke: Kuke, line: tuple[str, ...]) -> None:
+    result = kuke(*line, "--no-daemon")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"Error: cannot use --no-daemon with 'kuke {' '.join(line)}': it is about kukeond\n")
+
+
+def test_without_the_runner_it_says_what_to_install(kuke: Kuke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kukeon_cli.local.available", lambda: False)
+    monkeypatch.setattr(type(kuke), "_inside", lambda self, server: local.client(server))
+    result = kuke("get", "realms", "--no-daemon")
+    assert result.code == 7
+    assert "hint: pip install 'kukeon-cli[host]'" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("90", 90), ("1m30s", 90), ("0", 0), ("", None), ("1.5s", 1.5)]
+)
+def test_how_long_a_call_may_take(tmp_path: Path, text: str, seconds: float | None) -> None:
+    assert resolve(tmp_path, {"timeout": text}, {"KUKEON_TIMEOUT": "7s"}).timeout_s == seconds
+    assert resolve(tmp_path, {}, {"KUKEON_TIMEOUT": text}).timeout_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "words"),
+    [
+        ({"timeout": "soon"}, {}, "as timeout (flag)"),
+        ({"timeout": "-5s"}, {}, "as timeout (flag)"),
+        ({}, {"KUKEON_NO_DAEMON": "perhaps"}, "'perhaps' as KUKEON_NO_DAEMON"),
+    ],
+)
+def test_switches_and_times_that_are_none(
+    tmp_path: Path, flags: dict[str, Any], environ: dict[str, str], words: str
+) -> None:
+    with pytest.raises(errors.Invalid) as caught:
+        resolve(tmp_path, flags, environ)
+    assert words in str(caught.value)
+
+
+def test_an_empty_name_is_no_settings_file(tmp_path: Path) -> None:
+    found = resolve(tmp_path, {}, {"KUKE_CONFIGURATION": ""}, "  host: unix:///h\n")
+    assert found.host.source == "default"
+    assert found.configuration is None
+
+
+@pytest.mark.parametrize("content", ["", "# only a comment\n", "kind: ''\n"])
+def test_an_empty_settings_file_is_no_settings(tmp_path: Path, content: str) -> None:
+    (tmp_path / ".kuke").mkdir()
+    (tmp_path / ".kuke" / "kuke.yaml").write_text(content)
+    assert resolve(tmp_path, {}, {}).host.source == "default"

@@ -26,7 +26,9 @@ _SHARED = frozenset({"/", "/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm"})  
 NO_OPTION = "leave --host and KUKEON_HOST away for the kukeond of this host"
 
 
-def meant(session: Session, given: Mapping[str, str | None], *, purpose: str, takes_host: bool) -> Server:
+def meant(
+    session: Session, given: Mapping[str, str | None], *, purpose: str, takes_host: bool, checked: bool = True
+) -> Server:
     """See `Session.server`."""
     found = session.settings
     run_path = found.run_path.value if found.run_path.source != "default" else None
@@ -34,7 +36,7 @@ def meant(session: Session, given: Mapping[str, str | None], *, purpose: str, ta
     if takes_host and run_path is not None:
         flags["host"] = session.flags.get("host")
     resolved = server.resolve(flags, given, session.environ)
-    if found.host_named and _path(found.host.value) != os.path.realpath(resolved.socket):
+    if checked and found.host_named and _path(found.host.value) != os.path.realpath(resolved.socket):
         raise errors.Invalid(
             f"cannot {purpose} at {resolved.run_path!r}: {_stated(found)} names another kukeond, at "
             f"{found.host.value!r}",

@@ -38,26 +38,72 @@ class Command(click.Command):
     """A command that takes the global options after its own name as well."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *options.hidden_globals()]
+        own = super().get_params(ctx)
+        # An option of its own keeps its name: `daemon stop --timeout` is not how long to wait for an answer.
+        taken = {name for parameter in own for name in parameter.opts}
+        return [*own, *(option for option in options.hidden_globals() if taken.isdisjoint(option.opts))]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_options(self, ctx, formatter)
+
+
+def _write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write what the options and arguments are for, and which environment variables stand in for them."""
+    shown = []
+    arguments = []
+    for param in command.get_params(ctx):
+        if isinstance(param, click.Argument):
+            variables = options.variables(ctx, param)
+            if variables:
+                arguments.append((param.metavar or param.human_readable_name, f"[env: {', '.join(variables)}]"))
+            continue
+        record = param.get_help_record(ctx)
+        if record is not None:
+            shown.append((record[0], with_variables(record[1], options.variables(ctx, param))))
+    for title, rows in (("Arguments", arguments), ("Options", shown)):
+        if rows:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def with_variables(text: str, variables: Sequence[str]) -> str:
+    """Return the help text of an option with the environment variables that stand in for it."""
+    if not variables or "[env: " in text:
+        return text
+    names = ", ".join(variables)
+    if "  [default: " in text:
+        return text.replace("  [default: ", f"  [env: {names}; default: ")
+    return f"{text}  [env: {names}]"
 
 
 class LazyGroup(click.Group):
     """A group over a table of entries; bare, it prints its help and succeeds.
 
-    `instead` has hints for words that people try here and that are no commands.
+    `instead` has hints for words that people try here and that are no commands, `later` those that nothing makes work
+    yet, with what they stand for.
     """
 
     def __init__(
-        self, *args: Any, entries: Sequence[Entry] = (), instead: Mapping[str, str] = {}, **kwargs: Any
+        self,
+        *args: Any,
+        entries: Sequence[Entry] = (),
+        instead: Mapping[str, str] = {},
+        later: Mapping[str, str] = {},
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.entries = tuple(entries)
         self.instead = dict(instead)
+        self.later = dict(later)
         self._by_name = {name: entry for entry in self.entries for name in (entry.name, *entry.aliases)}
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         own = super().get_params(ctx)
         return own if ctx.parent is None else [*own, *options.hidden_globals()]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [entry.name for entry in self.entries]
@@ -77,6 +123,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         entry = self._by_name.get(args[0])
         if entry is None and not ctx.resilient_parsing:
+            if args[0] in self.later:
+                from kukeon_api import errors
+
+                raise errors.NotSupportedYet(f"cannot {ctx.info_name} {self.later[args[0]]}: not supported yet")
             raise self._unknown(ctx, args[0])
         if entry is None:
             return None, None, args[1:]

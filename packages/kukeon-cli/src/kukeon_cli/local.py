@@ -1,4 +1,4 @@
-"""What runs in this process instead of in kukeond: preparing a host, and taking kukeon off it again.
+"""What runs in this process instead of in kukeond: a whole client, preparing a host, and taking kukeon off it again.
 
 The only module that may name the runner, which is an optional part (`kukeon-cli[host]`) and imported where it is used.
 """
@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from kukeon_api import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
+
     from kukeon_cli.server import Server
-    from kukeon_runner import Options
+    from kukeon_runner import Controller, Options
+    from kukeon_runner import doctor as doctoring
     from kukeon_runner.options import ContainerdWish
+    from kukeon_sdk.client import Client
 
 
 @dataclass(frozen=True)
@@ -33,16 +40,35 @@ def available() -> bool:
     return importlib.util.find_spec("kukeon_runner") is not None
 
 
-def bootstrap(server: Server, gid: int) -> list[Row]:
+def client(server: Server) -> Client:
+    """Return a client that does in this process what the kukeond of `server` would do.
+
+    Nothing is opened before the first call. Reading takes no lock, needs neither kukeond nor containerd, and makes no
+    file; the first change takes the run path for as long as the client is open, and raises `RunPathLocked` while a
+    kukeond holds it. Raises `Unsupported` when the runner is not installed.
+    """
+    _require()
+    from kukeon_cli import inprocess
+
+    _show_warnings()
+    options = _options(server, _group(server))
+    return inprocess.InProcessClient(lambda exclusive: _open(options, exclusive=exclusive), server.run_path)
+
+
+def _open(options: Options, *, exclusive: bool) -> AbstractAsyncContextManager[Controller]:
+    import kukeon_runner
+
+    return kukeon_runner.open_controller(options, exclusive=exclusive)
+
+
+def bootstrap(server: Server, gid: int, *, force_regenerate_cni: bool = False) -> list[Row]:
     """Make what the host needs before the first cell, readable for group `gid`, and report it row by row.
 
     Raises `RunPathLocked` while a kukeond runs, `InstanceMismatch` when the run path was made with other settings, and
     whatever the host refuses.
     """
     _require()
-    # Set before gRPC is imported: its fork handlers are of no use here and not safe beside its threads.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    return asyncio.run(_bootstrap(_options(server, gid)))
+    return asyncio.run(_bootstrap(_options(server, gid, force_regenerate_cni=force_regenerate_cni)))
 
 
 async def _bootstrap(options: Options) -> list[Row]:
@@ -60,7 +86,6 @@ def uninstall(server: Server) -> list[Row]:
     Raises `RunPathLocked` while a kukeond runs, and whatever keeps a realm from going.
     """
     _require()
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     return asyncio.run(_uninstall(_options(server, 0)))
 
 
@@ -70,7 +95,16 @@ async def _uninstall(options: Options) -> list[Row]:
     return [Row(row.label, row.outcome) for row in await kukeon_runner.uninstall(options)]
 
 
-def _options(server: Server, gid: int) -> Options:
+def doctor() -> type[doctoring.Doctor]:
+    """Return what examines cgroups. Raises `Unsupported` when the runner is not installed."""
+    _require()
+    from kukeon_runner import doctor as doctoring
+
+    found: type[doctoring.Doctor] = doctoring.Doctor
+    return found
+
+
+def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) -> Options:
     from kukeon_runner import Options
 
     # What is not stated is taken from the record of the run path, or is the default.
@@ -82,7 +116,16 @@ def _options(server: Server, gid: int) -> Options:
         cgroup_root=server.setting("cgroup_root") or "",
         pod_subnet=server.setting("pod_subnet_cidr") or "",
         group_gid=gid,
+        force_regenerate_cni=force_regenerate_cni,
     )
+
+
+def _group(server: Server) -> int:
+    """Return the group that may read what is written, as kukeond has it; 0 for root alone."""
+    stated = os.environ.get("KUKEOND_SOCKET_GID", "")
+    if stated.isdecimal():
+        return int(stated)
+    return (server.file.spec.socket_gid if server.file is not None else None) or 0
 
 
 def _require() -> None:
@@ -91,3 +134,26 @@ def _require() -> None:
             "cannot work on this host: the part of kuke that does is not installed",
             hint="pip install 'kukeon-cli[host]'",
         )
+    # Set before gRPC is imported: its fork handlers are of no use here and not safe beside its threads.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+
+class _Warnings(logging.Handler):
+    """Tells people what kukeond would write to its log, when it is worth a warning."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from kukeon_cli import terminal
+
+        print(f"warning: {terminal.printable(record.getMessage())}", file=sys.stderr)
+
+
+def _show_warnings() -> None:
+    """Have the runner's warnings on stderr, unless --verbose shows all of its records already."""
+    log = logging.getLogger("kukeon_runner")
+    if not logging.getLogger().handlers and not any(_ours(log)):
+        log.addHandler(_Warnings(logging.WARNING))
+        log.propagate = False
+
+
+def _ours(log: logging.Logger) -> Iterator[bool]:
+    return (isinstance(handler, _Warnings) for handler in log.handlers)

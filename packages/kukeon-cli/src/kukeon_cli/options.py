@@ -31,6 +31,27 @@ _GLOBALS: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any]], ...] = (
         "Run path of the instance to talk to.",
         {"metavar": "DIRECTORY"},
     ),
+    (
+        "no_daemon",
+        ("--no-daemon",),
+        "KUKEON_NO_DAEMON",
+        "Work in this process, without kukeond; the option --run-path does so as well.",
+        {"is_flag": True},
+    ),
+    (
+        "containerd_socket",
+        ("--containerd-socket",),
+        "KUKEON_CONTAINERD_SOCKET",
+        "Without kukeond: socket of the host's containerd.",
+        {"metavar": "PATH"},
+    ),
+    (
+        "timeout",
+        ("--timeout",),
+        "KUKEON_TIMEOUT",
+        "How long a call may take, like 90s; 0 is no limit.",
+        {"metavar": "DURATION"},
+    ),
     ("configuration", ("--configuration",), "KUKE_CONFIGURATION", "Settings file of kuke.", {"metavar": "FILE"}),
     (
         "verbose",
@@ -87,22 +108,171 @@ def root_globals() -> tuple[click.Option, ...]:
     return _globals(hidden=False)
 
 
-def output(*envvars: str) -> Decorator:
-    """Add `-o/--output`; the value arrives as `output`. Each command reads KUKE_<COMMAND>_OUTPUT beside `envvars`."""
+def variables(ctx: click.Context, param: click.Parameter) -> tuple[str, ...]:
+    """Return the environment variables that stand in for `param`: those declared, and the one made from its name.
+
+    Every option of a command has one of its own, KUKE_<COMMAND>_<OPTION>, like KUKE_GET_CELL_REALM. This is the one
+    place that knows; help texts, the reference and the tests ask it.
+    """
+    declared = [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or ())
+    if isinstance(param, click.Option) and param.allow_from_autoenv and ctx.auto_envvar_prefix and param.name:
+        declared.append(f"{ctx.auto_envvar_prefix}_{param.name.upper()}")
+    return tuple(dict.fromkeys(declared))
+
+
+class Words(click.ParamType):
+    """Text of which an environment variable may hold several, separated and quoted as in a shell."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        import shlex
+
+        try:
+            return shlex.split(rv)
+        except ValueError as exc:
+            raise click.UsageError(f"cannot split {rv!r} from the environment into words: {exc}") from exc
+
+
+def output(*envvars: str, default: str | None = "table") -> Decorator:
+    """Add `-o/--output`, which arrives as `output`, and `--no-headers`, which the session keeps.
+
+    `envvars` are environment variables beside the command's own.
+    """
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        function = click.option(
+            "--no-headers",
+            is_flag=True,
+            expose_value=False,
+            callback=_remember,
+            help="Leave the header out of tables.",
+        )(function)
+        return click.option(
+            "-o",
+            "--output",
+            type=click.Choice(FORMATS),
+            default=default,
+            envvar=list(envvars) or None,
+            help="How to print the result.  [default: table]",
+        )(function)
+
+    return add
+
+
+def selector(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `-l/--selector`, which arrives as `selector`: a text, None where unset."""
     return click.option(
-        "-o",
-        "--output",
-        type=click.Choice(FORMATS),
-        default="table",
-        envvar=list(envvars) or None,
-        help="How to print the result.  [default: table]",
+        "-l",
+        "--selector",
+        metavar="SELECTOR",
+        default=None,
+        help="Those whose labels match, like 'app=web,tier!=test,!old' or 'env in (a,b)'.",
+    )(function)
+
+
+def files(*, required: bool = True) -> Decorator:
+    """Add `-f/--file`, which may be given more than once and arrives as `files`."""
+    return click.option(
+        "-f",
+        "--file",
+        "files",
+        multiple=True,
+        required=required,
+        metavar="FILE",
+        envvar=None,
+        help="Manifest, or directory of manifests, or - for standard input; may be given more than once.",
+        type=click.Path(),
     )
 
 
-def scope(*kinds: str, filters: bool = False, variables: str = "") -> Decorator:
+def removal(verb: str, noun: str, *, parent: bool) -> Decorator:
+    """Add `--cascade` and `--force` of `delete` and `purge`, which arrive under these names.
+
+    Where nothing is inside (`parent` False) they are refused in words instead of being accepted without a meaning. The
+    variables KUKE_<VERB>_CASCADE and KUKE_<VERB>_FORCE then say nothing about the command.
+    """
+    upper = verb.upper()
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        if value:
+            raise click.UsageError(f"--{param.name} is for what has resources inside; a {noun} has none", ctx=ctx)
+        return False
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, text in (
+            ("force", f"{verb.capitalize()} the {noun} whatever is in it."),
+            ("cascade", f"{verb.capitalize()} what is in the {noun} first."),
+        ):
+            function = click.option(
+                f"--{name}",
+                is_flag=True,
+                envvar=f"KUKE_{upper}_{name.upper()}" if parent else None,
+                allow_from_autoenv=parent,
+                hidden=not parent,
+                callback=None if parent else refuse,
+                help=text,
+            )(function)
+        return function
+
+    return add
+
+
+def later(*flags: str, instead: str = "") -> Decorator:
+    """Know `flags` that nothing makes work yet: they are refused as such (exit code 7), not as typing errors."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value:
+            from kukeon_api import errors
+
+            raise errors.NotSupportedYet(f"cannot use {param.opts[-1]}: it is not supported yet", hint=instead)
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for flag in flags:
+            function = click.option(
+                *flag.split("/"),
+                multiple=True,
+                hidden=True,
+                expose_value=False,
+                allow_from_autoenv=False,
+                callback=refuse,
+            )(function)
+        return function
+
+    return add
+
+
+def seconds(flag: str, *, default: str, text: str) -> Decorator:
+    """Add a duration like `30s`, which arrives as the flag's name and `_s`."""
+
+    def parse(ctx: click.Context, param: click.Parameter, value: str) -> float:
+        from kukeon_api import duration, errors
+
+        try:
+            found = duration.parse(value)
+        except errors.Invalid as exc:
+            raise type(exc)(f"{exc.message} ({flag})", kind=exc.kind, hint=exc.hint) from exc
+        if found < 0:
+            raise errors.Invalid(f"cannot use {value!r} for {flag}: it is negative")
+        return found
+
+    return click.option(
+        flag,
+        flag.removeprefix("--") + "_s",
+        default=default,
+        callback=parse,
+        metavar="DURATION",
+        help=f"{text}  [default: {default}]",
+    )
+
+
+def scope(*kinds: str, filters: bool = False) -> Decorator:
     """Add `--realm`, `--space`, ...; the values arrive under these names, None where unset.
 
-    `filters`: unset means all, not `default`. `variables` is a further prefix of environment names.
+    `filters`: unset means all, not `default`.
     """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,7 +282,6 @@ def scope(*kinds: str, filters: bool = False, variables: str = "") -> Decorator:
                 f"--{kind}",
                 metavar="NAME",
                 default=None,
-                envvar=f"{variables}_{kind.upper()}" if variables else None,
                 help=_scope_help(kind, unset),
                 shell_complete=completion(kind),
             )(function)
@@ -128,15 +297,23 @@ def _scope_help(kind: str, unset: str) -> str:
 
 
 def name(
-    kind: str, *, required: bool = True, many: bool = False, variable: str | None = None, complete: bool = True
+    kind: str,
+    *,
+    required: bool = True,
+    many: bool = False,
+    variable: str | None = None,
+    complete: bool = True,
+    parameter: str = "",
+    shown: str = "NAME",
 ) -> Decorator:
-    """Add the positional name, or names, of a `kind`; they arrive as `name`, or `names`."""
-    shown = "NAME..." if many else "NAME"
+    """Add the positional name, or names, of a `kind`; they arrive as `name`, or `names`, or `parameter`."""
+    shown = f"{shown}..." if many else shown
     return click.argument(
-        "names" if many else "name",
+        parameter or ("names" if many else "name"),
         metavar=shown if required else f"[{shown}]",
         required=required,
         nargs=-1 if many else 1,
+        type=Words() if many else None,
         envvar=variable,
         shell_complete=completion(kind) if complete else None,
     )

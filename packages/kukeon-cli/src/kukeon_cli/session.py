@@ -1,4 +1,7 @@
-"""One invocation of kuke: the flags given, the settings they lead to, and the connection made when it is needed."""
+"""One invocation of kuke: the flags given, the settings they lead to, and the client made when it is needed.
+
+The one place that decides whether commands ask kukeond or work in this process; they see a `Client` either way.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,17 @@ if TYPE_CHECKING:
 class Session:
     """What all commands of one invocation share. Nothing is read or dialled before a command asks for it."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, dial: Callable[[str], Client] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        dial: Callable[[str], Client] | None = None,
+        inside: Callable[[Server], Client] | None = None,
+    ) -> None:
+        """`dial` and `inside` make the clients, of a kukeond and of this process; unset they are the real ones."""
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self.flags: dict[str, Any] = {}
         self._dial = dial
+        self._inside = inside
         self._client: Client | None = None
 
     @functools.cached_property
@@ -67,26 +77,62 @@ class Session:
 
     @property
     def client(self) -> Client:
-        """The client of the kukeond that the settings name; it connects on its first call."""
+        """What commands on resources work through: kukeond, or with --no-daemon or --run-path this process.
+
+        Calls that a command gives no time of their own take as long as is usual for their kind, or --timeout.
+        """
         if self._client is None:
-            self._client = self.dial(self.settings.host.value)
+            from kukeon_cli import deadlines
+
+            made = self.inside() if self.settings.in_process else self.dial(self.settings.host.value)
+            self._client = deadlines.Deadlines(made, self.settings.timeout_s)
         return self._client
 
-    def server(self, given: Mapping[str, str | None], *, purpose: str, takes_host: bool = True) -> Server:
+    def inside(self) -> Client:
+        """Return a new client that works in this process; the caller closes it. Raises `Unsupported` without runner."""
+        from kukeon_cli import settings
+
+        given = {
+            settings.FIELDS[name]: setting.value
+            for name, setting in self.settings.values.items()
+            if settings.GLOBAL[name].recorded and setting.source != settings.DEFAULT
+        }
+        server = self.server(given, purpose="work without kukeond", takes_host=False, checked=False)
+        if self._inside is not None:
+            return self._inside(server)
+        from kukeon_cli import local
+
+        return local.client(server)
+
+    def require_daemon(self, command: str) -> None:
+        """Raise `Invalid` when --no-daemon was given for `command`, which is about kukeond itself.
+
+        One in the environment is for the commands that it means something to.
+        """
+        if self.flags.get("no_daemon"):
+            from kukeon_api import errors
+
+            raise errors.Invalid(
+                f"cannot use --no-daemon with 'kuke {command}': it is about kukeond", hint="leave --no-daemon away"
+            )
+
+    def server(
+        self, given: Mapping[str, str | None], *, purpose: str, takes_host: bool = True, checked: bool = True
+    ) -> Server:
         """Return the kukeond of this host that the command line means, for `purpose`, like `start kukeond`.
 
         `given` are the command's own options, see `server.resolve`. With `takes_host` a --host beside a run path is
-        where that one is to listen. Raises `Invalid` when the address stated is that of another kukeond.
+        where that one is to listen. Raises `Invalid` when the address stated is that of another kukeond, if `checked`.
         """
         from kukeon_cli import instances
 
-        return instances.meant(self, given, purpose=purpose, takes_host=takes_host)
+        return instances.meant(self, given, purpose=purpose, takes_host=takes_host, checked=checked)
 
     def output(self, form: str) -> Output:
         """Return where results go, in the format asked for."""
         from kukeon_cli.output import Format, Output
 
-        return Output(Format(form), sys.stdout)
+        return Output(Format(form), sys.stdout, headers=not self.flags.get("no_headers"))
 
     def close(self) -> None:
         """Drop the connection, if there is one."""

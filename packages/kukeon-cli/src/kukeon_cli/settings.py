@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_RUN_PATH = "/opt/kukeon"
 DEFAULT_SOCKET = "/run/kukeon/kukeond.sock"
@@ -17,7 +17,55 @@ DEFAULT_CONFIGURATION = "~/.kuke/kuke.yaml"
 DEFAULT_LOG_LEVEL = "info"
 
 _TRUE = frozenset({"1", "true", "yes", "on", "t", "y"})
+_FALSE = frozenset({"", "0", "false", "no", "off", "f", "n"})
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
+
+FLAG, ENVIRONMENT, DEFAULT = "flag", "environment", "default"
+
+
+@dataclass(frozen=True)
+class Global:
+    """One global setting: its names on the command line, in the environment and in the settings file.
+
+    No `flag`: it has none. No `key`: the file does not have it. `recorded`: left unset it is what the run path was
+    made with.
+    """
+
+    name: str
+    variable: str
+    flag: str = ""
+    key: str = ""
+    default: str = ""
+    recorded: bool = False
+
+
+GLOBALS = (
+    Global("configuration", "KUKE_CONFIGURATION", "--configuration", "", DEFAULT_CONFIGURATION),
+    Global("host", "KUKEON_HOST", "--host", "host"),
+    Global("run_path", "KUKEON_RUN_PATH", "--run-path", "runPath", DEFAULT_RUN_PATH),
+    Global("no_daemon", "KUKEON_NO_DAEMON", "--no-daemon", "", "false"),
+    Global("containerd_socket", "KUKEON_CONTAINERD_SOCKET", "--containerd-socket", "containerdSocket", recorded=True),
+    Global("namespace_suffix", "KUKEON_NAMESPACE_SUFFIX", "", "containerdNamespaceSuffix", recorded=True),
+    Global("cgroup_root", "KUKEON_CGROUP_ROOT", "", "cgroupRoot", recorded=True),
+    Global("pod_subnet", "KUKEON_POD_SUBNET_CIDR", "", "podSubnetCIDR", recorded=True),
+    Global("timeout", "KUKEON_TIMEOUT", "--timeout", "", ""),
+    Global("verbose", "KUKEON_VERBOSE", "--verbose", "", "false"),
+    Global("log_level", "KUKEON_LOG_LEVEL", "--log-level", "logLevel", DEFAULT_LOG_LEVEL),
+)
+"""In the order of `kuke config view`."""
+
+GLOBAL = {each.name: each for each in GLOBALS}
+
+FIELDS = {
+    "host": "host",
+    "run_path": "run_path",
+    "containerd_socket": "containerd_socket",
+    "namespace_suffix": "containerd_namespace_suffix",
+    "cgroup_root": "cgroup_root",
+    "pod_subnet": "pod_subnet_cidr",
+    "log_level": "log_level",
+}
+"""Name of the setting -> attribute of `model.ClientConfigurationSpec` (and of kukeond's, where that has it)."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +80,31 @@ class Setting:
 class Settings:
     """What the global options mean this time."""
 
-    host: Setting
+    values: Mapping[str, Setting]
+    """Every setting of `GLOBALS` by its name."""
     host_named: bool
     """Whether the address itself was stated, and not only the run path that leads to it."""
-    run_path: Setting
-    log_level: Setting
-    configuration: Path
+    configuration: Path | None
+    """The settings file; None when an empty name says that there is none."""
+    in_process: bool
+    """Whether commands on resources work in this process instead of asking kukeond."""
+    in_process_by: str
+    """What asked for that, in words for people; empty when nothing did."""
+    timeout_s: float | None
+    """How long a call may take, 0 for ever; None: what is usual for its kind."""
     verbose: bool
+
+    @property
+    def host(self) -> Setting:
+        return self.values["host"]
+
+    @property
+    def run_path(self) -> Setting:
+        return self.values["run_path"]
+
+    @property
+    def log_level(self) -> Setting:
+        return self.values["log_level"]
 
 
 def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -46,37 +112,44 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
 
     Raises `ClientConfigurationInvalid` for a settings file that is wrong, and `Invalid` for a value that is none.
     """
-    configuration, stated = _configuration(flags, environ)
-    file = _file_values(configuration, required=stated)
+    configuration, where = _configuration(flags, environ)
+    file = _file_values(configuration, required=where.source != DEFAULT) if configuration else {}
     levels = (
-        ("flag", {name: flags.get(name) for name in ("host", "run_path", "log_level")}),
-        (
-            "environment",
-            {
-                "host": environ.get("KUKEON_HOST"),
-                "run_path": environ.get("KUKEON_RUN_PATH"),
-                "log_level": environ.get("KUKEON_LOG_LEVEL"),
-            },
-        ),
+        (FLAG, {each.name: _flag(flags.get(each.name)) for each in GLOBALS}),
+        (ENVIRONMENT, {each.name: environ.get(each.variable) for each in GLOBALS}),
         (str(configuration), file),
     )
-    host, named = _host(levels)
+    values = {each.name: _first(each.name, levels, each.default) for each in GLOBALS}
+    values["configuration"] = where
+    values["host"], named = _host(levels)
+    values["run_path"] = _run_path(values["run_path"])
+    values["log_level"] = _level(values["log_level"])
+    values["verbose"] = Setting(_word(is_verbose(flags, environ)), values["verbose"].source)
+    in_process, values["no_daemon"], by = _in_process(flags, values)
     return Settings(
-        host=host,
+        values=values,
         host_named=named,
-        run_path=_run_path(_first("run_path", levels, DEFAULT_RUN_PATH)),
-        log_level=_level(_first("log_level", levels, DEFAULT_LOG_LEVEL)),
         configuration=configuration,
+        in_process=in_process,
+        in_process_by=by,
+        timeout_s=_timeout_s(values["timeout"]),
         verbose=is_verbose(flags, environ),
     )
 
 
-def _configuration(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Path, bool]:
-    stated = flags.get("configuration") or environ.get("KUKE_CONFIGURATION")
-    if stated:
-        return Path(stated), True
+def _flag(value: Any) -> Any:
+    """Return what a flag says; a switch that was not given is False, which says nothing."""
+    return "true" if value is True else None if value is False else value
+
+
+def _configuration(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Path | None, Setting]:
+    for source, stated in ((FLAG, flags.get("configuration")), (ENVIRONMENT, environ.get("KUKE_CONFIGURATION"))):
+        if stated is not None:
+            # An empty name is no file at all, as for kukeond.
+            return Path(stated) if stated else None, Setting(stated, source)
     home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 (the home of no user is no error)
-    return Path(DEFAULT_CONFIGURATION.replace("~", home, 1)), False
+    path = DEFAULT_CONFIGURATION.replace("~", home, 1)
+    return Path(path), Setting(path, DEFAULT)
 
 
 def _file_values(path: Path, *, required: bool) -> dict[str, str | None]:
@@ -87,15 +160,18 @@ def _file_values(path: Path, *, required: bool) -> dict[str, str | None]:
 
     found = configuration.read_client(path)
     if found is None:
-        raise errors.Invalid(f"cannot read the settings file {str(path)!r}: no such file")
-    return {"host": found.spec.host, "run_path": found.spec.run_path, "log_level": found.spec.log_level}
+        raise errors.Invalid(
+            f"cannot read the settings file {str(path)!r}: no such file",
+            hint="write it, or leave --configuration and KUKE_CONFIGURATION away",
+        )
+    return {name: getattr(found.spec, field) for name, field in FIELDS.items()}
 
 
 def _first(name: str, levels: tuple[tuple[str, Mapping[str, Any]], ...], default: str) -> Setting:
     for source, values in levels:
         if values.get(name) is not None:
             return Setting(str(values[name]), source)
-    return Setting(default, "default")
+    return Setting(default, DEFAULT)
 
 
 def _host(levels: tuple[tuple[str, Mapping[str, Any]], ...]) -> tuple[Setting, bool]:
@@ -108,7 +184,57 @@ def _host(levels: tuple[tuple[str, Mapping[str, Any]], ...]) -> tuple[Setting, b
             return Setting(str(values["host"]), source), bool(values["host"])
         if values.get("run_path") is not None:
             return Setting(f"unix://{socket_of(str(values['run_path']))}", f"{source}, by the run path"), False
-    return Setting(f"unix://{DEFAULT_SOCKET}", "default"), False
+    return Setting(f"unix://{DEFAULT_SOCKET}", DEFAULT), False
+
+
+def _in_process(flags: Mapping[str, Any], values: Mapping[str, Setting]) -> tuple[bool, Setting, str]:
+    """Return whether to work without kukeond, --no-daemon as it is then, and what asked for it.
+
+    An address on the command line says whom to ask, so it wins. A run path there leads to the same without being told;
+    one in the environment or the settings file does not.
+    """
+    stated = values["no_daemon"]
+    asked = _boolean(stated, "KUKEON_NO_DAEMON")
+    if flags.get("host"):
+        return False, Setting(_word(False), "flag, by --host") if asked else stated, ""
+    if stated.source != DEFAULT:
+        by = "--no-daemon" if stated.source == FLAG else "KUKEON_NO_DAEMON"
+        return asked, Setting(_word(asked), stated.source), by if asked else ""
+    if flags.get("run_path") is not None:
+        return True, Setting(_word(True), "flag, by --run-path"), "--run-path"
+    return False, stated, ""
+
+
+def _boolean(setting: Setting, variable: str) -> bool:
+    word = setting.value.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    from kukeon_api import errors
+
+    raise errors.Invalid(f"cannot use {setting.value!r} as {variable}: it is neither true nor false", hint="say 1 or 0")
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _timeout_s(setting: Setting) -> float | None:
+    if not setting.value:
+        return None
+    from kukeon_api import duration, errors
+
+    try:
+        seconds = duration.parse(f"{setting.value}s" if setting.value.isdecimal() else setting.value)
+    except errors.Invalid as exc:
+        raise errors.Invalid(
+            f"cannot use {setting.value!r} as timeout ({setting.source}): {exc.message}",
+            hint="write it like 30s or 5m; 0 waits as long as it takes",
+        ) from exc
+    if seconds < 0:
+        raise errors.Invalid(f"cannot use {setting.value!r} as timeout ({setting.source}): it is negative")
+    return seconds
 
 
 def _run_path(setting: Setting) -> Setting:
@@ -147,6 +273,13 @@ def is_verbose(flags: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
     return bool(flags.get("verbose")) or environ.get("KUKEON_VERBOSE", "").lower() in _TRUE
 
 
+def diagnostics(found: Settings) -> Iterator[tuple[str, Setting]]:
+    """Yield what --verbose tells about the settings, name by name; those that nobody stated last."""
+    named = sorted(found.values.items(), key=lambda item: item[1].source == DEFAULT)
+    for name, setting in named:
+        yield name.replace("_", " "), setting
+
+
 def start_logging(settings: Settings, stream: TextIO) -> None:
     """Send log records to `stream`, and say where the settings come from."""
     import logging
@@ -155,5 +288,9 @@ def start_logging(settings: Settings, stream: TextIO) -> None:
         stream=stream, level=_LEVELS[settings.log_level.value], format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     log = logging.getLogger("kuke")
-    log.info("kukeond at %s (%s)", settings.host.value, settings.host.source)
-    log.debug("run path %s (%s)", settings.run_path.value, settings.run_path.source)
+    if settings.in_process:
+        log.info("working in this process (%s)", settings.in_process_by)
+    else:
+        log.info("kukeond at %s (%s)", settings.host.value, settings.host.source)
+    for name, setting in diagnostics(settings):
+        log.debug("%s %s (%s)", name, setting.value or "-", setting.source)

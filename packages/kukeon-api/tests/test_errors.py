@@ -81,6 +81,27 @@ def test_the_outermost_of_several_kinds_wins() -> None:
     assert errors.kind_from_error(outer) == "CreateCell"
 
 
+def test_a_special_case_of_the_outermost_wins() -> None:
+    outer = errors.NotFound("cannot look at it: it is away", hint="make it")
+    outer.__cause__ = RuntimeError("between")
+    outer.__cause__.__cause__ = errors.CellNotFound("no cell", hint="ignored", problems=[Problem(message="m")])
+    sent = errors.to_api_error(outer)
+    assert sent == APIError(kind="CellNotFound", message=str(outer), hint="make it", problems=(Problem(message="m"),))
+    assert errors.kind_from_error(outer) == "CellNotFound"
+
+
+def test_a_kind_that_was_chosen_stays() -> None:
+    outer = errors.NotFound("no such moon", kind="MoonNotFound")
+    outer.__cause__ = errors.CellNotFound("no cell")
+    assert errors.kind_from_error(outer) == "MoonNotFound"
+
+
+def test_a_cause_of_another_branch_says_nothing_about_its_effect() -> None:
+    outer = errors.Conflict("cannot do it")
+    outer.__cause__ = errors.CellNotFound("no cell", hint="look elsewhere")
+    assert errors.to_api_error(outer) == APIError(kind="Conflict", message="cannot do it")
+
+
 def test_causes_that_go_in_circles() -> None:
     one, two = ValueError("one"), ValueError("two")
     one.__cause__, two.__cause__ = two, one

@@ -123,3 +123,15 @@ def test_arguments_that_are_wrong_are_refused_with_their_path() -> None:
     message.doc.metadata.name = "../etc"  # type: ignore[attr-defined]
     with pytest.raises(errors.Invalid, match=r"metadata\.name: '\.\./etc' is not a name"):
         calls.unpack_args(method, message)
+
+
+def test_requests_that_are_none_are_refused() -> None:
+    with pytest.raises(errors.InvalidRequest, match="cannot do GetRealm: the request is no GetRealmArgs"):
+        calls.parse_args(METHODS["GetRealm"], b"\xff\xff")
+
+
+@pytest.mark.parametrize("content", [b"\x78\x01", b"\x0a\x05\x0a\x03\x0a\x01r\x78\x01", b"\x0a\x02\x78\x01"])
+def test_what_a_newer_client_asks_beyond_this_version_is_not_passed_over(content: bytes) -> None:
+    method = METHODS["GetRealm"]
+    with pytest.raises(errors.NotSupportedYet, match="has fields that this version does not know"):
+        calls.unpack_args(method, calls.parse_args(method, content))

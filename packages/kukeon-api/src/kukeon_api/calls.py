@@ -1,6 +1,6 @@
 """Pack and unpack the messages of a method: the same four functions serve every method, on both sides.
 
-Client: `pack_args` -> call -> `unpack_reply`.  Daemon: `unpack_args` -> controller -> `pack_reply`.
+Client: `pack_args` -> call -> `unpack_reply`.  Daemon: `parse_args` -> `unpack_args` -> controller -> `pack_reply`.
 An upload sends `first_chunk`, then `chunk`s.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from google.protobuf.message import DecodeError
 
 from kukeon_api import codec, errors, messages, wire
 from kukeon_api.errors import APIError
@@ -55,8 +56,30 @@ def pack_args(method: Method, values: Mapping[str, Any], page_token: str = "") -
     return message
 
 
+def parse_args(method: Method, content: bytes) -> Any:
+    """Return the request that `content` is; raises `InvalidRequest` when it is none.
+
+    Left to gRPC, such a request would end as UNKNOWN, with a traceback in the daemon's log.
+    """
+    try:
+        return args_class(method).FromString(content)
+    except DecodeError as exc:
+        raise errors.InvalidRequest(f"cannot do {method.name}: the request is no {method.name}Args") from exc
+
+
 def unpack_args(method: Method, message: Any) -> dict[str, Any]:
-    """Return the arguments by parameter name (without those of an upload); raises `Invalid`."""
+    """Return the arguments by parameter name (without those of an upload).
+
+    Raises `Invalid`, and `NotSupportedYet` when a newer client asks for something that is unknown here: what is passed
+    over in silence could be the one word that keeps the rest from being done (`dry_run`).
+    """
+    size = message.ByteSize()
+    message.DiscardUnknownFields()
+    if message.ByteSize() != size:
+        raise errors.NotSupportedYet(
+            f"cannot do {method.name}: the request has fields that this version does not know",
+            hint="upgrade kukeond, or use the kuke that came with it",
+        )
     return {
         name: wire.from_proto(getattr(message, name), kind)
         if issubclass(kind, msgspec.Struct)

@@ -82,7 +82,7 @@ def parse(content: bytes | str, source: str = "<stdin>", *, system: bool = False
     except reading.Enough:
         pass
     if read.problems:
-        raise _invalid(read, "manifest", errors.InvalidManifest)
+        raise _invalid(read, "manifest", _manifest_error(read))
     if not found:
         raise errors.InvalidManifest(f"cannot use {source!r}: no documents found in input")
     return found
@@ -263,6 +263,14 @@ def _with_end(documents: Iterable[yaml_nodes.Composed]) -> Iterator[tuple[yaml_n
         previous = each
     if previous is not None:
         yield previous, math.inf
+
+
+def _manifest_error(read: reading.Reading) -> type[errors.KukeonError]:
+    """Return the error for a manifest whose problems are all of one sort, else that for any manifest."""
+    paths = {problem.path for problem in read.problems}
+    return {"kind": errors.UnknownKind, "apiVersion": errors.UnsupportedAPIVersion}.get(
+        next(iter(paths)) if len(paths) == 1 else "", errors.InvalidManifest
+    )
 
 
 def _invalid(read: reading.Reading, what: str, cls: type[errors.KukeonError]) -> errors.KukeonError:

@@ -70,7 +70,8 @@ def _writes(name: str, doc: type, returns: type, *switches: str) -> Method:
 
 
 def _documents(name: str, returns: type, **options: Any) -> Method:
-    params = (("raw_yaml", bytes), *((option, type(default)) for option, default in options.items()))
+    params: tuple[tuple[str, type], ...] = tuple((option, type(default)) for option, default in options.items())
+    params = (("raw_yaml", bytes), *params)
     return Method(name, params, returns, writes=True, error_in_reply=True, defaults=options)
 
 

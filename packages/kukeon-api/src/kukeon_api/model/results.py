@@ -1,8 +1,8 @@
 """What the methods answer.
 
 `*_exists_pre` was seen before the work, `*_exists_post` after it; `*_created`, `started`, `deleted` say what this call
-did.  `deleted` lists are path-like (`space:x`, `metadata`, `cgroup`), in the order of removal; the `purged` of a purge is
-what it found beyond that (`cni-resources`, `files`), its `warnings` what it could not do and need not have done.
+did.  `deleted` lists are path-like (`space:x`, `metadata`, `cgroup`), in the order of removal; the `purged` of a purge
+is what it found beyond that (`cni-resources`, `files`), its `warnings` what it could not do and need not have done.
 """
 
 from __future__ import annotations

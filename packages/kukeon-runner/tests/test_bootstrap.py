@@ -60,9 +60,9 @@ class Runner:
         self.stacks = Level(("cgroup",), parents=self.spaces.made)
         self.rooted = False
 
-    async def ensure_root_cgroup(self) -> bool:
-        made, self.rooted = not self.rooted, True
-        return made
+    async def ensure_kukeon_root_cgroup(self) -> tuple[bool, bool]:
+        existed, self.rooted = self.rooted, True
+        return existed, not existed
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ class Runner(Protocol):
     def spaces(self) -> Level[model.SpaceDoc]: ...
     @property
     def stacks(self) -> Level[model.StackDoc]: ...
-    async def ensure_root_cgroup(self) -> bool: ...
+    async def ensure_kukeon_root_cgroup(self) -> tuple[bool, bool]: ...
 
 
 async def bootstrap(runner: Runner) -> BootstrapReport:
@@ -108,13 +108,18 @@ async def bootstrap(runner: Runner) -> BootstrapReport:
     only looked for: their absence is a row, since cells on the host's network do without.
     """
     layout = runner.context.layout
-    rows = await asyncio.to_thread(_directories, layout)
+    rows = list((await directories(layout)).rows)
     if (containerd := layout.instance.containerd) is not None:
         rows.append(_row(f'containerd "{containerd.socket}"', existed=True, detail=containerd.mode))
-    made = await runner.ensure_root_cgroup()
-    rows.append(_row("kukeon root cgroup", existed=not made, detail=layout.cgroup_root))
+    existed, _ = await runner.ensure_kukeon_root_cgroup()
+    rows.append(_row("kukeon root cgroup", existed=existed, detail=layout.cgroup_root))
     rows += await _default_hierarchy(runner)
     return BootstrapReport(tuple(rows))
+
+
+async def directories(layout: Layout) -> BootstrapReport:
+    """Have the directories that networks need, and look for the CNI plugins."""
+    return BootstrapReport(tuple(await asyncio.to_thread(_directories, layout)))
 
 
 def _directories(layout: Layout) -> list[BootstrapRow]:

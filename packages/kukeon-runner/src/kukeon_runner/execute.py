@@ -86,6 +86,18 @@ async def _take_back(attempted: list[Step], running: dict[asyncio.Task[Any], Ste
                 log.warning("cannot take back %s: %s", step, error)
 
 
+async def sweep(plan: Plan, host: Host) -> tuple[errors.KukeonError, ...]:
+    """Do the steps of `plan` one after another, whichever fail, and return what failed. For taking things away."""
+    failed = []
+    for step in graphlib.TopologicalSorter(plan).static_order():
+        try:
+            await _do(step, host, {})
+        except errors.KukeonError as error:
+            log.warning("%s: %s", step, error)
+            failed.append(error)
+    return tuple(failed)
+
+
 def undo(step: Step) -> tuple[Step, ...]:
     """The steps that take `step` back. Ending is not taken back: what was stopped stays stopped."""
     match step:

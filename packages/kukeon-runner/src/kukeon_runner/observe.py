@@ -8,20 +8,36 @@ from kukeon_runner import observed, wanted
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kukeon_runner.host.protocol import Host
 
 
-async def cell(host: Host, site: wanted.Site, ids: Iterable[str], *, strays: bool) -> observed.Cell:
+async def cell(
+    host: Host,
+    site: wanted.Site,
+    ids: Iterable[str],
+    *,
+    strays: bool,
+    survey: Mapping[str, observed.Container] | None = None,
+) -> observed.Cell:
     """What there is of the cell at `site`: the containers `ids` and, with `strays`, any other that carries its labels.
 
-    Looking for strays goes over all records of the namespace; a cell that was never made has none.
+    Looking for strays goes over all records of the namespace; a cell that was never made has none. A `survey` of the
+    namespace spares asking for each container; it has no strays.
     """
+    if survey is not None:
+        return await _cell(host, site, {id: survey[id] for id in sorted(ids) if id in survey})
     known = set(ids)
     if strays:
         known |= set(await host.containers.ids(site.namespace, site.labels))
     found = await together(*(host.containers.find(site.namespace, id) for id in sorted(known)))
+    return await _cell(
+        host, site, {id: each for id, each in zip(sorted(known), found, strict=True) if each is not None}
+    )
+
+
+async def _cell(host: Host, site: wanted.Site, containers: Mapping[str, observed.Container]) -> observed.Cell:
     address, residue = await host.network.attachment(site.conflist, site.root_id)
     return observed.Cell(
         cgroup=await host.kernel.cgroup_exists(site.cgroup),
@@ -29,5 +45,5 @@ async def cell(host: Host, site: wanted.Site, ids: Iterable[str], *, strays: boo
         shm=await host.kernel.mounted(site.shm),
         address=address,
         network_residue=residue,
-        containers={id: each for id, each in zip(sorted(known), found, strict=True) if each is not None},
+        containers=containers,
     )

@@ -19,7 +19,7 @@ from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.containerd.client import Containerd
 from kukeon_runner.host.embedded import EmbeddedContainerd
 from kukeon_runner.layout import Layout
-from kukeon_runner.runner import Runner
+from kukeon_runner.runner import HostRunner
 from kukeon_runner.runner.context import Context
 from kukeon_runner.store import Store
 from kukeon_runner.subnets import Subnets
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kukeon_runner.options import Options
+    from kukeon_runner.verbs import Runner
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,14 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
         if exclusive:
             await _drop_abandoned_leases(containerd, layout, store)
         context = Context(options, layout, store, Subnets(layout, exclusive=exclusive, gid=options.group_gid), host)
-        yield Controller(Runner(context), await _about(layout, containerd, host))
+        yield Controller(HostRunner(context), await _about(layout, containerd, host))
+
+
+@contextlib.asynccontextmanager
+async def open_runner(options: Options, *, exclusive: bool = True) -> AsyncIterator[Runner]:
+    """Yield the verbs of the instance at `options.run_path`. See `open_controller`, which is built on them."""
+    async with open_controller(options, exclusive=exclusive) as controller:
+        yield controller.runner
 
 
 async def _claim(layout: Layout, *, fresh: bool) -> None:

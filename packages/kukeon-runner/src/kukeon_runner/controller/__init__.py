@@ -19,7 +19,7 @@ from kukeon_runner.controller.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from kukeon_api import model
-    from kukeon_runner.runner import Runner
+    from kukeon_runner.runner import HostRunner
 
 
 PROBE_TIMEOUT_S = 2.0
@@ -32,7 +32,7 @@ class Controller(Levels, Cells, Containers, Images, Apply, Upkeep):
     Methods raise the errors of `kukeon_api.errors`.
     """
 
-    def __init__(self, runner: Runner, about: model.PingResult) -> None:
+    def __init__(self, runner: HostRunner, about: model.PingResult) -> None:
         super().__init__(runner)
         self._about = about
         self._missing: list[str] = []

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 from kukeon_api import errors, model, normalise, rules
 
 if TYPE_CHECKING:
-    from kukeon_runner.runner import Runner
+    from kukeon_runner.runner import HostRunner
 
 D = TypeVar("D", bound=model.Doc)
 
 
 class Base:
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: HostRunner) -> None:
         self.runner = runner
 
     def accepted(self, doc: D) -> D:

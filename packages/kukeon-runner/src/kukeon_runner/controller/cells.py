@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 
 class Cells(Base):
-    async def create_cell(self, doc: model.CellDoc) -> model.CreateCellResult:
-        """Have the cell and start it. One that exists keeps its spec. Raises StackNotFound and its parents' kin."""
+    async def create_cell(self, doc: model.CellDoc, no_start: bool = False) -> model.CreateCellResult:
+        """Have the cell and start it. One that exists keeps its spec. Raises StackNotFound and its parents' kin.
+
+        With `no_start` a new one waits to be started, and one that exists is left as it is.
+        """
         doc = self.accepted(doc)
-        new, outcome = await self.runner.cells.create(doc)
+        self.changeable(model.ref_of(doc))
+        new, outcome = await self.runner.cells.create(doc, start=not no_start)
         pre, post, site = outcome.pre, outcome.post, outcome.site
         return model.CreateCellResult(
             cell=outcome.doc,
@@ -37,12 +41,14 @@ class Cells(Base):
         )
 
     async def get_cell(self, doc: model.CellDoc) -> model.GetCellResult:
-        """The cell as last stored, or `metadata_exists` False."""
-        ref = model.ref_of(doc)
-        found = self.runner.cells.find(ref)
+        """The cell as last stored, or `metadata_exists` False.
+
+        `root_container_exists` is False, too, when containerd cannot be asked.
+        """
+        found = self.runner.cells.find(model.ref_of(doc))
         if found is None:
             return model.GetCellResult(cell=doc)
-        seen, site = await self.runner.cells.seen(found)
+        seen, site = await self.runner.cells.glimpse(found)
         return model.GetCellResult(
             cell=found,
             metadata_exists=True,
@@ -65,14 +71,47 @@ class Cells(Base):
         outcome = await self.runner.cells.kill(self.changeable(model.ref_of(doc)))
         return model.KillCellResult(cell=outcome.doc, killed=outcome.steps > 0)
 
+    async def restart_cell(self, doc: model.CellDoc) -> model.RestartCellResult:
+        """End what runs and start every container. Raises CellNotFound; ImageNotFound and its kin before any end."""
+        ended, outcome = await self.runner.cells.restart(self.changeable(model.ref_of(doc)))
+        return model.RestartCellResult(cell=outcome.doc, restarted=ended)
+
     async def delete_cell(self, doc: model.CellDoc) -> model.DeleteCellResult:
         """Delete the cell with all its containers. Raises CellNotFound."""
         outcome = await self.runner.cells.delete(self.changeable(model.ref_of(doc)))
         return model.DeleteCellResult(
             cell=outcome.doc,
-            containers_deleted=not outcome.post.containers,
+            containers_deleted=bool(outcome.pre.containers) and not outcome.post.containers,
             cgroup_deleted=outcome.pre.cgroup and not outcome.post.cgroup,
             metadata_deleted=True,
+        )
+
+    async def purge_cell(self, doc: model.CellDoc, force: bool = False, cascade: bool = False) -> model.PurgeCellResult:
+        """Remove whatever there is of the cell, known or not. Raises HostError when something of it stays.
+
+        `force` and `cascade` make no difference: all that is in a cell goes with it.
+        """
+        ref = self.changeable(model.ref_of(doc))
+        found = await self.runner.cells.purge(ref)
+        pre = found.outcome.pre
+        known = [id for id in pre.containers if id in found.ids and found.known]
+        deleted = [f"container:{id.rpartition('_')[2]}" for id in known]
+        deleted += ["cgroup"] if pre.cgroup else []
+        deleted += ["metadata"] if found.known else []
+        purged = ["orphaned-containers"] if len(known) < len(pre.containers) else []
+        purged += ["cni-resources"] if pre.network_residue else []
+        purged += ["all-metadata"] if found.forgotten and not found.known else []
+        return model.PurgeCellResult(
+            cell=found.outcome.doc,
+            containers_deleted=bool(pre.containers),
+            cgroup_deleted=pre.cgroup,
+            metadata_deleted=found.forgotten,
+            purge_succeeded=True,
+            force=force,
+            cascade=cascade,
+            deleted=tuple(deleted),
+            purged=tuple(purged),
+            warnings=tuple(map(str, found.troubles)),
         )
 
 

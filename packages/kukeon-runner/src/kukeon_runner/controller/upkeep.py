@@ -8,10 +8,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, model
+from kukeon_runner import documents
 from kukeon_runner.controller.base import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from kukeon_runner import observed
 
 log = logging.getLogger(__name__)
 
@@ -23,19 +26,71 @@ class Upkeep(Base):
             await self.runner.spaces.assert_networks()
         except errors.KukeonError as error:
             log.warning("cannot assert the networks: %s", error)
-        runner = self.runner
-        await self._refresh("Realm", runner.realms.refresh)
-        await self._refresh("Space", runner.spaces.refresh)
-        await self._refresh("Stack", runner.stacks.refresh)
-        await self._refresh("Cell", runner.cells.refresh)
+        for level in (self.runner.realms, self.runner.spaces, self.runner.stacks):
+            await self._each(level.kind, level.refresh)
+        await self._reconcile_cells()
 
-    async def _refresh(self, kind: str, refresh: Callable[[model.Ref], Coroutine[Any, Any, object]]) -> None:
+    async def refresh_all(self) -> model.RefreshAllResult:
+        """Store the status of everything as it is observed; nothing is started, stopped or repaired."""
+        found: dict[str, list[str]] = {kind: [] for kind in model.KINDS}
+        updated: dict[str, list[str]] = {kind: [] for kind in model.KINDS}
+        troubles: list[str] = []
+        for kind in documents.KINDS:
+            scan = self.runner.context.store.scan(kind)
+            troubles += [str(problem) for problem in scan.problems]
+            for doc in scan.docs:
+                ref = model.ref_of(doc)
+                try:
+                    changed, containers = await self._refreshed(ref)
+                except errors.NotFound:
+                    continue  # deleted since it was listed
+                except errors.KukeonError as error:
+                    troubles.append(f"cannot refresh {kind.lower()} {str(ref)!r}: {error}")
+                    changed, containers = False, ()
+                found[kind].append(str(ref))
+                updated[kind] += [str(ref)] if changed else []
+                if isinstance(doc, model.CellDoc):
+                    found["Container"] += [str(ref.child(each.id)) for each in doc.spec.containers]
+                    updated["Container"] += [str(ref.child(name)) for name in containers]
+        lists = {f"{kind.lower()}s_found": tuple(names) for kind, names in found.items()}
+        lists |= {f"{kind.lower()}s_updated": tuple(names) for kind, names in updated.items()}
+        return model.RefreshAllResult(**lists, errors=tuple(troubles))
+
+    async def _refreshed(self, ref: model.Ref) -> tuple[bool, tuple[str, ...]]:
+        if ref.kind == "Cell":
+            cell = await self.runner.cells.refresh(ref)
+            return cell.changed, cell.containers
+        _, changed = await self.runner.level(ref.kind).refresh(ref)
+        return changed, ()
+
+    async def _reconcile_cells(self) -> None:
+        """Look closer at the cells that a look at all of them shows to have changed."""
+        surveys: dict[str, Mapping[str, observed.Container]] = {}
+        troubled: set[str] = set()
+
+        async def reconcile(ref: model.Ref) -> None:
+            doc = self.runner.cells.get(ref)
+            namespace = self.runner.realms.namespace(ref.realm)
+            if namespace in troubled:
+                return
+            if namespace not in surveys:
+                try:
+                    surveys[namespace] = await self.runner.context.host.containers.survey(namespace)
+                except errors.KukeonError:
+                    troubled.add(namespace)
+                    raise
+            if not await self.runner.cells.settled(doc, surveys[namespace]):
+                await self.runner.cells.reconcile(ref)
+
+        await self._each("Cell", reconcile)
+
+    async def _each(self, kind: str, look: Callable[[model.Ref], Coroutine[Any, Any, object]]) -> None:
         for doc in self.runner.context.store.docs(kind):
             ref = model.ref_of(doc)
             if self.runner.context.lock.locked(ref):
                 continue  # a verb is at work, which stores what it leaves
             try:
-                await refresh(ref)
+                await look(ref)
             except errors.NotFound:
                 continue  # deleted since it was listed
             except errors.KukeonError as error:
@@ -52,7 +107,7 @@ class Upkeep(Base):
         due: set[model.Ref] = set()
         async with asyncio.TaskGroup() as group, contextlib.aclosing(self._events()) as events:
             # What happened while nobody listened is found by looking.
-            group.create_task(self._refresh("Cell", self.runner.cells.refresh))
+            group.create_task(self._reconcile_cells())
             async for namespace, identity in events:
                 ref = self._cell_of(namespace, identity)
                 # One look after the last of several events serves all of them: a verb makes many while it has the lock.
@@ -65,7 +120,7 @@ class Upkeep(Base):
 
     async def _after_event(self, ref: model.Ref, due: set[model.Ref]) -> None:
         try:
-            await self.runner.cells.refresh(ref, lambda: due.discard(ref))
+            await self.runner.cells.reconcile(ref, lambda: due.discard(ref))
         except errors.KukeonError as error:
             log.warning("cannot refresh cell %s: %s", ref, error)
 

@@ -52,6 +52,9 @@ class LinuxContainers:
         self._containerd = containerd
         self._gid = gid
 
+    async def close(self) -> None:
+        await self._containerd.close()
+
     async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
         return {record.name: record.labels for record in await self._containerd.namespaces.list()}
 

@@ -51,6 +51,10 @@ class End:
     delete: bool = True
 
 
+KILL = End(signal="SIGKILL", grace_s=0, delete=False)
+"""At once, leaving the ended task to be looked at."""
+
+
 class _Draft(dict[Step, frozenset[Step]]):
     def add(self, step: Step, *after: Step | None) -> Step:
         self[step] = self.get(step, frozenset()) | frozenset(each for each in after if each is not None)
@@ -158,7 +162,7 @@ def stop(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) 
 
 def kill(site: wanted.Site, seen: observed.Cell) -> Plan:
     """End every task at once with SIGKILL and leave the ended tasks to be looked at."""
-    return _down(site, seen, End(signal="SIGKILL", grace_s=0, delete=False))
+    return _down(site, seen, KILL)
 
 
 def remove(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) -> Plan:
@@ -178,6 +182,17 @@ def stop_container(site: wanted.Site, seen: observed.Cell, id: str, end: End) ->
     draft = _Draft()
     if id in seen.containers:
         _end_task(draft, site, id, seen.containers[id], end)
+    return draft
+
+
+def remove_container(site: wanted.Site, seen: observed.Cell, id: str) -> Plan:
+    """Leave nothing of one workload on the host."""
+    draft = _Draft()
+    found = seen.containers.get(id)
+    if found is not None:
+        ended = _end_task(draft, site, id, found, End())
+        if found.recorded or found.snapshot:
+            draft.add(DeleteContainer(site.namespace, id), ended)
     return draft
 
 

@@ -8,6 +8,7 @@ from kukeon_runner.runner.cell import Cells
 from kukeon_runner.runner.realm import Realms
 from kukeon_runner.runner.space import Spaces
 from kukeon_runner.runner.stack import Stacks
+from kukeon_runner.runner.verbs import Verbs
 
 if TYPE_CHECKING:
     from kukeon_api import model
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from kukeon_runner.runner.level import Level
 
 
-class Runner:
-    """Everything that can be done to the resources of one instance."""
+class HostRunner(Verbs):
+    """The `Runner` that works on a host. Its nouns tell more of what they did than the verbs do."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -29,10 +30,6 @@ class Runner:
         """The verbs that realms, spaces and stacks share."""
         found: dict[str, Level[Any]] = {"Realm": self.realms, "Space": self.spaces, "Stack": self.stacks}
         return found[kind]
-
-    async def ensure_root_cgroup(self) -> bool:
-        """Have the cgroup above all realms; True when it was made."""
-        return await self.context.host.kernel.make_cgroup(self.context.layout.cgroup_root)
 
     async def _delete_stack(self, ref: model.Ref) -> object:
         return await self.stacks.delete(ref, cascade=True)

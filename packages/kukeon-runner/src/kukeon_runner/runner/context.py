@@ -84,6 +84,6 @@ class Context:
                 held.push_async_exit(mine.pop_all())
                 return made
 
-    async def forget(self, ref: model.Ref) -> None:
-        """Remove the document of `ref` and the files beside it."""
-        await asyncio.to_thread(self.store.delete, ref)
+    async def forget(self, ref: model.Ref) -> bool:
+        """Remove the document of `ref` and the files beside it; False when there was nothing."""
+        return await asyncio.to_thread(self.store.delete, ref)

@@ -35,6 +35,16 @@ def of(store: Store, ref: model.Ref, kind: type[D]) -> D:
     return bare
 
 
+def whatever(store: Store, ref: model.Ref, kind: type[D]) -> tuple[D, bool]:
+    """The document of `ref` and True, or one that says no more than its name and False."""
+    try:
+        return store.load(ref, kind), True
+    except (errors.NotFound, errors.CorruptMetadata):
+        bare = documents.bare(ref)
+        assert isinstance(bare, kind)
+        return bare, False
+
+
 def below(store: Store, ref: model.Ref | None) -> list[str]:
     """The names of the resources inside `ref` (of the realms, for None), with those that have only a directory."""
     return sorted({*store.children(ref), *filter(names.is_name, store.leftovers(ref))})

@@ -9,7 +9,7 @@ from kukeon_runner.controller import Controller
 from kukeon_runner.instance import Instance
 from kukeon_runner.layout import Layout
 from kukeon_runner.options import Options
-from kukeon_runner.runner import Runner
+from kukeon_runner.runner import HostRunner
 from kukeon_runner.runner.context import Context
 from kukeon_runner.store import Store
 from kukeon_runner.subnets import Subnets
@@ -39,7 +39,7 @@ def controller(host: FakeHost, run_path: Path) -> Controller:
     run_path.mkdir(parents=True, exist_ok=True)
     layout = Layout(Instance("0badcafe", str(run_path), "kukeon.io", "/kukeon", "10.88.0.0/16"))
     context = Context(Options(str(run_path)), layout, Store(layout, exclusive=True), Subnets(layout), host)
-    return Controller(Runner(context), model.PingResult(ok=True))
+    return Controller(HostRunner(context), model.PingResult(ok=True))
 
 
 async def prepared(host: FakeHost, run_path: Path) -> Controller:

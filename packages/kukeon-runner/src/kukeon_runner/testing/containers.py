@@ -53,6 +53,9 @@ class FakeContainers:
     pids: Iterator[int] = field(default_factory=lambda: iter(range(100, 1_000_000)))
     _followers: set[asyncio.Queue[Key]] = field(default_factory=set)
 
+    async def close(self) -> None:
+        pass
+
     async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
         return self.labels
 

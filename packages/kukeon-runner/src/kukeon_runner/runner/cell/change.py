@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 
 class Change(Work):
-    async def create(self, doc: model.CellDoc) -> tuple[bool, Outcome]:
+    async def create(self, doc: model.CellDoc, *, start: bool = True) -> tuple[bool, Outcome]:
         """Have the cell running, by its stored spec if there is one; True when it is new.
 
+        Without `start` a new one is only stored, as one that an operator stopped, and one that exists is left alone.
         Raises RealmNotFound, SpaceNotFound, StackNotFound, Invalid for names that do not fit, and what `start` raises.
         """
-        async with self._registered(doc) as (stored, new):
-            return new, await self._start(stored, None)
+        desired = model.DesiredState.RUNNING if start else model.DesiredState.STOPPED
+        async with self._registered(doc, desired) as (stored, new):
+            if start:
+                return new, await self._start(stored, None)
+            seen, site = await self._observe(stored)
+            return new, Outcome(await self._store(stored, site, seen, {}), site, seen, seen, 0)
 
     async def apply(self, doc: model.CellDoc) -> tuple[model.CellDoc | None, Outcome]:
         """Have the cell running as `doc` says; with what was stored before, None for a new cell. Raises like `create`.
@@ -33,7 +38,9 @@ class Change(Work):
             return None if new else stored, await self._update(stored, self.effective(doc))
 
     @contextlib.asynccontextmanager
-    async def _registered(self, doc: model.CellDoc) -> AsyncIterator[tuple[model.CellDoc, bool]]:
+    async def _registered(
+        self, doc: model.CellDoc, desired: model.DesiredState = model.DesiredState.RUNNING
+    ) -> AsyncIterator[tuple[model.CellDoc, bool]]:
         """Hold the lock of the cell, which is stored; True when it is new. Nothing is made on the host."""
         ref = model.ref_of(doc)
         site = self.site(ref)
@@ -43,10 +50,10 @@ class Change(Work):
             if self.context.store.load(above).status.ready_at is None:
                 async with self.context.lock(above):
                     pass  # somebody is making it: a cell needs the network, the cgroup and the namespace
-        async with self.context.placed(ref, model.CellDoc, lambda: self._register(ref, doc)) as found:
+        async with self.context.placed(ref, model.CellDoc, lambda: self._register(ref, doc, desired)) as found:
             yield found
 
-    async def _register(self, ref: model.Ref, doc: model.CellDoc) -> model.CellDoc:
+    async def _register(self, ref: model.Ref, doc: model.CellDoc, desired: model.DesiredState) -> model.CellDoc:
         effective = self.effective(doc)
         managed = {
             labels.REALM: ref.realm,
@@ -56,7 +63,7 @@ class Change(Work):
         }
         metadata = model.Metadata(name=ref.cell, labels=managed | effective.metadata.labels)
         bridge = self.context.layout.bridge(model.Ref(ref.realm, ref.space))
-        status = model.CellStatus(network=model.CellNetworkStatus(bridge_name=bridge))
+        status = model.CellStatus(desired=desired, network=model.CellNetworkStatus(bridge_name=bridge))
         return await self.context.save(model.CellDoc(metadata=metadata, spec=effective.spec, status=status))
 
     async def change(

@@ -1,4 +1,4 @@
-"""The life of a cell: start, stop, kill, delete."""
+"""The life of a cell: start, stop, kill, restart, delete, purge."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import model
+from kukeon_api import errors, model, names
 from kukeon_runner import observe, observed, wanted
-from kukeon_runner.execute import execute
+from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
-from kukeon_runner.runner import remains
-from kukeon_runner.runner.cell.work import Outcome, Work
+from kukeon_runner.runner import needs, remains
+from kukeon_runner.runner.cell.work import Outcome, Purged, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,20 @@ class Life(Work):
         """End all tasks with SIGKILL and leave them visible."""
         return await self._end(ref, plan.kill)
 
+    async def restart(self, ref: model.Ref, grace_s: float = plan.STOP_GRACE_S) -> tuple[bool, Outcome]:
+        """End what runs and have the cell running again; True when there was something to end.
+
+        Nothing is ended when something that the cell needs is missing. Raises like `start`.
+        """
+        async with self.context.lock(ref):
+            doc = self.get(ref)
+            pre, site = await self._observe(doc)
+            await needs.cell(self.context, doc, site, pre)
+            # What is wanted stays "running" throughout: killed in between, it comes up again.
+            doc = await self._desire(doc, model.DesiredState.RUNNING)
+            ended = await self._down(doc, site, pre, plan.stop(site, pre, grace_s))
+            return any(each.alive for each in pre.containers.values()), await self._start(ended.doc, None)
+
     async def _end(self, ref: model.Ref, decide: Callable[[wanted.Site, observed.Cell], Plan]) -> Outcome:
         """Raises CellNotFound."""
         async with self.context.lock(ref):
@@ -50,7 +64,7 @@ class Life(Work):
     async def delete(self, ref: model.Ref) -> Outcome:
         """Remove the cell from host and store. The document stays until nothing else is left, so it can be repeated.
 
-        A document that is lost or damaged keeps nothing from being removed.
+        A document that is lost or damaged keeps nothing from being removed. Raises CellNotFound.
         """
         async with self.context.lock(ref):
             store, host = self.context.store, self.context.host
@@ -60,6 +74,41 @@ class Life(Work):
             steps = plan.remove(site, pre)
             await execute(steps, host)
             post = await observe.cell(host, site, pre.containers, strays=True)
-            await self.context.forget(ref)
-            self._mend_at.pop(ref, None)
+            await self._forget(ref)
             return Outcome(doc, site, pre, post, len(steps))
+
+    async def purge(self, ref: model.Ref) -> Purged:
+        """Remove whatever there is of the cell, whether or not anything is known of it.
+
+        Goes by the name alone where documents are lost: containers are found by their labels and by their ids. One
+        thing that refuses does not keep the others; raises HostError when something of the cell stays in the end.
+        """
+        async with self.context.lock(ref):
+            store, host = self.context.store, self.context.host
+            doc, known = remains.whatever(store, ref, model.CellDoc)
+            realm, _ = remains.whatever(store, model.Ref(ref.realm), model.RealmDoc)
+            site = self._site(ref, realm)
+            ids = self._ids(doc, site)
+            prefix = site.root_id.removesuffix(names.ROOT)
+            strays = {id for id in await host.containers.ids(site.namespace, {}) if id.startswith(prefix)}
+            pre = await observe.cell(host, site, ids | strays, strays=True)
+            troubles = await sweep(plan.remove(site, pre), host)
+            post = await observe.cell(host, site, pre.containers, strays=True)
+            if post.containers or post.cgroup or post.pinned or post.shm:
+                left = ", ".join(_pieces(post, site))
+                raise errors.HostError(
+                    f"cannot purge cell {str(ref)!r}: still there: {left}", hint="; ".join(map(str, troubles))
+                ) from (troubles[0] if troubles else None)
+            forgotten = await self._forget(ref)
+            return Purged(Outcome(doc, site, pre, post, 0), frozenset(ids), known, forgotten, troubles)
+
+    async def _forget(self, ref: model.Ref) -> bool:
+        self._mend_at.pop(ref, None)
+        return await self.context.forget(ref)
+
+
+def _pieces(seen: observed.Cell, site: wanted.Site) -> list[str]:
+    found = [f"container {id!r}" for id in seen.containers]
+    found += [f"cgroup {site.cgroup!r}"] if seen.cgroup else []
+    found += [f"namespaces pinned at {site.pins!r}"] if seen.pinned else []
+    return found + ([f"tmpfs at {site.shm!r}"] if seen.shm else [])

@@ -37,6 +37,21 @@ class Outcome:
     steps: int
 
 
+@dataclass(frozen=True)
+class Purged:
+    """What a purge found and removed. `outcome.pre` is what was there, `outcome.post` what is left."""
+
+    outcome: Outcome
+    ids: frozenset[str]
+    """containerd ids that the document accounts for; what else was there are leftovers."""
+    known: bool
+    """Whether the cell has, or had, a readable document."""
+    forgotten: bool
+    """Whether the store had anything: a document, or the directory of one that is lost."""
+    troubles: tuple[errors.KukeonError, ...]
+    """What went wrong on the way without keeping anything from being removed."""
+
+
 class Work:
     """Where the parts of `Cells` meet."""
 
@@ -73,9 +88,13 @@ class Work:
             nofile=host.kernel.nofile,
         )
 
-    async def seen(self, doc: model.CellDoc) -> tuple[observed.Cell, wanted.Site]:
-        """What the host has of `doc` now."""
-        return await self._observe(doc)
+    async def glimpse(self, doc: model.CellDoc) -> tuple[observed.Cell, wanted.Site]:
+        """What the host has of `doc` now, without its containers where containerd cannot be asked."""
+        try:
+            return await self._observe(doc, strays=False)
+        except (errors.Unavailable, errors.Denied):
+            site = self.site(model.ref_of(doc))
+            return observed.Cell(cgroup=await self.context.host.kernel.cgroup_exists(site.cgroup)), site
 
     async def _observe(self, doc: model.CellDoc, *, strays: bool = True) -> tuple[observed.Cell, wanted.Site]:
         site = self.site(model.ref_of(doc))
@@ -119,7 +138,7 @@ class Work:
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
-        return Outcome(await self._store(ready, site, post, _exits(results)), site, pre, post, len(steps))
+        return Outcome(await self._store(ready, site, post, exits(results)), site, pre, post, len(steps))
 
     async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError) -> None:
         """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""
@@ -134,7 +153,7 @@ class Work:
         try:
             seen, _ = await self._observe(failed)
             results = await execute(plan.stop(site, seen, grace_s=0), self.context.host)
-            await self._store(failed, site, (await self._observe(failed))[0], _exits(results))
+            await self._store(failed, site, (await self._observe(failed))[0], exits(results))
         except errors.KukeonError as second:
             log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
 
@@ -149,7 +168,7 @@ class Work:
         if doc.status.desired is model.DesiredState.STOPPED:
             status = msgspec.structs.replace(doc.status, state=model.CellState.STOPPED, reason="", message="")
             calm = msgspec.structs.replace(doc, status=status)
-        return Outcome(await self._store(calm, site, post, _exits(results)), site, pre, post, len(steps))
+        return Outcome(await self._store(calm, site, post, exits(results)), site, pre, post, len(steps))
 
     async def _tell(self, doc: model.CellDoc, site: wanted.Site) -> None:
         """Store what a verb that failed left; trouble with that is logged, since it is not why the verb failed."""
@@ -174,16 +193,23 @@ class Work:
             return doc
 
     async def _store(
-        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit]
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
     ) -> model.CellDoc:
-        status = derive.cell(doc, site, seen, exits, self.context.now())
+        status = await self._status(doc, site, seen, ended)
+        return await self.context.save(msgspec.structs.replace(doc, status=status))
+
+    async def _status(
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
+    ) -> model.CellStatus:
+        status = derive.cell(doc, site, seen, ended, self.context.now())
         if seen.cgroup and not status.subtree_controllers:
             controllers = await self.context.host.kernel.controllers(site.cgroup)
             status = msgspec.structs.replace(status, subtree_controllers=controllers)
-        return await self.context.save(msgspec.structs.replace(doc, status=status))
+        return status
 
 
-def _exits(results: Results) -> dict[str, observed.Exit]:
+def exits(results: Results) -> dict[str, observed.Exit]:
+    """How the tasks ended that a plan ended, by containerd id."""
     ended: dict[str, observed.Exit] = {}
     for step, result in results.items():
         if isinstance(step, (StopTask, DeleteTask)) and isinstance(result, observed.Exit):

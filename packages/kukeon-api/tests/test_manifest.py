@@ -311,12 +311,37 @@ class TestRoundTrip:
         )
         [read] = manifest.parse(manifest.dump(stored))
         again = normalise.normalise(read.doc)
-        assert again == normalise.normalise(doc)
+        assert again.metadata.generation == 7
+        assert again.spec == normalise.normalise(doc).spec
 
     def test_what_only_the_server_sets_is_passed_over(self) -> None:
-        text = CELL.replace("  name: web\n", "  name: web\n  generation: 3\n")
-        text += "    containerdId: nonsense\nstatus: {state: Ready, invented: [1]}\n"
+        text = CELL + "    containerdId: nonsense\nstatus: {state: Ready, invented: [1]}\n"
         assert one(text) == one(CELL)
+
+    @pytest.mark.parametrize(
+        ("text", "complaint"), [("-1", "-1 is no generation: they count from 1"), ("x", "'x' is not a whole number")]
+    )
+    def test_a_generation_says_what_a_change_is_based_on(self, text: str, complaint: str) -> None:
+        assert one(CELL.replace("  name: web\n", "  name: web\n  generation: 3\n")).metadata.generation == 3
+        [problem] = problems(CELL.replace("  name: web\n", f"  name: web\n  generation: {text}\n"))
+        assert f"metadata.generation: {complaint}" in problem
+
+    def test_labels_of_a_container_stand_in_its_metadata(self) -> None:
+        container = (
+            "kind: Container\nmetadata: {{name: a{}}}\n"
+            "spec: {{realmId: r, spaceId: s, stackId: t, cellId: c, image: x{}}}"
+        )
+        above = normalise.normalise(one(container.format(", labels: {tier: web}", "")))
+        below = normalise.normalise(one(container.format("", ", labels: {tier: web}")))
+        both = normalise.normalise(one(container.format(", labels: {tier: web}", ", labels: {tier: web}")))
+        assert above == below == both
+        assert isinstance(above, model.ContainerDoc)
+        assert above.metadata.labels == above.spec.labels == {"tier": "web"}
+        shown = plain.to_builtins(above)
+        assert shown["metadata"] == {"name": "a", "labels": {"tier": "web"}}
+        assert "labels" not in shown["spec"]
+        [problem] = problems(container.format(", labels: {tier: web}", ", labels: {tier: db}"))
+        assert "spec.labels: differs from metadata.labels (leave it out)" in problem
 
     def test_yaml_and_json_have_the_same_content(self) -> None:
         doc = normalise.normalise(one(CELL))

@@ -1,8 +1,9 @@
 """YAML documents and models, both ways.
 
 Reading is strict and tells everything at once: each problem of each document with its line and path.  What only the
-server sets (the status, generations, containerd ids) is passed over, so that what `get -o yaml` printed can be applied
-again unchanged.  Input is never trusted: size, depth and alias expansion are bounded, tags are refused.
+server sets (the status, containerd ids) is passed over, so that what `get -o yaml` printed can be applied again
+unchanged; a generation is kept, for it says what a change is based on.  Input is never trusted: size, depth and alias
+expansion are bounded, tags are refused.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ _ENVELOPE = ("apiVersion", "kind")
 
 _PASSED_OVER: dict[type, tuple[str, ...]] = {
     **dict.fromkeys(model.DOCS.values(), (*_ENVELOPE, "status")),
-    model.Metadata: ("generation",),
     model.ContainerSpec: ("containerdId",),
     model.ServerConfiguration: _ENVELOPE,
     model.ClientConfiguration: _ENVELOPE,

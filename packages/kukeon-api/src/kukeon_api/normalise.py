@@ -5,7 +5,7 @@ Normalising twice changes nothing, and so does merging a space's defaults twice.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -19,12 +19,15 @@ def normalise(doc: D) -> D:
     """Return `doc` in normal form; raises `Invalid` where a name, image or root is wrong.
 
     Ids default to names; a cell's root is marked by both `root_container_id` and the container's `root` flag; the
-    containers of a cell know their place and containerd id; image references are full; capabilities are spelled
-    `CAP_X` and security options with `=`.
+    containers of a cell know their place and containerd id; a container document has the same labels in its metadata
+    and its spec; image references are full; capabilities are spelled `CAP_X` and security options with `=`; registries
+    are in lower case.
     """
     model.ref_of(doc)
     replace = msgspec.structs.replace
     match doc:
+        case model.RealmDoc():
+            return replace(doc, spec=_realm(doc.spec))
         case model.SpaceDoc():
             return replace(doc, spec=_space(doc.spec))
         case model.StackDoc():
@@ -32,10 +35,11 @@ def normalise(doc: D) -> D:
         case model.CellDoc():
             return replace(doc, spec=cell_spec(doc.metadata.name, doc.spec))
         case model.ContainerDoc():
-            spec = replace(doc.spec, id=doc.spec.id or doc.metadata.name)
-            return replace(doc, spec=_container(spec))
-        case _:
-            return doc
+            labels = {**doc.spec.labels, **doc.metadata.labels}
+            spec = replace(doc.spec, id=doc.spec.id or doc.metadata.name, labels=labels)
+            return replace(doc, metadata=replace(doc.metadata, labels=labels), spec=_container(spec))
+        case unreachable:
+            assert_never(unreachable)
 
 
 def cell_spec(name: str, spec: model.CellSpec) -> model.CellSpec:
@@ -107,6 +111,13 @@ def security_opt(text: str) -> str:
     """Return a security option with `=` for a separator: `seccomp:unconfined` -> `seccomp=unconfined`."""
     name, separator, value = text.strip().partition("=" if "=" in text else ":")
     return f"{name}={value}" if separator else name
+
+
+def _realm(spec: model.RealmSpec) -> model.RealmSpec:
+    credentials = tuple(
+        msgspec.structs.replace(each, server_address=each.server_address.lower()) for each in spec.registry_credentials
+    )
+    return msgspec.structs.replace(spec, registry_credentials=credentials)
 
 
 def _space(spec: model.SpaceSpec) -> model.SpaceSpec:

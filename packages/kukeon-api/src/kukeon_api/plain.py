@@ -8,20 +8,22 @@ from typing import Any
 
 import msgspec
 
+from kukeon_api import model
 from kukeon_api.fields import Field, fields_of
 
 
 def to_builtins(value: Any) -> Any:
     """Return `value` (a model, or a list or tuple of them) as dicts, lists and scalars, ready for JSON and YAML.
 
-    A document begins with apiVersion and kind.  Unset and default values are left out; values that may be unset are
-    there when set, even if empty.  Words of closed sets are always there.  Maps like labels are in the order of their
-    keys.
+    A document begins with apiVersion and kind; labels of a container document stand in its metadata only.  Unset
+    and default values are left out; values that may be unset are there when set, even if empty.  Words of closed
+    sets are always there.  Maps like labels are in the order of their keys.
     """
     if isinstance(value, msgspec.Struct):
         head = {}
         if hasattr(value, "api_version") and hasattr(value, "kind"):
             head = {"apiVersion": value.api_version, "kind": value.kind}
+            value = _labelled_once(value)
         return head | _fields(value)
     if isinstance(value, tuple | list):
         return [to_builtins(item) for item in value]
@@ -40,11 +42,17 @@ def format_time(value: dt.datetime) -> str:
     return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
-def _fields(model: msgspec.Struct) -> dict[str, Any]:
+def _labelled_once(doc: Any) -> Any:
+    if not isinstance(doc, model.ContainerDoc) or not doc.spec.labels or doc.spec.labels != doc.metadata.labels:
+        return doc
+    return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, labels={}))
+
+
+def _fields(value: msgspec.Struct) -> dict[str, Any]:
     return {
-        field.paper: to_builtins(value)
-        for field in fields_of(type(model))
-        if _told(field, value := getattr(model, field.name))
+        field.paper: to_builtins(content)
+        for field in fields_of(type(value))
+        if _told(field, content := getattr(value, field.name))
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import container_rules, errors, model, names, unsupported
+from kukeon_api import container_rules, errors, model, names, registry_rules, unsupported
 from kukeon_api.errors import Problem
 from kukeon_api.fields import fields_of
 
@@ -42,7 +42,7 @@ def problems(doc: model.Doc, *, system: bool = False) -> tuple[Problem, ...]:
             rules = _cell(doc)
         case model.ContainerDoc():
             rules = _container(doc)
-    found += _labels(doc.metadata.labels)
+    found += _metadata(doc.metadata)
     if not system:
         found += _reserved(doc)
     found += [problem for problem in rules if problem.path not in told]
@@ -83,9 +83,19 @@ def name_message(text: str) -> str:
     return f"{text[:80]!r} is not a name: {names.NAME_RULE}" if text else "is required"
 
 
-def _labels(labels: dict[str, str]) -> Iterator[Problem]:
+def _metadata(metadata: model.Metadata) -> Iterator[Problem]:
+    yield from _labels("metadata.labels", metadata.labels)
+    if metadata.generation < 0:
+        yield Problem(
+            path="metadata.generation",
+            message=f"{metadata.generation} is no generation: they count from 1",
+            suggestion="leave it out, or keep what kuke get printed",
+        )
+
+
+def _labels(within: str, labels: dict[str, str]) -> Iterator[Problem]:
     for key, value in labels.items():
-        path = f"metadata.labels.{key[:80]}"
+        path = f"{within}.{key[:80]}"
         if not _LABEL_KEY.fullmatch(key):
             yield Problem(
                 path=path,
@@ -113,6 +123,7 @@ def _realm(doc: model.RealmDoc) -> Iterator[Problem]:
             message=f"{namespace[:80]!r} cannot be a containerd namespace: letters, digits and single -._ between them,"
             f" {names.MAX_CONTAINERD_ID_LENGTH} at most",
         )
+    yield from _under("spec", registry_rules.problems(doc.spec.registry_credentials))
 
 
 def _space(doc: model.SpaceDoc) -> Iterator[Problem]:
@@ -147,6 +158,7 @@ def _cell(doc: model.CellDoc) -> Iterator[Problem]:
         is_root = container.root or (bool(root) and container.id == root)
         yield from _id(f"{path}.id", container, is_root, (spec.space_id, spec.stack_id, doc.metadata.name))
         yield from _place(path, container, doc)
+        yield from _labels(f"{path}.labels", container.labels)
         yield from _under(path, container_rules.problems(container))
 
 
@@ -207,6 +219,9 @@ def _container(doc: model.ContainerDoc) -> Iterator[Problem]:
         if not own:
             yield Problem(path=f"spec.{name}", message="is required")
     yield from _same_name(spec.id, doc.metadata.name)
+    yield from _labels("spec.labels", spec.labels)
+    if spec.labels and doc.metadata.labels and spec.labels != doc.metadata.labels:
+        yield Problem(path="spec.labels", message="differs from metadata.labels", suggestion="leave it out")
     named = msgspec.structs.replace(spec, id=doc.metadata.name)
     yield from _id("metadata.name", named, spec.root, (spec.space_id, spec.stack_id, spec.cell_id))
     yield from _under("spec", container_rules.problems(spec))

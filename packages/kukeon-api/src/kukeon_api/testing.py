@@ -105,12 +105,26 @@ def containers(draw: st.DrawFn) -> model.ContainerSpec:
         working_dir=draw(st.just("") | _paths),
         env=tuple(draw(st.lists(_env, max_size=3))),
         volumes=tuple(draw(st.lists(volumes, max_size=2, unique_by=lambda each: each.target))),
+        labels=draw(_labels),
         **{name: draw(strategy) for name, strategy in _settings.items()},
     )
 
 
+_credentials = st.builds(
+    model.RegistryCredentials,
+    username=st.sampled_from(["nobody", "robot$kukeon", "a@example.org"]),
+    password=_printable,
+    server_address=st.sampled_from(["", "docker.io", "registry:5000", "quay.example.org", "[fe80::1]:443"]),
+)
 metadata = st.builds(model.Metadata, name=resource_names, labels=_labels)
-realms = st.builds(model.RealmDoc, metadata=metadata)
+realms = st.builds(
+    model.RealmDoc,
+    metadata=metadata,
+    spec=st.builds(
+        model.RealmSpec,
+        registry_credentials=st.lists(_credentials, max_size=3, unique_by=lambda each: each.server_address).map(tuple),
+    ),
+)
 spaces = st.builds(
     model.SpaceDoc,
     metadata=metadata,
@@ -147,8 +161,8 @@ def cells(draw: st.DrawFn) -> model.CellDoc:
 
 @st.composite
 def container_docs(draw: st.DrawFn) -> model.ContainerDoc:
-    """Return containers with their place."""
-    spec = draw(containers())
+    """Return containers with their place; their labels stand in the metadata."""
+    spec = msgspec.structs.replace(draw(containers()), labels={})
     place = {name: draw(resource_names) for name in ("realm_id", "space_id", "stack_id", "cell_id")}
     return model.ContainerDoc(
         metadata=model.Metadata(name=spec.id, labels=draw(_labels)), spec=msgspec.structs.replace(spec, **place)

@@ -41,7 +41,7 @@ _CONTAINER = (
 )
 
 FIELDS: dict[str, tuple[Refused, ...]] = {
-    "Realm": (Refused("spec.registryCredentials"),),
+    "Realm": (),
     "Space": (Refused("spec.network.egress", harmless=(model.EgressPolicy(), model.EgressPolicy(default="allow"))),),
     "Stack": (),
     "Cell": (

@@ -10,9 +10,12 @@ import inspect
 import re
 import types
 import typing
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Shape = Literal["one", "list", "map"]
 
@@ -33,12 +36,12 @@ class Field:
     default: Any
     pattern: re.Pattern[str] | None = None
 
-    @property
+    @functools.cached_property
     def nested(self) -> bool:
         """Whether the items are models."""
         return issubclass(self.item, msgspec.Struct)
 
-    @property
+    @functools.cached_property
     def choice(self) -> bool:
         """Whether the items are one of a closed set of words."""
         return issubclass(self.item, enum.Enum)
@@ -50,6 +53,12 @@ def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
     order = {name: None for cls in reversed(model.__mro__) for name in inspect.get_annotations(cls)}
     infos = {info.name: info for info in msgspec.structs.fields(model)}
     return tuple(_field(infos[name]) for name in order if name in infos)
+
+
+@functools.cache
+def fields_on_paper(model: type[msgspec.Struct]) -> Mapping[str, Field]:
+    """Return the fields of `model` by their names in YAML and JSON."""
+    return {field.paper: field for field in fields_of(model)}
 
 
 def _field(info: msgspec.structs.FieldInfo) -> Field:

@@ -12,7 +12,7 @@ import msgspec
 
 from kukeon_api import rules, scalars, suggest, unsupported
 from kukeon_api.errors import Problem
-from kukeon_api.fields import Field, fields_of
+from kukeon_api.fields import Field, fields_of, fields_on_paper
 from kukeon_api.yaml_nodes import Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Reading:
         if not isinstance(node, Mapping) and not (isinstance(node, Scalar) and node.is_null):
             self.add(node.line, path, f"must be a mapping, not {_describe(node)}")
             return _placeholder_of(wanted)
-        fields = {field.paper: field for field in fields_of(wanted)}
+        fields = fields_on_paper(wanted)
         ignored = self.ignored.get(wanted, ())
         values: dict[str, Any] = {}
         for key, key_line, value in self.pairs(node, path, wanted.__name__):
@@ -102,11 +102,12 @@ class Reading:
             else:
                 values[field.name] = self._field(value, field, here)
         for field in fields.values():
-            here = f"{path}.{field.paper}" if path else field.paper
-            passed_over = field.name in values or field.paper in ignored or here in self.meant
-            if field.required and not passed_over:
-                self._missing(field, here, node.line)
-        return wanted(**{field.name: values.get(field.name, _placeholder(field)) for field in fields.values()})
+            if field.required and field.name not in values:
+                here = f"{path}.{field.paper}" if path else field.paper
+                if field.paper not in ignored and here not in self.meant:
+                    self._missing(field, here, node.line)
+                values[field.name] = _placeholder(field)
+        return wanted(**values)
 
     def pairs(self, node: Node, path: str, what: str) -> list[tuple[str, int, Node]]:
         """Return the key, its line and the value of every entry; merges (`<<`) resolved, first of duplicates kept."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from kukeon_api import model
 from kukeon_api.errors import Problem
-from kukeon_api.fields import Field, fields_of
+from kukeon_api.fields import fields_on_paper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import msgspec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +73,11 @@ def problems(doc: model.Doc) -> Iterator[Problem]:
                 yield Problem(path=path, message=MESSAGE)
 
 
-def _values(holder: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any, Any]]:
+def _values(holder: msgspec.Struct, steps: list[str], path: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield path, value and default of every field that the steps lead to."""
     step, *rest = steps
     paper, every, _ = step.partition("[*]")
-    field = _field(type(holder), paper)
+    field = fields_on_paper(type(holder))[paper]
     value = getattr(holder, field.name)
     path = f"{path}.{paper}" if path else paper
     if not rest:
@@ -85,7 +87,3 @@ def _values(holder: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any
             yield from _values(item, rest, f"{path}[{index}]")
     elif value is not None:
         yield from _values(value, rest, path)
-
-
-def _field(holder: type, paper: str) -> Field:
-    return next(field for field in fields_of(holder) if field.paper == paper)

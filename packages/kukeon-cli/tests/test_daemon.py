@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from kukeon_api import errors
-from kukeon_cli import configuration, privilege, readiness, server, service
+from kukeon_cli import configuration, privilege, processes, readiness, server, service
 from kukeon_cli.commands import daemon, init
 from kukeon_cli.output import Format
 
@@ -57,7 +57,7 @@ def test_restart(host: Host) -> None:
 def test_one_that_does_not_stop_is_killed(host: Host) -> None:
     host.initialised().behave("stubborn")
     host.start()
-    assert host.stop(timeout_s=0.2) == "kukeond force-killed after 0.2 s; cells keep running\n"
+    assert host.stop(timeout_s=0.2) == "kukeond force-killed after 0.2s grace period expired; cells keep running\n"
     assert host.service().pid() is None
 
 
@@ -79,8 +79,8 @@ def test_looking_for_it_never_holds_up_one_that_starts(
 
     (tmp_path / "pid").write_text(text)
     monkeypatch.setattr(fcntl, "flock", refuse)
-    assert service.holder(tmp_path / "pid") is None
-    assert service.holder(tmp_path / "none") is None
+    assert processes.holder(tmp_path / "pid") is None
+    assert processes.holder(tmp_path / "none") is None
 
 
 def test_one_that_gives_up_is_reported_with_its_words(host: Host) -> None:
@@ -104,7 +104,7 @@ def test_one_that_never_answers_is_reported_with_its_log(host: Host) -> None:
 
 def test_without_init_every_verb_points_to_it(kuke: Kuke, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(privilege, "require_root", lambda command, server: None)
-    for verb in ("start", "stop", "restart", "logs"):
+    for verb in ("start", "stop", "kill", "restart", "recreate", "logs"):
         result = kuke("daemon", verb, "--run-path", str(host.run_path))
         assert result.code == 5
         assert f"hint: set it up: sudo kuke --run-path {host.run_path} init" in result.err
@@ -121,7 +121,8 @@ def test_logs_work_when_it_is_down(kuke: Kuke, host: Host) -> None:
 
 def test_changes_need_root(kuke: Kuke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    for line in (("init",), ("uninstall", "-y"), ("daemon", "start"), ("daemon", "stop"), ("daemon", "restart")):
+    verbs = ("start", "stop", "kill", "restart", "recreate", "reset")
+    for line in (("init",), ("uninstall", "-y"), *(("daemon", verb) for verb in verbs)):
         result = kuke(*line)
         assert result.code == 6
         assert "it must run as root" in result.err

@@ -105,9 +105,7 @@ def test_nothing_is_opened_before_the_first_call(host: Host, client: inprocess.I
     assert host.made() == [False]
 
 
-def test_a_change_takes_the_run_path_and_reading_goes_on_with_it(
-    host: Host, client: inprocess.InProcessClient
-) -> None:
+def test_a_change_takes_the_run_path_and_reading_goes_on_with_it(host: Host, client: inprocess.InProcessClient) -> None:
     client.list_realms()
     client.create_realm(realm("a"))
     client.create_realm(realm("b"))

@@ -9,8 +9,10 @@ import asyncio
 import importlib.util
 import logging
 import os
+import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kukeon_api import errors
@@ -77,7 +79,25 @@ async def _bootstrap(options: Options) -> list[Row]:
 
     async with kukeon_runner.open_controller(options) as controller:
         report = await bootstrapping.bootstrap(controller.runner)
-    return [Row(row.label, str(row.outcome), row.detail) for row in report.rows]
+        rows = [Row(row.label, str(row.outcome), row.detail) for row in report.rows]
+        if options.force_regenerate_cni:
+            rows += await _regenerate(controller)
+    return rows
+
+
+async def _regenerate(controller: Controller) -> list[Row]:
+    """Write the CNI description of every space anew, with its bridge and its share of the firewall."""
+    from kukeon_api import model
+
+    runner = controller.runner
+    rows = []
+    for doc in runner.context.store.docs(model.SpaceDoc):
+        ref = model.ref_of(doc)
+        path = Path(runner.context.layout.conflist(ref))
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await runner.spaces.converge(doc, update=False)
+        rows.append(Row(f'network "{runner.context.layout.network(ref)}"', "regenerated", str(path)))
+    return rows
 
 
 def uninstall(server: Server) -> list[Row]:
@@ -93,6 +113,30 @@ async def _uninstall(options: Options) -> list[Row]:
     import kukeon_runner
 
     return [Row(row.label, row.outcome) for row in await kukeon_runner.uninstall(options)]
+
+
+def purge_system(server: Server) -> list[str]:
+    """Remove the realm that is kukeond's own, and return the paths of what was there.
+
+    Raises `RunPathLocked` while a kukeond runs, or another kuke changes something.
+    """
+    _require()
+    from kukeon_api import model
+    from kukeon_runner import flock, instance
+    from kukeon_runner.layout import Layout
+
+    found = instance.find_instance(server.run_path)
+    if found is None:
+        return []
+    path = Path(Layout(found).realm_dir(model.Ref(model.SYSTEM_REALM)))
+    with flock.hold_run_path(found.run_path):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise errors.HostError(f"cannot remove {str(path)!r}: {exc.strerror}") from exc
+    return [str(path)]
 
 
 def doctor() -> type[doctoring.Doctor]:

@@ -6,6 +6,7 @@ for everybody.
 
 from __future__ import annotations
 
+import collections
 import errno
 import os
 import stat
@@ -52,16 +53,18 @@ class RotatedLog:
         self._rest = b""
         self._files = _history(path)
 
-    def lines(self, *, follow: bool = False) -> Iterator[bytes]:
-        """Yield lines with their ends. With `follow` go on as they are written, until the log is removed."""
+    def lines(self, *, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
+        """Yield lines with their ends, all or the last `tail` of what there is.
+
+        With `follow` go on as they are written, until the log is removed.
+        """
         if not follow:
-            yield from self._available()
-            if self._rest:
-                yield self._take_rest()
+            yield from _last(self._everything(), tail)
             return
         directory = os.path.dirname(self.path) or "."  # noqa: PTH120 (a string throughout)
         with inotify.Watch(directory) as watch:
             # The watch is in place before the first look, so nothing that happens after the look is missed.
+            yield from _last(self._available(), tail)
             while True:
                 yield from self._available()
                 if self._advance():
@@ -71,6 +74,11 @@ class RotatedLog:
                     yield from self._available()
                     break
                 watch.wait()
+        if self._rest:
+            yield self._take_rest()
+
+    def _everything(self) -> Iterator[bytes]:
+        yield from self._available()
         if self._rest:
             yield self._take_rest()
 
@@ -125,6 +133,10 @@ class RotatedLog:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _last(lines: Iterator[bytes], count: int | None) -> Iterator[bytes]:
+    return lines if count is None else iter(collections.deque(lines, maxlen=count))
 
 
 def wait_until_written(path: str) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import select
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kukeon_api import errors
+from kukeon_cli import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +26,8 @@ SYSTEMD_RUNTIME = Path("/run/systemd/system")
 
 PROGRAM_VARIABLE = "KUKEOND_PROGRAM"
 _COMMAND_TIMEOUT_S = 60.0
+FORCE_S = 10.0
+"""What a killed process may take to be gone: the kernel frees its memory first."""
 _SAID_BYTES = 1 << 14
 """More than anybody wants to read of a program that didn't start."""
 
@@ -43,7 +44,14 @@ class Service(Protocol):
         ...
 
     def stop(self, timeout_s: float) -> bool:
-        """Stop kukeond, by force when it takes longer than `timeout_s`; return whether force was needed."""
+        """Stop kukeond, by force when it takes longer than `timeout_s`; return whether force was needed.
+
+        Raises `HostError` when even force does not end it.
+        """
+        ...
+
+    def kill(self) -> None:
+        """End kukeond at once, without letting it finish anything; it is not started again. Raises `HostError`."""
         ...
 
     def complaint(self) -> str | None:
@@ -101,11 +109,25 @@ class Systemd:
         if pid is None:
             return self._other.stop(timeout_s)
         _systemctl("stop", "--no-block", UNIT)
-        if _wait_gone(pid, timeout_s):
+        if processes.wait_gone(pid, timeout_s):
             return False
-        _systemctl("kill", "--signal=SIGKILL", UNIT)
-        _wait_gone(pid, timeout_s)
+        self._force(pid)
         return True
+
+    def kill(self) -> None:
+        pid = self._main_pid()
+        if pid is None:
+            self._other.kill()
+            return
+        # Told to stop it first, systemd does not start it again.
+        _systemctl("stop", "--no-block", UNIT)
+        self._force(pid)
+
+    def _force(self, pid: int) -> None:
+        # Kukeond alone: what else is in its unit are programs that go on without it.
+        _systemctl("kill", "--signal=SIGKILL", "--kill-who=main", UNIT)
+        if not processes.wait_gone(pid, FORCE_S):
+            raise _immortal(pid)
 
     def complaint(self) -> str | None:
         state = _systemctl("show", "--property=ActiveState", "--value", UNIT).strip()
@@ -150,7 +172,7 @@ class Supervised:
 
     def pid(self) -> int | None:
         """Return the supervisor's pid, or that of a kukeond that somebody started without one."""
-        return holder(self._server.supervisor_pid_file) or holder(self._server.pid_file)
+        return processes.holder(self._server.supervisor_pid_file) or processes.holder(self._server.pid_file)
 
     def start(self) -> None:
         program = self._program or find_program()
@@ -186,17 +208,38 @@ class Supervised:
         return [f"--configuration={file}", f"--run-path={self._server.run_path}", f"--socket={self._server.socket}"]
 
     def stop(self, timeout_s: float) -> bool:
-        forced = False
-        for path in (self._server.supervisor_pid_file, self._server.pid_file):
-            with _process(path) as handle:
-                if handle is None:
-                    continue
-                signal.pidfd_send_signal(handle, signal.SIGTERM)
-                if not _ends(handle, timeout_s):
-                    forced = True
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
-                    _ends(handle, timeout_s)
-        return forced
+        with self._processes() as found:
+            if found:
+                # The supervisor tells kukeond, which takes a second word for an order to drop everything.
+                found[0].signal(signal.SIGTERM)
+            if processes.all_end(found, timeout_s):
+                return False
+            self._force(found)
+            return True
+
+    def kill(self) -> None:
+        with self._processes() as found:
+            self._force(found)
+
+    def _force(self, found: list[processes.Process]) -> None:
+        # The supervisor first: it would start kukeond again. It may have done so since they were looked for.
+        for process in found:
+            process.signal(signal.SIGKILL)
+        for process in found:
+            if not process.ends(FORCE_S):
+                raise _immortal(process.pid)
+        with processes.of(self._server.pid_file) as late:
+            if late is not None:
+                late.signal(signal.SIGKILL)
+                late.ends(FORCE_S)
+
+    @contextmanager
+    def _processes(self) -> Iterator[list[processes.Process]]:
+        """Give the supervisor and kukeond, whichever of the two run, in this order."""
+        with ExitStack() as opened:
+            paths = (self._server.supervisor_pid_file, self._server.pid_file)
+            found = [opened.enter_context(processes.of(path)) for path in paths]
+            yield [process for process in found if process is not None]
 
     def complaint(self) -> str | None:
         if self._started:
@@ -208,64 +251,11 @@ class Supervised:
         return self._complaint
 
 
-def holder(path: Path) -> int | None:
-    """Return the process that holds the pid file, None when nobody does: a pid alone may be somebody else's by now."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise errors.HostError(f"cannot read the pid file {str(path)!r}: {exc.strerror}") from exc
-    try:
-        text = os.pread(descriptor, 32, 0).strip()
-        # Trying the lock takes it for a moment, and whoever starts in that moment would be refused. So it is tried only
-        # where the file names a living process: one that is starting has not written its name yet.
-        if not text.isdigit() or not Path("/proc", text.decode()).exists():
-            return None
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return int(text)
-    finally:
-        os.close(descriptor)
-    return None
-
-
-@contextmanager
-def _process(path: Path) -> Iterator[int | None]:
-    """Give a pidfd of the process that holds the pid file, None when nobody does."""
-    pid = holder(path)
-    handle = None
-    if pid is not None:
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            handle = None
-        # The pid may have been given to another process between the two calls; then the file is no longer held by it.
-        if handle is not None and holder(path) != pid:
-            os.close(handle)
-            handle = None
-    try:
-        yield handle
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _ends(handle: int, timeout_s: float) -> bool:
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    return bool(poll.poll(timeout_s * 1000))
-
-
-def _wait_gone(pid: int, timeout_s: float) -> bool:
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return _ends(handle, timeout_s)
-    finally:
-        os.close(handle)
+def _immortal(pid: int) -> errors.HostError:
+    return errors.HostError(
+        f"cannot end kukeond (pid {pid}): it does not die of SIGKILL",
+        hint=f"it hangs in the kernel, in what `cat /proc/{pid}/wchan` says; a reboot ends it",
+    )
 
 
 def last_lines(path: Path, count: int, since: int = 0) -> list[str]:
@@ -282,9 +272,10 @@ def last_lines(path: Path, count: int, since: int = 0) -> list[str]:
     return lines[-count:]
 
 
-def journal(*, follow: bool) -> int:
-    """Let journalctl print what the unit wrote, and return its exit code."""
-    command = ["journalctl", "--no-pager", f"--unit={UNIT}", *(["--follow"] if follow else [])]
+def journal(*, follow: bool, tail: int | None = None) -> int:
+    """Let journalctl print what the unit wrote, the last `tail` lines or all, and return its exit code."""
+    lines = "all" if tail is None else str(tail)
+    command = ["journalctl", "--no-pager", f"--unit={UNIT}", f"--lines={lines}", *(["--follow"] if follow else [])]
     try:
         return subprocess.run(command, check=False).returncode
     except FileNotFoundError as exc:

@@ -12,6 +12,7 @@ from kukeon_cli import lazy, options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kukeon_api.errors import KukeonError
     from kukeon_cli.output import Output
     from kukeon_cli.server import Server
     from kukeon_cli.session import Session
@@ -67,7 +68,13 @@ class Report:
 
 
 def init(
-    server: Server, dial: Callable[[str], Client], *, account: bool, wait: bool, progress: Callable[[str], None]
+    server: Server,
+    dial: Callable[[str], Client],
+    *,
+    account: bool,
+    wait: bool,
+    progress: Callable[[str], None],
+    force_regenerate_cni: bool = False,
 ) -> Report:
     """Prepare the host and start kukeond unless it runs; `progress` is told what is being done."""
     from kukeon_cli import readiness
@@ -80,12 +87,14 @@ def init(
         progress("waiting for kukeond, which is starting")
         readiness.wait(dial, server, services.of(server))
         running = True
+    if running and force_regenerate_cni:
+        raise _busy(server)
     gid = _account(report, account=account, progress=progress)
     if running:
         _observe(report, dial)
     else:
         progress("preparing the host")
-        _prepare(report, gid)
+        _prepare(report, gid, force_regenerate_cni=force_regenerate_cni)
     # Written last: settings that the host did not take are not to be met again by the next try.
     server = report.server = _settings(report, gid)
     _unit(report, progress)
@@ -160,14 +169,23 @@ def _settings(report: Report, gid: int) -> Server:
     return dataclasses.replace(server, file=configuration.read_server(path))
 
 
-def _prepare(report: Report, gid: int) -> None:
+def _busy(server: Server) -> KukeonError:
+    from kukeon_api import errors
+
+    return errors.Conflict(
+        "cannot write the descriptions of networks anew: kukeond runs, and uses them",
+        hint=f"stop it first: sudo kuke{server.option} daemon stop",
+    )
+
+
+def _prepare(report: Report, gid: int, *, force_regenerate_cni: bool) -> None:
     """Do in this process what kukeond would do at its start, to be able to report it."""
     from kukeon_cli import local
 
-    if not local.available():
+    if not local.available() and not force_regenerate_cni:
         report.add("Host", "directories, cgroups, default hierarchy", "left to kukeond")
         return
-    for row in local.bootstrap(report.server, gid):
+    for row in local.bootstrap(report.server, gid, force_regenerate_cni=force_regenerate_cni):
         hierarchy = row.label.startswith(("realm", "space", "stack", "network", "containerd namespace"))
         detail = f" ({row.detail})" if row.detail else ""
         report.add("Default hierarchy" if hierarchy else "Host", row.label, f"{row.outcome}{detail}")
@@ -241,9 +259,26 @@ def _check_group(report: Report, gid: int) -> None:
     help="Have the group and user kukeon, whose members may use kuke.  [default: only for the default run path]",
 )
 @click.option("--no-wait", is_flag=True, help="Do not wait until kukeond answers.")
+@click.option(
+    "--force-regenerate-cni", is_flag=True, help="Write the CNI descriptions of all networks anew; kukeond is stopped."
+)
+@click.option("--realm", type=click.Choice(["default"]), help="Name of the first realm; there is no choice.")
+@click.option("--space", type=click.Choice(["default"]), help="Name of the first space; there is no choice.")
+@click.option("--kukeond-image", metavar="REF", help="Refused: kukeond is a process of this host and has no image.")
 @options.output()
 @click.pass_obj
-def command(session: Session, /, account: bool | None, no_wait: bool, output: str, **given: str | None) -> None:
+def command(
+    session: Session,
+    /,
+    account: bool | None,
+    no_wait: bool,
+    force_regenerate_cni: bool,
+    realm: str | None,
+    space: str | None,
+    kukeond_image: str | None,
+    output: str,
+    **given: str | None,
+) -> None:
     """Prepare this host and start kukeond.
 
     Makes the group and user kukeon, kukeond's settings file and systemd unit, and starts it. Everything that is there
@@ -254,7 +289,13 @@ def command(session: Session, /, account: bool | None, no_wait: bool, output: st
 
     from kukeon_cli import privilege, terminal
 
+    # Nobody can ask for other names than those that kukeond itself makes; what is asked for is what comes.
+    del realm, space
     session.start_logging()
+    if kukeond_image:
+        from kukeon_cli.commands import daemon
+
+        raise daemon.no_image(kukeond_image)
     privilege.require_root("init", session)
     resolved = session.server(given, purpose="set up kukeon")
     with terminal.Progress("looking at the host") as progress:
@@ -264,6 +305,7 @@ def command(session: Session, /, account: bool | None, no_wait: bool, output: st
             account=resolved.default if account is None else account,
             wait=not no_wait,
             progress=progress.update,
+            force_regenerate_cni=force_regenerate_cni,
         )
     out: Output = session.output(output)
     out.result(report.value(), report.lines(), ["daemon/kukeond"])

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 import msgspec
 
-from kukeon_api import errors, model
+from kukeon_api import errors, model, names
 from kukeon_runner import documents, durable, flock, sharing, tree
 from kukeon_runner.documents import D, StoredDoc
 
@@ -184,11 +184,14 @@ class Store:
             assert isinstance(before, kind)
             return self._commit(ref, change(before), before, before.metadata.generation)
 
-    def delete(self, ref: Ref) -> bool:
+    def delete(self, ref: Ref, *, residue: bool = False) -> bool:
         """Remove the document of `ref` and all files kept beside it, at once; tell whether its directory was there.
 
+        Of a container, which has no document of its own, the files.
+
         ResourceHasDependencies when a child's directory is still there, with or without a document: deleting a
-        parent must never be what loses sight of a living child. HostError if some file can't be removed; the resource
+        parent must never be what loses sight of a living child. With `residue`, directories that no resource can have
+        go as well. HostError if some file can't be removed; the resource
         is gone all the same, and the rest goes when the store is opened next.
         """
         *above, name = tree.parts_of(ref)
@@ -196,7 +199,7 @@ class Store:
         with self._writing(ref, structural=True), durable.host_errors("delete", path):
             try:
                 with durable.directory(self._layout.run_path, above) as parent:
-                    self._check_childless(ref)
+                    self._check_childless(ref, residue=residue)
                     hidden = durable.trash(parent, name)
                     self._ask_disk(ref)
                     durable.remove_tree(parent, hidden)
@@ -252,7 +255,7 @@ class Store:
 
     def _ask_disk(self, ref: Ref) -> None:
         """Have the memory say what is on disk after a change that may or may not have come to its end."""
-        if self._memory is not None:
+        if self._memory is not None and ref.kind in documents.KINDS:
             with contextlib.suppress(errors.KukeonError):
                 self._reread(self._memory, ref)
 
@@ -261,8 +264,8 @@ class Store:
         return self._read(ref) if self._memory is None else self.find(ref)
 
     def _commit(self, ref: Ref, doc: D, before: StoredDoc | None, expected: int | None) -> D:
-        _check_fresh(ref, doc, before, expected)
-        stored = _stamped(doc, before, self._now())
+        check_fresh(ref, doc, before, expected)
+        stored = stamped(doc, before, self._now())
         if before is not None and msgspec.structs.replace(stored, status=_timed_as(stored, before)) == before:
             return before
         path = self._layout.metadata(ref)
@@ -282,10 +285,10 @@ class Store:
             self._memory.put(ref, stored)
         return stored
 
-    def _check_childless(self, ref: Ref) -> None:
-        if ref.kind == documents.KINDS[-1]:
+    def _check_childless(self, ref: Ref, *, residue: bool) -> None:
+        if ref.kind not in documents.KINDS[:-1]:
             return
-        below = tree.directories(self._layout, ref)
+        below = [name for name in tree.directories(self._layout, ref) if not residue or names.is_name(name)]
         if below:
             some = ", ".join(map(repr, below[:5])) + (", ..." if len(below) > 5 else "")
             raise errors.ResourceHasDependencies(
@@ -310,7 +313,8 @@ def not_found(ref: Ref) -> errors.KukeonError:
     return errors.KINDS[f"{ref.kind}NotFound"](f"cannot find {ref.kind.lower()} {str(ref)!r}")
 
 
-def _check_fresh(ref: Ref, doc: StoredDoc, before: StoredDoc | None, expected: int | None) -> None:
+def check_fresh(ref: Ref, doc: StoredDoc, before: StoredDoc | None, expected: int | None) -> None:
+    """Raise StaleResource when `doc` was made of another document than the one `before` it; see `Store.save`."""
     generation = before.metadata.generation if before else 0
     claimed = doc.metadata.generation if expected is None else expected
     if expected is None and not claimed:
@@ -331,7 +335,8 @@ def _check_fresh(ref: Ref, doc: StoredDoc, before: StoredDoc | None, expected: i
     raise errors.StaleResource(f"cannot save {what}: {why}", hint="read it again and repeat the change")
 
 
-def _stamped(doc: D, before: StoredDoc | None, now: dt.datetime) -> D:
+def stamped(doc: D, before: StoredDoc | None, now: dt.datetime) -> D:
+    """`doc` with the generation and the times that it gets when it is stored over `before`."""
     changed = before is None or before.spec != doc.spec
     generation = (before.metadata.generation if before else 0) + changed
     ready = before.status.ready_at if before else None

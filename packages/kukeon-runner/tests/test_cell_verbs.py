@@ -1,0 +1,214 @@
+"""Restart, purge, refresh and creation without a start, on a host in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from kukeon_api import errors, model
+from kukeon_runner import steps
+from kukeon_runner.testing.cells import IMAGE, NAMESPACE, cell, container, controller, prepared
+from kukeon_runner.testing.host import FakeHost
+from kukeon_runner.verbs import ReconcileOutcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WEB = "default_default_hello_web"
+ROOT = "default_default_hello_root"
+REF = model.Ref("default", "default", "default", "hello")
+
+
+async def test_restart_ends_everything_and_starts_it_again(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    before = {id: task.pid for (_, id), task in host.containers.tasks.items()}
+    result = await found.restart_cell(cell("hello"))
+    assert result.restarted
+    assert result.cell.status.state is model.CellState.READY
+    after = {id: task.pid for (_, id), task in host.containers.tasks.items()}
+    assert after.keys() == before.keys()
+    assert all(after[id] != before[id] for id in after)
+
+
+async def test_restart_of_a_stopped_cell_starts_it(tmp_path: Path) -> None:
+    found = await prepared(FakeHost(), tmp_path)
+    await found.create_cell(cell("hello"))
+    await found.stop_cell(cell("hello"))
+    result = await found.restart_cell(cell("hello"))
+    assert (result.restarted, result.cell.status.desired) == (False, model.DesiredState.RUNNING)
+    assert result.cell.status.state is model.CellState.READY
+    with pytest.raises(errors.CellNotFound):
+        await found.restart_cell(cell("other"))
+
+
+async def test_restart_ends_nothing_when_something_is_missing(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    host.kernel.files["/srv/data"] = ""
+    volume = model.VolumeMount(source="/srv/data", target="/data")
+    await found.create_cell(cell("hello", container("web", volumes=(volume,))))
+    tasks = dict(host.containers.tasks)
+    del host.kernel.files["/srv/data"]
+    with pytest.raises(errors.VolumeSourceNotFound):
+        await found.restart_cell(cell("hello"))
+    assert host.containers.tasks == tasks
+
+
+async def test_created_without_a_start_it_waits_for_one(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    before = host.traces()
+    result = await found.create_cell(cell("hello"), no_start=True)
+    assert (result.created, result.started, result.started_post) == (True, False, False)
+    assert result.cell.status.state is model.CellState.STOPPED
+    assert host.traces() == before
+    await controller(host, tmp_path).reconcile()
+    assert host.traces() == before
+    started = await found.start_cell(cell("hello"))
+    assert started.cell.status.state is model.CellState.READY
+    again = await found.create_cell(cell("hello"), no_start=True)
+    assert (again.created, again.started_post) == (False, True)
+
+
+async def test_purge_of_a_whole_cell_is_a_deletion(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    before = host.traces()
+    await found.create_cell(cell("hello"))
+    result = await found.purge_cell(cell("hello"))
+    assert result.purge_succeeded
+    assert (result.containers_deleted, result.cgroup_deleted, result.metadata_deleted) == (True, True, True)
+    assert set(result.deleted) == {"container:root", "container:web", "cgroup", "metadata"}
+    assert result.purged == ("cni-resources",)
+    assert (host.traces(), await found.list_cells()) == (before, ())
+
+
+@pytest.mark.parametrize("damage", ["lost document", "torn document", "lost directory"])
+async def test_purge_needs_no_document(tmp_path: Path, damage: str) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    before = host.traces()
+    await found.create_cell(cell("hello"))
+    directory = tmp_path / "data/default/default/default/hello"
+    match damage:
+        case "lost document":
+            (directory / "metadata.json").unlink()
+        case "torn document":
+            (directory / "metadata.json").write_text('{"apiVersion": "v1b')
+        case _:
+            directory.rename(tmp_path / "elsewhere")
+    anew = controller(host, tmp_path)
+    result = await anew.purge_cell(cell("hello"))
+    assert result.purge_succeeded
+    assert "orphaned-containers" in result.purged
+    assert host.traces() == before
+    assert not directory.exists()
+
+
+async def test_purge_finds_records_that_carry_no_labels(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    for id in ("default_default_hello_old", "default_default_hello-2_web"):
+        await host.containers.create(steps.CreateContainer(NAMESPACE, id, IMAGE, "", (), "", "{}", ""))
+    result = await found.purge_cell(cell("hello"))
+    assert result.purged == ("orphaned-containers",)
+    assert set(host.containers.records) == {(NAMESPACE, "default_default_hello-2_web")}
+
+
+async def test_purge_of_nothing_succeeds(tmp_path: Path) -> None:
+    found = await prepared(FakeHost(), tmp_path)
+    result = await found.purge_cell(cell("never"))
+    assert (result.purge_succeeded, result.deleted, result.purged, result.metadata_deleted) == (True, (), (), False)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+async def test_one_thing_that_refuses_does_not_keep_the_others(tmp_path: Path, number: int) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    before = host.traces()
+    await found.create_cell(cell("hello"))
+    with host.failing_at(number):
+        try:
+            result = await found.purge_cell(cell("hello"))
+        except errors.HostError as error:
+            assert "still there" in str(error)
+            assert (await found.get_cell(cell("hello"))).metadata_exists
+            result = await found.purge_cell(cell("hello"))
+    assert result.purge_succeeded
+    assert host.traces() == before
+
+
+async def test_refresh_tells_and_does_nothing(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello", container("web"), container("job")))
+    host.faults.log.clear()
+    quiet = await found.refresh_all()
+    assert (quiet.realms_found, quiet.spaces_found) == (("default",), ("default/default",))
+    assert (quiet.stacks_found, quiet.cells_found) == (("default/default/default",), (str(REF),))
+    assert quiet.containers_found == (f"{REF}/web", f"{REF}/job")
+    updated = (quiet.realms_updated, quiet.spaces_updated, quiet.stacks_updated, quiet.cells_updated)
+    assert (updated, quiet.containers_updated, quiet.errors) == (((), (), (), ()), (), ())
+    host.containers.end(NAMESPACE, WEB, 3)
+    host.containers.end(NAMESPACE, ROOT, 137)
+    told = await found.refresh_all()
+    assert (told.cells_updated, told.containers_updated) == ((str(REF),), (f"{REF}/web",))
+    assert host.faults.log == []
+    assert (await found.get_cell(cell("hello"))).cell.status.state is model.CellState.DEGRADED
+
+
+async def test_refresh_names_what_cannot_be_read(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    await found.create_cell(cell("other"))
+    path = tmp_path / "data/default/default/default/hello/metadata.json"
+    path.write_text("{")
+    result = await controller(host, tmp_path).refresh_all()
+    assert result.cells_found == ("default/default/default/other",)
+    assert len(result.errors) == 1
+    assert str(path) in result.errors[0]
+    assert path.read_text() == "{"
+
+
+async def test_the_runner_tells_what_a_look_changed(tmp_path: Path) -> None:
+    host = FakeHost()
+    runner = (await prepared(host, tmp_path)).runner
+    await runner.cells.create(cell("hello"))
+    doc = await runner.get_cell(cell("hello"))
+    assert await runner.reconcile_cell(doc) == (doc, ReconcileOutcome())
+    host.containers.end(NAMESPACE, WEB, 0)
+    after, outcome = await runner.reconcile_cell(doc)
+    assert outcome == ReconcileOutcome(updated=True)
+    assert after.status.state is model.CellState.EXITED
+    assert await runner.refresh_cell(doc) == (after, 0)
+
+
+async def test_a_look_at_everything_spares_what_did_not_change(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    for name in ("one", "two"):
+        await found.create_cell(cell(name))
+    stamps = {each.metadata.name: each.status.updated_at for each in await found.list_cells()}
+    host.containers.end(NAMESPACE, "default_default_two_web", 1)
+    await found.reconcile()
+    after = {each.metadata.name: each.status for each in await found.list_cells()}
+    assert after["one"].updated_at == stamps["one"]
+    assert after["two"].state is model.CellState.ERROR
+
+
+async def test_only_labels_are_stored_by_an_update_of_metadata(tmp_path: Path) -> None:
+    host = FakeHost()
+    runner = (await prepared(host, tmp_path)).runner
+    await runner.cells.create(cell("hello"))
+    host.faults.log.clear()
+    stored = await runner.get_cell(cell("hello"))
+    labelled = msgspec.structs.replace(stored, metadata=model.Metadata(name="hello", labels={"tier": "front"}))
+    after = await runner.update_cell_metadata(labelled)
+    assert after.metadata.labels["tier"] == "front"
+    assert after.metadata.labels.items() >= stored.metadata.labels.items()
+    assert (after.spec, host.faults.log) == (stored.spec, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -132,14 +133,13 @@ async def test_one_thing_that_refuses_does_not_keep_the_others(tmp_path: Path, n
     before = host.traces()
     await found.create_cell(cell("hello"))
     with host.failing_at(number):
-        try:
-            result = await found.purge_cell(cell("hello"))
-        except errors.HostError as error:
-            assert "still there" in str(error)
-            assert (await found.get_cell(cell("hello"))).metadata_exists
-            result = await found.purge_cell(cell("hello"))
-    assert result.purge_succeeded
-    assert host.traces() == before
+        with contextlib.suppress(errors.HostError):
+            await found.purge_cell(cell("hello"))
+    # Either nothing of it is left, or it is still known and can be purged again.
+    known = (await found.get_cell(cell("hello"))).metadata_exists
+    assert known or host.traces() == before
+    result = await found.purge_cell(cell("hello"))
+    assert (result.purge_succeeded, host.traces()) == (True, before)
 
 
 async def test_refresh_tells_and_does_nothing(tmp_path: Path) -> None:

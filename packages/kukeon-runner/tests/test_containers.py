@@ -70,8 +70,8 @@ async def test_what_cannot_be_made_is_not_stored(tmp_path: Path) -> None:
     await found.create_cell(cell("hello"))
     with pytest.raises(errors.ImageNotFound):
         await found.create_container(document("job", image="docker.io/library/missing:1"))
+    volume = model.VolumeMount(source="/no/such", target="/data")
     with pytest.raises(errors.VolumeSourceNotFound):
-        volume = model.VolumeMount(source="/no/such", target="/data")
         await found.create_container(document("job", volumes=(volume,)))
     with pytest.raises(errors.RootContainerRefused):
         await found.create_container(document("job", root=True))

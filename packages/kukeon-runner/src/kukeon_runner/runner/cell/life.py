@@ -94,10 +94,10 @@ class Life(Work):
             pre = await observe.cell(host, site, ids | strays, strays=True)
             troubles = await sweep(plan.remove(site, pre), host)
             post = await observe.cell(host, site, pre.containers, strays=True)
-            if post.containers or post.cgroup or post.pinned or post.shm:
-                left = ", ".join(_pieces(post, site))
+            if left := _pieces(post, site):
                 raise errors.HostError(
-                    f"cannot purge cell {str(ref)!r}: still there: {left}", hint="; ".join(map(str, troubles))
+                    f"cannot purge cell {str(ref)!r}: still there: {', '.join(left)}",
+                    hint="; ".join(map(str, troubles)),
                 ) from (troubles[0] if troubles else None)
             forgotten = await self._forget(ref)
             return Purged(Outcome(doc, site, pre, post, 0), frozenset(ids), known, forgotten, troubles)
@@ -111,4 +111,5 @@ def _pieces(seen: observed.Cell, site: wanted.Site) -> list[str]:
     found = [f"container {id!r}" for id in seen.containers]
     found += [f"cgroup {site.cgroup!r}"] if seen.cgroup else []
     found += [f"namespaces pinned at {site.pins!r}"] if seen.pinned else []
+    found += ["its network address"] if seen.network_residue else []
     return found + ([f"tmpfs at {site.shm!r}"] if seen.shm else [])

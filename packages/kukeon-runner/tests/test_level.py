@@ -103,11 +103,11 @@ class TestEveryKind:
         cgroup = found.runner.context.layout.cgroup(model.ref_of(document(kind)))
         with host.failing_at(1), pytest.raises(errors.HostError):
             await level(found, kind).converge(document(kind), update=False)
-        assert (await level(found, kind).refresh(model.ref_of(document(kind)))).status.state == "Failed"
+        assert (await level(found, kind).refresh(model.ref_of(document(kind))))[0].status.state == "Failed"
         for piece in level(found, kind).pieces(model.ref_of(document(kind)), stored(found, kind)):
             await piece.make()
         assert cgroup in host.kernel.cgroups
-        healed = (await level(found, kind).refresh(model.ref_of(document(kind)))).status
+        healed = (await level(found, kind).refresh(model.ref_of(document(kind))))[0].status
         assert (healed.state, healed.reason, healed.message) == ("Ready", "", "")
 
     async def test_a_lost_piece_is_seen_and_its_return_too(self, kind: str, tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ class TestEveryKind:
         await level(found, kind).converge(document(kind), update=False)
         cgroups = host.kernel.cgroups
         host.kernel.cgroups = set()
-        lost = (await level(found, kind).refresh(model.ref_of(document(kind)))).status
+        lost = (await level(found, kind).refresh(model.ref_of(document(kind))))[0].status
         assert (lost.state, lost.cgroup_ready) == ("Unknown", False)
         host.kernel.cgroups = cgroups
-        assert (await level(found, kind).refresh(model.ref_of(document(kind)))).status.state == "Ready"
+        assert (await level(found, kind).refresh(model.ref_of(document(kind))))[0].status.state == "Ready"
 
     async def test_deleted_without_a_trace(self, kind: str, tmp_path: Path) -> None:
         host = FakeHost()

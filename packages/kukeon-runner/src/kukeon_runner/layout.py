@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, names
+from kukeon_api.model import Ref
 
 if TYPE_CHECKING:
-    from kukeon_api.model import Kind, Ref
+    from kukeon_api.model import Kind
     from kukeon_runner.instance import Instance
 
 RUNTIME_ROOT = "/run/kukeon"
@@ -274,6 +275,13 @@ class Layout:
         """The CNI network name of a space, unique on the host: no name has an underscore, so no two join alike."""
         parts = components(ref, "Space")
         return "_".join((self.instance.id, *parts) if self.instance.id else parts)
+
+    def space_of(self, network: str) -> Ref | None:
+        """The space that a CNI network was named after, None when it is not this instance's."""
+        own, parts = ([self.instance.id] if self.instance.id else []), network.split("_")
+        if len(parts) != len(own) + 2 or parts[: len(own)] != own or not all(map(names.is_name, parts)):
+            return None
+        return Ref(*parts[len(own) :])
 
     def bridge(self, ref: Ref) -> str:
         """The bridge of a space: a hash, since the kernel takes 15 bytes. `instance.check_bridges` finds collisions."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
-from kukeon_runner import claims, flock, instance
+from kukeon_runner import claims, credentials, flock, instance
 from kukeon_runner.controller import Controller
 from kukeon_runner.host import linux
 from kukeon_runner.host.cgroups import Cgroups
@@ -66,7 +66,8 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
             log.warning("%s", problem)
         if exclusive:
             await _drop_abandoned_leases(containerd, layout, store)
-        context = Context(options, layout, store, Subnets(layout, exclusive=exclusive, gid=options.group_gid), host)
+        subnets = Subnets(layout, exclusive=exclusive, gid=options.group_gid)
+        context = Context(options, layout, store, subnets, host, credentials.Store(layout))
         yield Controller(HostRunner(context), await _about(layout, containerd, host))
 
 

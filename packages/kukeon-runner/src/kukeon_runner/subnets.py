@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
+import os
 import threading
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -99,6 +100,10 @@ class Subnets:
                     return durable.remove(fd, _SUBNET_FILE)
             except FileNotFoundError:
                 return False
+
+    def recorded(self, space: Ref) -> bool:
+        """Tell whether `space` has a subnet on record, readable or not."""
+        return os.path.lexists(self._layout.subnet_file(space))
 
     def allocated(self) -> list[tuple[Ref, IPv4Network]]:
         """Return the spaces on disk that have a subnet, in order, each once. What can't be read is logged."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors
 from kukeon_cni import netns
 from kukeon_cni.errors import CniError
-from kukeon_runner import etc
+from kukeon_runner import durable, etc
 from kukeon_runner.host import mounts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kukeon_runner.host.cgroups import Cgroups
 
 SHM_SIZE_BYTES = 64 * 1024 * 1024
@@ -98,6 +100,9 @@ class LinuxKernel:
     async def mounted(self, path: str) -> bool:
         return os.path.ismount(path)  # noqa: ASYNC240 - two stat calls
 
+    async def clear(self, root: str, parts: Sequence[str]) -> bool:
+        return await asyncio.to_thread(_clear, Path(root), parts)
+
     async def exists(self, path: str) -> bool:
         return await asyncio.to_thread(os.path.exists, path)
 
@@ -129,6 +134,22 @@ def _make_directory(path: Path) -> None:
             raise errors.HostError(f"cannot make {str(path)!r}: {error.strerror}") from error
         else:
             return
+
+
+def _clear(root: Path, parts: Sequence[str]) -> bool:
+    path = root.joinpath(*parts)
+    there = os.path.lexists(path)
+    mounts.unmount_below(path)
+    with durable.host_errors("remove", str(path)):
+        try:
+            with durable.directory(str(path.parent), ()) as parent:
+                durable.remove_tree(parent, path.name)
+        except FileNotFoundError:
+            return False
+    for above in list(path.parents)[: len(parts) - 1]:
+        with contextlib.suppress(OSError):  # others have something in it
+            above.rmdir()
+    return there
 
 
 def _read(path: Path) -> str:

@@ -34,7 +34,7 @@ class LinuxHost:
         """The host as the instance of `layout` uses it, through the connected `containerd`."""
         return cls(
             LinuxKernel(Cgroups.detect()),
-            LinuxNetwork(layout.cni_cache, layout.nft_table),
+            LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table),
             LinuxContainers(containerd, gid),
             LinuxImages(containerd),
         )

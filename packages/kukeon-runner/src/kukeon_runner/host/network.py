@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_cni import conflist, links
+from kukeon_cni import conflist, host_local, links
 from kukeon_cni import errors as cni
 from kukeon_cni.bridge import ensure_bridge
+from kukeon_cni.cache import ResultCache
 from kukeon_cni.network import Network
 from kukeon_runner import observed
 from kukeon_runner.host import nftables
@@ -23,9 +24,17 @@ if TYPE_CHECKING:
     from kukeon_runner.firewall import BridgeNet
 
 
+BRIDGE_MARK = "kukeon:"
+"""A bridge's alias (`ip -d link`) is this and the name of its network: the bridge's own name is only a hash of it."""
+
+_LINKS = Path("/sys/class/net")
+
+
 class LinuxNetwork:
-    def __init__(self, cache: str, nft_table: str) -> None:
+    def __init__(self, cache: str, data: str, nft_table: str) -> None:
+        """`cache` and `data` hold a directory for each network: results of ADD, and addresses in use."""
         self._cache = cache
+        self._data = data
         self._table = nft_table
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
@@ -68,20 +77,47 @@ class LinuxNetwork:
     async def bridge_exists(self, bridge: str) -> bool:
         return links.link_exists(bridge)
 
-    async def make_bridge(self, bridge: BridgeNet) -> None:
+    async def make_bridge(self, bridge: BridgeNet, network: str) -> None:
         gateway = IPv4Interface((bridge.subnet[1], bridge.subnet.prefixlen))
-        with _translated():
-            await asyncio.to_thread(ensure_bridge, bridge.bridge, gateway)
 
-    async def remove(self, conflist: str, bridge: str) -> None:
-        def remove() -> None:
-            if Path(conflist).exists():
-                self._network(conflist).wipe()
-            links.delete_link(bridge)
+        def make() -> None:
+            ensure_bridge(bridge.bridge, gateway)
+            alias, mark = _LINKS / bridge.bridge / "ifalias", f"{BRIDGE_MARK}{network}"
+            if alias.read_text().strip() != mark:
+                alias.write_text(mark)
+
+        with _translated():
+            await asyncio.to_thread(make)
+
+    async def networks(self) -> Sequence[str]:
+        def look() -> list[str]:
+            recorded = {entry for top in (self._cache, self._data) for entry in _directories(Path(top))}
+            return sorted(recorded | set(_marked()))
+
+        with _translated():
+            return await asyncio.to_thread(look)
+
+    async def holders(self, network: str) -> Sequence[str]:
+        def look() -> list[str]:
+            cached = {container for container, _ in ResultCache(Path(self._cache), network).list()}
+            leased = set(host_local.leases(Path(self._data, network)).values())
+            return sorted((cached | leased) - {""})
+
+        with _translated():
+            return await asyncio.to_thread(look)
+
+    async def remove(self, network: str, conflist: str, bridge: str) -> bool:
+        def remove() -> bool:
+            records = Path(self._data, network)
+            found = [Path(conflist).exists(), records.exists(), Path(self._cache, network).exists()]
+            ResultCache(Path(self._cache), network).wipe()
+            host_local.wipe(records)
+            found.append(links.delete_link(bridge))
             Path(conflist).unlink(missing_ok=True)
+            return any(found)
 
         with _translated():
-            await asyncio.to_thread(remove)
+            return await asyncio.to_thread(remove)
 
     async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
         if bridges:
@@ -91,6 +127,22 @@ class LinuxNetwork:
 
     def _network(self, path: str) -> Network:
         return Network(conflist.parse(Path(path).read_bytes()), cache_dir=self._cache)
+
+
+def _directories(top: Path) -> list[str]:
+    try:
+        return [entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _marked() -> Iterator[str]:
+    """The networks that links on this host are marked with."""
+    for alias in _LINKS.glob("*/ifalias"):
+        with contextlib.suppress(FileNotFoundError):
+            text = alias.read_text(errors="replace").strip()
+            if text.startswith(BRIDGE_MARK):
+                yield text.removeprefix(BRIDGE_MARK)
 
 
 def _in_place(result: Result, bridge: str | None) -> bool:

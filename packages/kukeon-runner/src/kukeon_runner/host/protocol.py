@@ -44,6 +44,11 @@ class Kernel(Protocol):
     async def mount_shm(self, path: str) -> None: ...
     async def unmount_shm(self, path: str) -> None: ...
     async def mounted(self, path: str) -> bool: ...
+    async def clear(self, root: str, parts: Sequence[str]) -> bool:
+        """Unmount and remove everything below `root`/`parts`..., and the parents in between that are empty then.
+
+        For what is left of pins and tmpfs when nobody knows any more what there was. True when something was there.
+        """
 
     async def exists(self, path: str) -> bool: ...
     async def read_file(self, path: str) -> str:
@@ -68,9 +73,20 @@ class Network(Protocol):
         """Networks that the host has routes to."""
 
     async def bridge_exists(self, bridge: str) -> bool: ...
-    async def make_bridge(self, bridge: BridgeNet) -> None: ...
-    async def remove(self, conflist: str, bridge: str) -> None:
-        """Remove what is left of a network without cells: bridge, addresses, cached results and the file itself."""
+    async def make_bridge(self, bridge: BridgeNet, network: str) -> None:
+        """Have the bridge, marked as that of `network`, so that it is found again when all else is lost."""
+
+    async def networks(self) -> Sequence[str]:
+        """Names of the networks of which the host has anything: bridges, addresses or cached results."""
+
+    async def holders(self, network: str) -> Sequence[str]:
+        """Ids of the containers for which something is held in `network`, whether or not it is described anywhere."""
+
+    async def remove(self, network: str, conflist: str, bridge: str) -> bool:
+        """Remove what is left of a network without cells: bridge, addresses, cached results and the file itself.
+
+        Goes by the names, whatever the file says. True when there was something.
+        """
 
     async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
         """Make our table and our rules in other tables exactly what `bridges` need."""
@@ -78,6 +94,9 @@ class Network(Protocol):
 
 class Containers(Protocol):
     """containerd's namespaces, records and tasks."""
+
+    async def close(self) -> None:
+        """Let go of containerd; twice is fine."""
 
     async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
         """The labels of each namespace, whosever it is."""

@@ -11,7 +11,6 @@ from kukeon_runner.runner.stack import Stacks
 from kukeon_runner.runner.verbs import Verbs
 
 if TYPE_CHECKING:
-    from kukeon_api import model
     from kukeon_runner.runner.context import Context
     from kukeon_runner.runner.level import Level
 
@@ -22,17 +21,11 @@ class HostRunner(Verbs):
     def __init__(self, context: Context) -> None:
         self.context = context
         self.cells = Cells(context)
-        self.stacks = Stacks(context, self.cells.delete)
-        self.spaces = Spaces(context, self._delete_stack)
-        self.realms = Realms(context, self._delete_space)
+        self.stacks = Stacks(context, self.cells)
+        self.spaces = Spaces(context, self.stacks)
+        self.realms = Realms(context, self.spaces)
 
     def level(self, kind: str) -> Level[Any]:
         """The verbs that realms, spaces and stacks share."""
         found: dict[str, Level[Any]] = {"Realm": self.realms, "Space": self.spaces, "Stack": self.stacks}
         return found[kind]
-
-    async def _delete_stack(self, ref: model.Ref) -> object:
-        return await self.stacks.delete(ref, cascade=True)
-
-    async def _delete_space(self, ref: model.Ref) -> object:
-        return await self.spaces.delete(ref, cascade=True)

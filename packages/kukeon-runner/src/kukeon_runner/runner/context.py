@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from kukeon_api import model
+    from kukeon_runner import credentials
     from kukeon_runner.documents import D
     from kukeon_runner.host.protocol import Host
     from kukeon_runner.layout import Layout
@@ -33,6 +34,7 @@ class Context:
     store: Store
     subnets: Subnets
     host: Host
+    credentials: credentials.Store
     lock: KeyedLock[model.Ref] = field(default_factory=KeyedLock)
     network_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the networks are read and the firewall is made from them: the last one written is the newest."""
@@ -84,6 +86,6 @@ class Context:
                 held.push_async_exit(mine.pop_all())
                 return made
 
-    async def forget(self, ref: model.Ref) -> bool:
-        """Remove the document of `ref` and the files beside it; False when there was nothing."""
-        return await asyncio.to_thread(self.store.delete, ref)
+    async def forget(self, ref: model.Ref, *, residue: bool = False) -> bool:
+        """Remove the document of `ref` and the files beside it; False when there was nothing. See `Store.delete`."""
+        return await asyncio.to_thread(self.store.delete, ref, residue=residue)

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kukeon_api import errors, labels, model
-from kukeon_runner.runner.level import Converged, Level, Piece
+from kukeon_runner import credentials
+from kukeon_runner.runner.level import Converged, Piece, still_there
+from kukeon_runner.runner.purge import Purged, Purging, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from kukeon_runner.runner.context import Context
 
 
-class Realms(Level[model.RealmDoc]):
+log = logging.getLogger(__name__)
+
+
+class Realms(Purging[model.RealmDoc]):
     kind = "Realm"
     document = model.RealmDoc
 
-    def __init__(self, context: Context, child: Callable[[model.Ref], Coroutine[Any, Any, object]]) -> None:
-        super().__init__(context, child)
+    def __init__(self, context: Context, below: Purging[Any]) -> None:
+        super().__init__(context, below)
+        self._uses: Counter[model.Ref] = Counter()
+        """How many are at work in a realm that need it to stay, without its lock."""
         self._choosing = asyncio.Lock()
         """Of two realms that ask for one namespace, one gets it."""
 
@@ -57,21 +67,106 @@ class Realms(Level[model.RealmDoc]):
                 hint="leave spec.namespace out, or choose another",
             )
 
-    async def _remains(self, ref: model.Ref) -> model.RealmDoc:
-        doc = await super()._remains(ref)
+    async def known(self, ref: model.Ref) -> model.RealmDoc:
+        return await self._named(ref, await super().known(ref))
+
+    async def whatever(self, ref: model.Ref, *, unreadable: bool) -> tuple[model.RealmDoc, bool]:
+        """See `Purging`. Raises CorruptMetadata: what a damaged document named is not known, and may be much."""
+        if not unreadable:
+            self.find(ref)
+        doc, existed = await super().whatever(ref, unreadable=unreadable)
+        return await self._named(ref, doc), existed
+
+    async def _named(self, ref: model.Ref, doc: model.RealmDoc) -> model.RealmDoc:
+        """`doc`, or where it is lost, one with the namespace that it may have named."""
         if not doc.spec.namespace:
-            # The document is lost; its namespace may have been one that it named.
             for namespace, found in (await self.context.host.containers.namespaces()).items():
                 if self._own(ref).items() <= found.items():
                     return msgspec.structs.replace(doc, spec=model.RealmSpec(namespace=namespace))
         return doc
+
+    async def realm_namespace(self, ref: model.Ref, doc: model.RealmDoc) -> str:
+        return self.context.layout.namespace(ref.realm, doc.spec.namespace)
+
+    async def sweep(self, ref: model.Ref, sweep: Sweep) -> None:
+        """See `Purging`. Also further namespaces that carry the realm's name: their documents were lost before."""
+        await super().sweep(ref, sweep)
+        containers = self.context.host.containers
+        for namespace, found in (await containers.namespaces()).items():
+            if self._own(ref).items() <= found.items():
+                await sweep.trying(f"cannot remove namespace {namespace!r}", containers.delete_namespace(namespace))
+                sweep.leftover("namespace")
+
+    def check_gone(self, ref: model.Ref, found: Purged[model.RealmDoc], cause: errors.KukeonError | None) -> None:
+        """Raise DeleteRealm when the namespace stays; all else stands in the warnings."""
+        if not found.namespace_removed:
+            raise still_there("purge", ref, ["namespace"], "; ".join(found.warnings)) from cause
+
+    @contextlib.asynccontextmanager
+    async def held(self, realm: str) -> AsyncIterator[str]:
+        """Keep the realm from being deleted for the body, which gets its containerd namespace. Raises RealmNotFound."""
+        ref = model.Ref(realm)
+        # Not its lock: an upload may take minutes, and the realm's spaces do not mind.
+        async with self.context.lock(ref):
+            namespace = self.namespace(realm)
+            self._uses[ref] += 1
+        try:
+            yield namespace
+        finally:
+            self._uses[ref] -= 1
+
+    def check_unused(self, ref: model.Ref) -> None:
+        if self._uses[ref] > 0:
+            raise errors.Conflict(
+                f"cannot remove realm {str(ref)!r}: an image is being loaded into it",
+                hint="try again when that is done",
+            )
 
     def _own(self, ref: model.Ref) -> dict[str, str]:
         return {labels.CONTAINERD_REALM: ref.realm, labels.CONTAINERD_INSTANCE: self.context.layout.instance.id}
 
     def complete(self, ref: model.Ref, doc: model.RealmDoc) -> model.RealmDoc:
         namespace = self.context.layout.namespace(ref.realm, doc.spec.namespace)
-        return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, namespace=namespace))
+        spec = msgspec.structs.replace(doc.spec, namespace=namespace)
+        return credentials.blanked(msgspec.structs.replace(doc, spec=spec))
+
+    async def compared(self, ref: model.Ref, wanted: model.RealmDoc) -> tuple[str, ...]:
+        """A line for each password that differs from the stored one. Raises Invalid where one is missing."""
+        if not wanted.spec.registry_credentials:
+            return ()
+        stored = await asyncio.to_thread(self.context.credentials.load, ref)
+        return credentials.changed(stored, credentials.completed(wanted.spec.registry_credentials, stored))
+
+    async def keep(self, ref: model.Ref, wanted: model.RealmDoc) -> tuple[str, ...]:
+        """Store the passwords, still beside those that the stored document needs: a crash loses none of them."""
+        if not wanted.spec.registry_credentials:
+            return ()
+        stored = await asyncio.to_thread(self.context.credentials.load, ref)
+        found = credentials.completed(wanted.spec.registry_credentials, stored)
+        both = credentials.union(stored, found)
+        if both != stored:
+            await asyncio.to_thread(self.context.credentials.save, ref, both)
+        return credentials.changed(stored, found)
+
+    async def drop(self, ref: model.Ref, wanted: model.RealmDoc) -> None:
+        """Remove the passwords that the stored document does without."""
+        try:
+            stored = await asyncio.to_thread(self.context.credentials.load, ref)
+        except errors.CorruptMetadata as error:
+            log.warning("%s", error)
+            return
+        needed = credentials.blank(wanted.spec.registry_credentials)
+        kept = tuple(each for each in stored if credentials.blank((each,))[0] in needed)
+        if kept != stored:
+            await asyncio.to_thread(self.context.credentials.save, ref, kept)
+
+    async def logins(self, realm: str) -> credentials.Credentials:
+        """The credentials of an existing realm with their passwords: for logging in to registries, for nothing else.
+
+        Raises RealmNotFound, CorruptMetadata.
+        """
+        self.get(model.Ref(realm))
+        return await asyncio.to_thread(self.context.credentials.load, model.Ref(realm))
 
     def pieces(self, ref: model.Ref, doc: model.RealmDoc) -> tuple[Piece, ...]:
         host, namespace, cgroup = self.context.host, doc.spec.namespace, self.context.layout.cgroup(ref)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ from kukeon_api import errors, model
 from kukeon_cni import conflist
 from kukeon_runner import instance
 from kukeon_runner.firewall import BridgeNet
-from kukeon_runner.runner.level import Level, Piece
+from kukeon_runner.runner.level import Piece
+from kukeon_runner.runner.purge import Purging
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
 
-class Spaces(Level[model.SpaceDoc]):
+class Spaces(Purging[model.SpaceDoc]):
     kind = "Space"
     document = model.SpaceDoc
 
@@ -33,6 +35,7 @@ class Spaces(Level[model.SpaceDoc]):
                 partial(self.network_exists, ref),
                 partial(self._make_network, ref),
                 partial(self._remove_network, ref),
+                partial(self._network_left, ref),
             ),
             Piece(
                 "cgroup",
@@ -52,6 +55,14 @@ class Spaces(Level[model.SpaceDoc]):
         described = subnet is not None and text == self._conflist(ref, subnet)
         return described and await self.context.host.network.bridge_exists(self.context.layout.bridge(ref))
 
+    async def _network_left(self, ref: model.Ref) -> bool:
+        """Whether anything of the network is there: bridge, description, subnet, addresses or cached results."""
+        host, layout = self.context.host, self.context.layout
+        if await host.network.bridge_exists(layout.bridge(ref)) or await host.kernel.exists(layout.conflist(ref)):
+            return True
+        recorded = await asyncio.to_thread(self.context.subnets.recorded, ref)
+        return recorded or layout.network(ref) in await host.network.networks()
+
     async def _make_network(self, ref: model.Ref) -> None:
         host, layout = self.context.host, self.context.layout
         async with self.context.network_lock:
@@ -59,7 +70,7 @@ class Spaces(Level[model.SpaceDoc]):
             instance.check_bridges(layout, spaces, ref)
             subnet = self.context.subnets.allocate(ref, await host.network.routed())
             # Made now and not by the first cell: its route keeps others on this host from choosing the same subnet.
-            await host.network.make_bridge(BridgeNet(layout.bridge(ref), subnet))
+            await host.network.make_bridge(BridgeNet(layout.bridge(ref), subnet), layout.network(ref))
             await host.network.apply_firewall(self._bridges())
             # Last: where it is, all the rest has been made.
             await host.kernel.write_file(layout.conflist(ref), self._conflist(ref, subnet))
@@ -67,17 +78,17 @@ class Spaces(Level[model.SpaceDoc]):
     async def _remove_network(self, ref: model.Ref) -> None:
         host, layout = self.context.host, self.context.layout
         async with self.context.network_lock:
-            await host.network.remove(layout.conflist(ref), layout.bridge(ref))
+            await host.network.remove(layout.network(ref), layout.conflist(ref), layout.bridge(ref))
             self.context.subnets.release(ref)
             await host.network.apply_firewall(self._bridges())
 
     async def assert_networks(self) -> None:
         """Have bridges and packet rules as the stored spaces need them: a reboot clears both, and others may, too."""
         async with self.context.network_lock:
-            bridges = self._bridges()
-            for each in bridges:
-                await self.context.host.network.make_bridge(each)
-            await self.context.host.network.apply_firewall(bridges)
+            for ref, subnet in self.context.subnets.allocated():
+                bridge = BridgeNet(self.context.layout.bridge(ref), subnet)
+                await self.context.host.network.make_bridge(bridge, self.context.layout.network(ref))
+            await self.context.host.network.apply_firewall(self._bridges())
 
     async def troubles(self) -> list[str]:
         """A line for each space whose bridge is gone."""

@@ -7,10 +7,11 @@ from functools import partial
 import msgspec
 
 from kukeon_api import model
-from kukeon_runner.runner.level import Level, Piece
+from kukeon_runner.runner.level import Piece
+from kukeon_runner.runner.purge import Purging
 
 
-class Stacks(Level[model.StackDoc]):
+class Stacks(Purging[model.StackDoc]):
     kind = "Stack"
     document = model.StackDoc
 

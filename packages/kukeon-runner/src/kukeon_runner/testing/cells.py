@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kukeon_api import model
+from kukeon_runner import credentials
 from kukeon_runner.controller import Controller
 from kukeon_runner.instance import Instance
 from kukeon_runner.layout import Layout
@@ -38,7 +39,9 @@ def controller(host: FakeHost, run_path: Path) -> Controller:
     """A controller as kukeond would open it again after a restart: all it knows is on disk and on the host."""
     run_path.mkdir(parents=True, exist_ok=True)
     layout = Layout(Instance("0badcafe", str(run_path), "kukeon.io", "/kukeon", "10.88.0.0/16"))
-    context = Context(Options(str(run_path)), layout, Store(layout, exclusive=True), Subnets(layout), host)
+    context = Context(
+        Options(str(run_path)), layout, Store(layout, exclusive=True), Subnets(layout), host, credentials.Store(layout)
+    )
     return Controller(HostRunner(context), model.PingResult(ok=True))
 
 

@@ -72,6 +72,7 @@ class FakeHost:
         self.kernel.shms.clear()
         self.network.attachments.clear()
         self.network.residue.clear()
+        self.network.members.clear()
         self.network.bridges.clear()
         self.network.firewall = ()
         self.containers.tasks.clear()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kukeon_runner.testing.faults import Faults
 
@@ -68,6 +68,14 @@ class FakeKernel:
 
     async def mounted(self, path: str) -> bool:
         return path in self.shms
+
+    async def clear(self, root: str, parts: Sequence[str]) -> bool:
+        top = "/".join((root, *parts))
+        async with self.faults.act(f"clear {top}"):
+            found = {path for path in (*self.pins, *self.shms) if f"{path}/".startswith(f"{top}/")}
+            self.pins = {path: name for path, name in self.pins.items() if path not in found}
+            self.shms -= found
+        return bool(found)
 
     async def exists(self, path: str) -> bool:
         return path in self.files

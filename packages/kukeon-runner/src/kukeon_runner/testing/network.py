@@ -29,7 +29,11 @@ class FakeNetwork:
     """Containers for which an address is held that nobody can read."""
     unplugged: set[str] = field(default_factory=set)
     """Containers whose interface is no port of a bridge any more."""
+    members: dict[str, str] = field(default_factory=dict)
+    """The network that each attached container is in."""
     bridges: dict[str, IPv4Network] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    """The network that each bridge is marked with."""
     firewall: tuple[BridgeNet, ...] = ()
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
@@ -44,15 +48,14 @@ class FakeNetwork:
             ip = next(str(each) for each in list(subnet.hosts())[1:] if str(each) not in used)
             address = observed.Address(f"{ip}/{subnet.prefixlen}", str(subnet[1]))
             self.attachments[container_id] = address
+            self.members[container_id] = network.name
             self.bridges[network.bridge or ""] = subnet
         return address
 
     async def detach(self, conflist: str, container_id: str, netns: str) -> None:
         async with self.faults.act(f"detach {container_id}"):
             self._list(conflist)
-            self.attachments.pop(container_id, None)
-            self.residue.discard(container_id)
-            self.unplugged.discard(container_id)
+            self._release(container_id)
 
     async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
         if conflist not in self.kernel.files:
@@ -67,18 +70,28 @@ class FakeNetwork:
     async def bridge_exists(self, bridge: str) -> bool:
         return bridge in self.bridges
 
-    async def make_bridge(self, bridge: BridgeNet) -> None:
+    async def make_bridge(self, bridge: BridgeNet, network: str) -> None:
         async with self.faults.act(f"make bridge {bridge.bridge}"):
             self.bridges[bridge.bridge] = bridge.subnet
+            self.marks[bridge.bridge] = network
 
-    async def remove(self, conflist: str, bridge: str) -> None:
-        async with self.faults.act(f"remove network {conflist}"):
-            if conflist in self.kernel.files:
-                held = self._within(_subnet(self._list(conflist)))
-                self.attachments = {id: each for id, each in self.attachments.items() if id not in held}
-                self.unplugged -= held
+    async def networks(self) -> Sequence[str]:
+        marked = {network for bridge, network in self.marks.items() if bridge in self.bridges}
+        return sorted(marked | set(self.members.values()))
+
+    async def holders(self, network: str) -> Sequence[str]:
+        return sorted(id for id, own in self.members.items() if own == network)
+
+    async def remove(self, network: str, conflist: str, bridge: str) -> bool:
+        async with self.faults.act(f"remove network {network}"):
+            held = set(await self.holders(network))
+            found = [bool(held), bridge in self.bridges, conflist in self.kernel.files]
+            for id in held:
+                self._release(id)
             self.bridges.pop(bridge, None)
+            self.marks.pop(bridge, None)
             self.kernel.files.pop(conflist, None)
+        return any(found)
 
     async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
         async with self.faults.act("apply the firewall"):
@@ -87,6 +100,12 @@ class FakeNetwork:
     def lose_bridge(self, bridge: str) -> None:
         """Have somebody else delete a bridge, which unplugs what was plugged into it."""
         self.unplugged |= self._within(self.bridges.pop(bridge))
+
+    def _release(self, id: str) -> None:
+        self.attachments.pop(id, None)
+        self.members.pop(id, None)
+        self.residue.discard(id)
+        self.unplugged.discard(id)
 
     def _within(self, subnet: IPv4Network) -> set[str]:
         return {id for id, address in self.attachments.items() if IPv4Address(address.ip) in subnet}

@@ -55,6 +55,7 @@ class Home:
         namespace = layout.namespace(CELL.realm)
         self.site = wanted.Site.of(layout, CELL, namespace, cgroup_files=False, nofile=1024)
         self.namespace = namespace
+        self.network_name = layout.network(SPACE)
         self.bridge = BridgeNet(
             layout.bridge(SPACE), next(IPv4Network(layout.instance.pod_subnet).subnets(new_prefix=24))
         )
@@ -77,7 +78,7 @@ class Home:
             self.layout.network(SPACE), self.bridge.bridge, self.bridge.subnet, data_dir=self.layout.cni_data
         )
         await self.host.kernel.write_file(self.site.conflist, conflist.to_json(described).decode())
-        await self.host.network.make_bridge(self.bridge)
+        await self.host.network.make_bridge(self.bridge, self.network_name)
 
     async def cell(self) -> None:
         """Have what a cell's containers share."""
@@ -149,6 +150,6 @@ class Home:
         await self.host.containers.delete_namespace(self.namespace)
         await self.host.kernel.unmount_shm(self.site.shm)
         await self.host.kernel.unpin_namespaces(self.site.pins)
-        await self.host.network.remove(self.site.conflist, self.bridge.bridge)
+        await self.host.network.remove(self.network_name, self.site.conflist, self.bridge.bridge)
         await self.host.network.apply_firewall(())
         await self.host.kernel.remove_cgroup(self.layout.cgroup_root)

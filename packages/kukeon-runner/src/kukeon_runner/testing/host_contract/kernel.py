@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors
-from kukeon_runner.testing.host_contract.home import Program
+from kukeon_runner.testing.host_contract.home import CELL, Program
 
 if TYPE_CHECKING:
     from kukeon_runner.testing.host_contract.home import Home
@@ -66,6 +66,21 @@ class KernelContract:
         for _ in range(2):
             await kernel.unmount_shm(path)
             assert not await kernel.mounted(path)
+
+    async def test_what_is_left_of_many_cells_is_cleared_at_once(self, home: Home) -> None:
+        kernel, site = home.host.kernel, home.site
+        top, parts = site.pins.removesuffix("/" + "/".join(CELL.parts)), CELL.parts[:2]
+        assert await kernel.clear(top, parts) is False
+        await kernel.pin_namespaces(site.pins, "c")
+        other = site.pins.replace("/s/", "/s2/")
+        await kernel.pin_namespaces(other, "c")
+        assert await kernel.clear(top, parts) is True
+        assert (await kernel.pinned(site.pins), await kernel.pinned(other)) == (False, True)
+        await kernel.mount_shm(site.shm)
+        for expected in (True, False):
+            assert await kernel.clear(site.shm.removesuffix("/" + "/".join(CELL.parts)), CELL.parts) is expected
+            assert not await kernel.mounted(site.shm)
+        await kernel.unpin_namespaces(other)
 
     async def test_a_file_holds_what_was_written_last(self, home: Home) -> None:
         kernel = home.host.kernel

@@ -24,7 +24,7 @@ class NetworkContract:
             assert await network.bridge_exists(bridge.bridge)
             assert any(bridge.subnet.overlaps(routed) for routed in await network.routed() if routed.prefixlen > 8)
         for _ in range(2):
-            await network.remove(home.site.conflist, bridge.bridge)
+            await network.remove(home.network_name, home.site.conflist, bridge.bridge)
             assert not await network.bridge_exists(bridge.bridge)
             with pytest.raises(FileNotFoundError):
                 await home.host.kernel.read_file(home.site.conflist)
@@ -85,7 +85,7 @@ class NetworkContract:
         await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
         await home.lose_bridge()
         assert await network.attachment(site.conflist, site.root_id) == (None, True)
-        await network.make_bridge(home.bridge)
+        await network.make_bridge(home.bridge, home.network_name)
         assert await network.attachment(site.conflist, site.root_id) == (None, True)
         await network.detach(site.conflist, site.root_id, f"{site.pins}/net")
         await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
@@ -100,6 +100,22 @@ class NetworkContract:
         with pytest.raises(errors.CNIPluginFailed):
             await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
         assert await network.attachment(site.conflist, site.root_id) == (None, False)
+
+    async def test_a_network_is_found_and_removed_by_its_name_alone(self, home: Home) -> None:
+        network, site, name = home.host.network, home.site, home.network_name
+        assert name not in await network.networks()
+        assert await network.holders(name) == []
+        assert await network.remove(name, site.conflist, home.bridge.bridge) is False
+        await home.network()
+        assert name in await network.networks()
+        await home.cell()
+        await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
+        assert await network.holders(name) == [site.root_id]
+        await home.host.kernel.write_file(site.conflist, "torn {")
+        assert await network.remove(name, site.conflist, home.bridge.bridge) is True
+        assert name not in await network.networks()
+        assert await network.holders(name) == []
+        assert not await network.bridge_exists(home.bridge.bridge)
 
     async def test_packet_rules_are_made_and_removed_twice(self, home: Home) -> None:
         for bridges in ((home.bridge,), (home.bridge,), (), ()):

@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import grpc
+import msgspec
 
 import kukeon_sdk
-from kukeon_api import calls, model
+from kukeon_api import calls, model, normalise
 from kukeon_daemon.listening import SocketFile
 from kukeon_daemon.server import Server
 from kukeon_runner import documents
@@ -36,7 +37,7 @@ START_TIMEOUT_S = 60.0
 async def serve(socket: Path, run_path: Path) -> None:
     controller = await cells.prepared(FakeHost(), run_path)
     server = Server(controller, SocketFile(socket, 0))
-    server._grpc.add_generic_rpc_handlers((_floor(run_path / "page"),))  # noqa: SLF001 - beside the service, to compare
+    server._grpc.add_generic_rpc_handlers((_floor(run_path / "page"),))  # beside the service, to compare
     await server.start()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -46,7 +47,7 @@ async def serve(socket: Path, run_path: Path) -> None:
 
 def _floor(page: Path) -> grpc.GenericRpcHandler:
     async def answer(_request: bytes, _context: object) -> bytes:
-        return page.read_bytes()
+        return page.read_bytes()  # noqa: ASYNC240 - of a file system in memory
 
     handler = grpc.unary_unary_rpc_method_handler(answer)
     return grpc.method_handlers_generic_handler(FLOOR, {"Page": handler})
@@ -94,23 +95,27 @@ def floor(socket: Path) -> Callable[[], bytes]:
     return lambda: call(b"")
 
 
-def cell(number: int) -> model.CellDoc:
-    """A cell with two workloads and everything in its status that a running one has."""
-    name, at = f"cell-{number:05}", dt.datetime(2026, 11, 21, 10, 0, 0, 123456, tzinfo=dt.UTC)
-    place = {"realm_id": "default", "space_id": "default", "stack_id": "default"}
+def wanted_cell(number: int, space: str, stack: str) -> model.CellDoc:
+    """A cell with two workloads, as somebody would write it."""
+    name = f"cell-{number:05}"
     own = tuple(
         model.ContainerSpec(
             id=id,
-            cell_id=name,
-            containerd_id=f"default_default_{name}_{id}",
             image=cells.IMAGE,
             command="/bin/serve",
             args=("--port", "8080"),
             env=("MODE=production", f"NAME={name}"),
-            **place,
         )
         for id in ("web", "log")
     )
+    spec = model.CellSpec(realm_id="default", space_id=space, stack_id=stack, containers=own)
+    return model.CellDoc(metadata=model.Metadata(name=name, labels={"app": "web"}), spec=spec)
+
+
+def cell(number: int) -> model.CellDoc:
+    """A cell with everything in it that a running one has."""
+    doc = normalise.normalise(wanted_cell(number, "default", "default"))
+    name, at = doc.metadata.name, dt.datetime(2026, 11, 21, 10, 0, 0, 123456, tzinfo=dt.UTC)
     seen = tuple(
         model.ContainerStatus(
             name=id,
@@ -132,8 +137,7 @@ def cell(number: int) -> model.CellDoc:
         cgroup_ready=True,
         subtree_controllers=("cpu", "io", "memory", "pids"),
     )
-    metadata = model.Metadata(name=name, labels={"app": "web", "kukeon.io/cell": name})
-    return model.CellDoc(metadata=metadata, spec=model.CellSpec(id=name, containers=own, **place), status=status)
+    return msgspec.structs.replace(doc, status=status)
 
 
 if __name__ == "__main__":

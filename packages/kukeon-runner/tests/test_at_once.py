@@ -63,7 +63,15 @@ VERBS: dict[str, Verb] = {
     "delete": lambda found: found.delete_cell(CELL),
     "stop web": lambda found: found.stop_container(single("web")),
     "start web": lambda found: found.start_container(single("web")),
-    "refresh": lambda found: found.reconcile(),
+    "restart web": lambda found: found.restart_container(single("web")),
+    "create side": lambda found: found.create_container(single("side")),
+    "delete web": lambda found: found.delete_container(single("web")),
+    "purge web": lambda found: found.purge_container(single("web")),
+    "restart": lambda found: found.restart_cell(CELL),
+    "purge": lambda found: found.purge_cell(CELL),
+    "create stopped": lambda found: found.create_cell(CELL, no_start=True),
+    "reconcile": lambda found: found.reconcile(),
+    "refresh": lambda found: found.refresh_all(),
     "delete stack": delete_stack,
 }
 

@@ -43,9 +43,18 @@ VERBS: dict[str, Verb] = {
     "start": lambda found: found.start_cell(CELL),
     "stop": lambda found: found.stop_cell(CELL),
     "kill": lambda found: found.kill_cell(CELL),
+    "restart": lambda found: found.restart_cell(CELL),
+    "create container": lambda found: found.create_container(single("c")),
+    "delete container": lambda found: found.delete_container(single("b")),
     "delete": lambda found: found.delete_cell(CELL),
+    "purge": lambda found: found.purge_cell(CELL),
     "delete realm": delete_realm,
 }
+
+
+def single(id: str) -> model.ContainerDoc:
+    spec = container(id, realm_id="default", space_id="default", stack_id="default", cell_id="hello")
+    return model.ContainerDoc(metadata=model.Metadata(name=id), spec=spec)
 
 
 async def before(verb: str, host: FakeHost, run_path: Path) -> Controller:
@@ -90,7 +99,7 @@ async def test_a_crash_anywhere_is_made_good(verb: str, failure: Failure, tmp_pa
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait({task})
         fresh = controller(host, run_path)
-        if verb in ("delete", "delete realm"):
+        if verb in ("delete", "purge", "delete realm"):
             try:
                 await VERBS[verb](fresh)
             except errors.NotFound:
@@ -103,7 +112,7 @@ async def test_a_crash_anywhere_is_made_good(verb: str, failure: Failure, tmp_pa
         assert left.pop("cgroups") <= {"/kukeon", "/kukeon/default", "/kukeon/default/default"} | {
             "/kukeon/default/default/default"
         }
-        if verb != "delete":
+        if verb not in ("delete", "purge"):
             assert not any(left.values()), (number, left)
         if not crashed:
             assert number > 1

@@ -13,17 +13,17 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from kukeon_api import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import enum
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from kukeon_cli.server import Server
     from kukeon_runner import Controller, Options
-    from kukeon_runner import doctor as doctoring
     from kukeon_runner.options import ContainerdWish
     from kukeon_sdk.client import Client
 
@@ -139,13 +139,57 @@ def purge_system(server: Server) -> list[str]:
     return [str(path)]
 
 
-def doctor() -> type[doctoring.Doctor]:
-    """Return what examines cgroups. Raises `Unsupported` when the runner is not installed."""
+class Finding(Protocol):
+    """How it is with one cgroup controller."""
+
+    @property
+    def controller(self) -> str: ...
+    @property
+    def status(self) -> enum.StrEnum: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Diagnosis(Protocol):
+    """What the doctor of the runner returns; see `kukeon_runner.doctor`."""
+
+    @property
+    def mode(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def findings(self) -> Sequence[Finding]: ...
+    @property
+    def troubles(self) -> Sequence[Finding]: ...
+    @property
+    def drained(self) -> bool: ...
+    @property
+    def well(self) -> bool: ...
+    @property
+    def fix(self) -> str: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+class Doctor(Protocol):
+    """Examines cgroups."""
+
+    def examine(self, group: str = "", *, probe: bool = True, everything: bool = False) -> Diagnosis: ...
+
+
+def doctor(root: Path) -> Doctor:
+    """Return what examines the cgroups below `root`. Raises `Unsupported` when the runner is not installed."""
     _require()
     from kukeon_runner import doctor as doctoring
 
-    found: type[doctoring.Doctor] = doctoring.Doctor
-    return found
+    return doctoring.Doctor(root)
+
+
+def remedy(status: enum.StrEnum) -> str:
+    """Return what to do about a status of the doctor."""
+    from kukeon_runner import doctor as doctoring
+
+    return doctoring.REMEDIES[doctoring.Status(status)]
 
 
 def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) -> Options:

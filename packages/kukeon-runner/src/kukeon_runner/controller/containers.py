@@ -76,9 +76,7 @@ class Containers(Base):
     async def delete_container(self, doc: model.ContainerDoc) -> model.DeleteContainerResult:
         """Remove one workload from the host and from its cell. Raises like start_container."""
         ref = self.changeable(model.ref_of(doc))
-        cell = self.runner.cells.find(_cell(ref))
-        outcome = await self.runner.cells.delete_container(ref)
-        assert cell is not None
+        cell, outcome = await self.runner.cells.delete_container(ref)
         found = _container(outcome.pre, ref, outcome)
         deleted = ["task"] if found and found.task else []
         deleted += ["container"] if found and found.recorded else []

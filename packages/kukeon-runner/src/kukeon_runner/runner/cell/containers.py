@@ -72,15 +72,15 @@ class Containers(Work):
             ended = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
             return found is not None and found.alive, await self._start(ended.doc, ref.container)
 
-    async def delete_container(self, ref: model.Ref) -> Outcome:
-        """Remove one workload from host and cell, and its log. Raises like `stop_container`."""
+    async def delete_container(self, ref: model.Ref) -> tuple[model.CellDoc, Outcome]:
+        """Remove one workload from host and cell, and its log; with the cell as it was. Raises like `stop_container`."""
         async with self.context.lock(_cell(ref)):
             doc = self.get(_cell(ref))
             pre, site = await self._observe(doc)
             identity = self.workload(doc, ref, site, "delete")
             steps = plan.remove_container(site, pre, identity)
             results = await execute(steps, self.context.host)
-            return await self._without(doc, ref, site, pre, exits(results), len(steps))
+            return doc, await self._without(doc, ref, site, pre, exits(results), len(steps))
 
     async def purge_container(self, ref: model.Ref) -> Purged:
         """Remove whatever there is of one workload, whether or not its cell is known. See `purge`."""

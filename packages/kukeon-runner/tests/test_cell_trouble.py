@@ -105,14 +105,15 @@ async def test_siblings_that_a_failure_ends_keep_their_exits(tmp_path: Path) -> 
     host = FakeHost()
     found = await prepared(host, tmp_path)
     await found.create_cell(DOC)
-    host.containers.broken.add("default_default_hello_new")
-    wide = cell("hello", container("a"), container("b"), container("new"))
-    (result,) = (await found.apply_documents(manifest.dump([wide]).encode())).resources
-    assert result.action is model.ApplyAction.FAILED
+    spec = container("b", realm_id="default", space_id="default", stack_id="default", cell_id="hello")
+    await found.kill_container(model.ContainerDoc(metadata=model.Metadata(name="b"), spec=spec))
+    host.containers.broken.add("default_default_hello_b")
+    with pytest.raises(errors.StartContainer):
+        await found.start_cell(DOC)
     status = stored(found)
     assert (status.state, status.reason) == (model.CellState.FAILED, "StartCellFailed")
     exits = {each.name: (each.state, each.exit_code) for each in status.containers}
-    assert exits["a"] == exits["b"] == (model.ContainerState.STOPPED, 137)
+    assert exits["a"] == (model.ContainerState.STOPPED, 137)
 
 
 async def test_a_stop_that_fails_half_way_tells_what_it_did(tmp_path: Path) -> None:

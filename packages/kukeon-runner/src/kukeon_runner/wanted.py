@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SPEC_VERSION = "1"
 """Grows when `spec` makes another document of the same manifest, in a way that existing containers must follow."""
 
+_PAUSE_HASH = f"{SPEC_VERSION}-pause"
+
 NOT_HASHED = frozenset(
     {"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path", "restart_policy"}
 )
@@ -144,7 +146,7 @@ def _workload(site: Site, wanted: model.ContainerSpec, image: observed.Image, lo
 
 def _pause(site: Site) -> Container:
     place = _place(site, names.ROOT)
-    digest = f"{SPEC_VERSION}-pause"
+    digest = _PAUSE_HASH
     return Container(
         name=names.ROOT,
         id=site.root_id,
@@ -179,6 +181,12 @@ def _place(site: Site, name: str) -> spec.Place:
         cgroup_files=site.cgroup_files,
         nofile=site.nofile,
     )
+
+
+def spec_hashes(site: Site, doc: model.CellDoc) -> dict[str, str]:
+    """What `spec_hash` is of each container of `doc`, by containerd id, with the root container that it gets."""
+    found = {site.container_id(each.id, root=each.root): spec_hash(each) for each in doc.spec.containers}
+    return {site.root_id: _PAUSE_HASH} | found
 
 
 def spec_hash(wanted: model.ContainerSpec) -> str:

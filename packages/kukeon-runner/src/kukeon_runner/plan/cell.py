@@ -155,6 +155,11 @@ def reusable(spec_hash: str, found: observed.Container | None, *, needs_snapshot
     return found.snapshot or not needs_snapshot
 
 
+def intact(spec_hash: str, found: observed.Container) -> bool:
+    """Whether `found` runs and is the container with this hash, so that `start` leaves it alone."""
+    return found.recorded and found.spec_hash == spec_hash and _runs(found)
+
+
 def stop(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) -> Plan:
     """End every task, workloads together and the root container last; keep records and writable layers."""
     return _down(site, seen, End(grace_s=grace_s))

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import labels, model
+from kukeon_api import errors, labels, model, normalise
+from kukeon_runner import derive, observe, observed, wanted
+from kukeon_runner.execute import execute
+from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
-from kukeon_runner.runner.cell.work import UP, Outcome, Work
+from kukeon_runner.runner.cell.work import Outcome, Work, exits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Applied:
+    """What an apply came upon and did: the document that was stored (None for a new cell), and whether all was made
+    anew."""
+
+    before: model.CellDoc | None
+    outcome: Outcome
+    recreated: bool = False
 
 
 class Change(Work):
@@ -29,13 +46,89 @@ class Change(Work):
             seen, site = await self._observe(stored)
             return new, Outcome(await self._store(stored, site, seen, {}), site, seen, seen, 0)
 
-    async def apply(self, doc: model.CellDoc) -> tuple[model.CellDoc | None, Outcome]:
-        """Have the cell running as `doc` says; with what was stored before, None for a new cell. Raises like `create`.
+    async def apply(self, doc: model.CellDoc, keep: Collection[str] = ()) -> Applied:
+        """Have the cell running as `doc` says, but leave the containers called `keep` as they are, if they exist.
 
-        A running cell is left alone when something that the new spec needs is missing.
+        Only containers that differ are touched; when the cell's own root container does, all are made anew. Nothing is
+        touched when something that the new spec needs is missing while the cell runs. Raises like `create`, and
+        StaleResource, BreakingChange.
         """
         async with self._registered(doc) as (stored, new):
-            return None if new else stored, await self._update(stored, self.effective(doc))
+            if new:
+                return Applied(None, await self._start(stored, None))
+            _check_generation(doc, stored)
+            return await self._become(stored, self._merged(stored, self.effective(_keeping(doc, stored, keep))))
+
+    async def apply_container(self, doc: model.ContainerDoc) -> Applied:
+        """Have the cell running with this container as `doc` says, and the others as they are stored.
+
+        Raises CellNotFound, MultipleRootContainers, and what `apply` raises.
+        """
+        ref = model.ref_of(doc)
+        assert ref.parent is not None
+        async with self.context.lock(ref.parent):
+            stored = self.get(ref.parent)
+            _check_generation(doc, stored)
+            space = self.context.store.load(model.Ref(ref.realm, ref.space), model.SpaceDoc)
+            own = msgspec.structs.replace(normalise.normalise(doc).spec, id=ref.container)
+            # The others keep the defaults that they were made with.
+            changed = _with(stored, normalise.effective_container(own, space.spec))
+            return await self._become(stored, self._merged(stored, changed))
+
+    async def change(
+        self, ref: model.Ref, change: Callable[[model.CellDoc], model.CellDoc]
+    ) -> tuple[model.CellDoc, Outcome]:
+        """Have the cell running as `change` of the stored one says; with what was stored before.
+
+        Raises CellNotFound, StaleResource; BreakingChange for another root container, which `recreate` is for.
+        """
+        async with self.context.lock(ref):
+            stored = self.get(ref)
+            changed = change(stored)
+            _check_generation(changed, stored)
+            wanted_doc = self._merged(stored, self.effective(changed))
+            if why := _new_root(stored, wanted_doc):
+                raise errors.BreakingChange(
+                    f"cannot update cell {str(ref)!r} in place: {why}", hint="apply it: the cell is then made anew"
+                )
+            return stored, (await self._become(stored, wanted_doc)).outcome
+
+    async def recreate(self, doc: model.CellDoc) -> Outcome:
+        """Make the stored cell anew as `doc` says and start it; it keeps its age and its labels of kukeon's own.
+
+        Nothing is touched when something is missing that the new spec needs. Raises CellNotFound, StaleResource,
+        ImageNotFound, VolumeSourceNotFound, BreakingChange for a root container that is left out.
+        """
+        async with self.context.lock(model.ref_of(doc)):
+            stored = self.get(model.ref_of(doc))
+            _check_generation(doc, stored)
+            wanted_doc = self._merged(stored, self.effective(doc))
+            _new_root(stored, wanted_doc)
+            return await self._recreate(wanted_doc)
+
+    async def as_wanted(
+        self, doc: model.CellDoc, survey: Mapping[str, observed.Container], keep: Collection[str] = ()
+    ) -> bool:
+        """Whether `apply` would find nothing to do, going by a `survey` of the realm's namespace; takes no lock.
+
+        Raises SpaceNotFound, StackNotFound, RealmNotFound. A no may be wrong; a yes was true since the survey began.
+        """
+        stored = self.find(model.ref_of(doc))
+        if stored is None or doc.metadata.generation:
+            return False
+        running = stored.status.desired is model.DesiredState.RUNNING
+        if not running or self._merged(stored, self.effective(_keeping(doc, stored, keep))) != stored:
+            return False
+        site = self.site(model.ref_of(doc))
+        hashes = wanted.spec_hashes(site, stored)
+        own = site.root_id.removesuffix(model.ROOT)
+        if any(id.startswith(own) and id not in hashes for id in survey):
+            return False
+        if not all(id in survey and plan.intact(digest, survey[id]) for id, digest in hashes.items()):
+            return False
+        seen = await observe.cell(self.context.host, site, hashes, strays=False, survey=survey)
+        whole = seen.cgroup and seen.pinned and seen.shm and seen.address is not None
+        return whole and await self._status(stored, site, seen, {}) == stored.status
 
     @contextlib.asynccontextmanager
     async def _registered(
@@ -61,28 +154,124 @@ class Change(Work):
             labels.STACK: ref.stack,
             labels.CELL: ref.cell,
         }
-        metadata = model.Metadata(name=ref.cell, labels=managed | effective.metadata.labels)
+        metadata = model.Metadata(name=ref.cell, labels=labels.authored(effective.metadata.labels) | managed)
         bridge = self.context.layout.bridge(model.Ref(ref.realm, ref.space))
         status = model.CellStatus(desired=desired, network=model.CellNetworkStatus(bridge_name=bridge))
         return await self.context.save(model.CellDoc(metadata=metadata, spec=effective.spec, status=status))
 
-    async def change(
-        self, ref: model.Ref, change: Callable[[model.CellDoc], model.CellDoc]
-    ) -> tuple[model.CellDoc, Outcome]:
-        """Have the cell running as `change` of the stored one says; with what was stored before.
-
-        Raises CellNotFound.
-        """
-        async with self.context.lock(ref):
-            stored = self.get(ref)
-            return stored, await self._update(stored, self.effective(change(stored)))
-
-    async def _update(self, stored: model.CellDoc, doc: model.CellDoc) -> Outcome:
-        """Give the stored cell the effective spec and labels of `doc`, and have it running as they say."""
+    def _merged(self, stored: model.CellDoc, doc: model.CellDoc) -> model.CellDoc:
+        """The stored cell with the effective spec and the user's labels of `doc`."""
         managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
-        metadata = msgspec.structs.replace(stored.metadata, labels=managed | doc.metadata.labels)
-        wanted_doc = msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
-        if stored.status.state in UP:
-            seen, site = await self._observe(wanted_doc)
-            await needs.cell(self.context, wanted_doc, site, seen)
-        return await self._start(await self.context.save(wanted_doc), None)
+        own = labels.authored(doc.metadata.labels)
+        metadata = msgspec.structs.replace(stored.metadata, labels=managed | own)
+        return msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
+
+    async def _become(self, stored: model.CellDoc, doc: model.CellDoc) -> Applied:
+        """Store `doc` in place of `stored` and have it running as it says."""
+        if _new_root(stored, doc):
+            return Applied(stored, await self._recreate(doc), recreated=True)
+        pre, site = await self._observe(doc)
+        if not any(each.alive for each in pre.containers.values()):
+            return Applied(stored, await self._start(await self.context.save(doc), None))
+        with _fitting():
+            cell = await needs.cell(self.context, doc, site, pre)
+        steps = plan.start(cell, pre)
+        doc = await self._desire(await self.context.save(doc), model.DesiredState.RUNNING)
+        try:
+            results = await execute(steps, self.context.host)
+        except errors.KukeonError as error:
+            await self._salvage(doc, cell, error)
+            raise
+        post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
+        calm = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
+        after = await self._store(calm, site, post, exits(results))
+        return Applied(stored, Outcome(after, site, pre, post, len(steps)))
+
+    async def _recreate(self, doc: model.CellDoc) -> Outcome:
+        pre, site = await self._observe(doc)
+        with _fitting():
+            # Nothing that exists will be used again.
+            await needs.cell(self.context, doc, site, observed.Cell())
+        doc = await self._desire(await self.context.save(doc), model.DesiredState.RUNNING)
+        steps = plan.remove(site, dataclasses.replace(pre, cgroup=False))
+        try:
+            await execute(steps, self.context.host)
+        except errors.KukeonError:
+            await self._tell(doc, site)
+            raise
+        made = await self._start(doc, None)
+        return Outcome(made.doc, site, pre, made.post, len(steps) + made.steps)
+
+    async def _salvage(self, doc: model.CellDoc, cell: wanted.Cell, error: errors.KukeonError) -> None:
+        """After a change failed half-way: have running what can run, and store why the rest does not."""
+        site, host = cell.site, self.context.host
+        try:
+            for each in cell.containers:
+                seen, _ = await self._observe(doc)
+                try:
+                    await execute(plan.start(cell, seen, {site.root_id, each.id}), host)
+                except errors.KukeonError as second:
+                    log.warning("cannot start container %r of cell %s: %s", each.name, site.ref, second)
+            after = await self._store(doc, site, (await self._observe(doc))[0], {})
+            down = {"reason": "StartContainerFailed", "message": derive.one_line(error)}
+            told = tuple(
+                each if each.state in derive.ACTIVE else msgspec.structs.replace(each, **down)
+                for each in after.status.containers
+            )
+            status = msgspec.structs.replace(after.status, containers=told)
+            await self.context.save(msgspec.structs.replace(after, status=status))
+        except errors.KukeonError as second:
+            log.warning("cannot store what is left of cell %s: %s", site.ref, second)
+
+
+@contextlib.contextmanager
+def _fitting() -> Iterator[None]:
+    """What does not fit this host is no mistake in the request's form: CreateCell for Invalid."""
+    try:
+        yield
+    except errors.Invalid as error:
+        raise errors.CreateCell(str(error), hint=error.hint) from error
+
+
+def _check_generation(doc: model.CellDoc | model.ContainerDoc, stored: model.CellDoc) -> None:
+    """Raise StaleResource for a document that says it was made of an older one than the stored."""
+    told, now = doc.metadata.generation, stored.metadata.generation
+    if 0 < told < now:
+        raise errors.StaleResource(
+            f"cannot change {doc.kind.lower()} {str(model.ref_of(doc))!r}: it is at generation {now}, this document is"
+            f" of generation {told}",
+            hint="get it again and repeat the change, or leave metadata.generation out",
+        )
+
+
+def _new_root(stored: model.CellDoc, doc: model.CellDoc) -> str:
+    """Why all containers have to be made anew, "" when they need not. Raises BreakingChange where that is no way."""
+    old, new = (next((each for each in found.spec.containers if each.root), None) for found in (stored, doc))
+    if old is None:
+        return "" if new is None else f"it gets a root container of its own, {new.id!r}"
+    if new is None:
+        raise errors.BreakingChange(
+            f"cannot change cell {str(model.ref_of(stored))!r}: spec.rootContainerId: its root container {old.id!r}"
+            " cannot be taken away",
+            hint="keep it, or delete the cell and apply it again",
+        )
+    return "" if wanted.spec_hash(old) == wanted.spec_hash(new) else f"its root container {old.id!r} changes"
+
+
+def _keeping(doc: model.CellDoc, stored: model.CellDoc, keep: Collection[str]) -> model.CellDoc:
+    """`doc` with those of the stored containers that are called `keep`."""
+    kept = {each.id: each for each in stored.spec.containers if each.id in keep}
+    if not kept:
+        return doc
+    own = [kept.pop(each.id, each) for each in doc.spec.containers]
+    return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, containers=(*own, *kept.values())))
+
+
+def _with(stored: model.CellDoc, container: model.ContainerSpec) -> model.CellDoc:
+    """`stored` with `container` in place of the one with its id, or at the end. Raises MultipleRootContainers."""
+    others = stored.spec.containers
+    place = next((at for at, each in enumerate(others) if each.id == container.id), len(others))
+    containers = (*others[:place], container, *others[place + 1 :])
+    root = stored.spec.root_container_id or (container.id if container.root else "")
+    spec = msgspec.structs.replace(stored.spec, containers=containers, root_container_id=root)
+    return msgspec.structs.replace(stored, spec=normalise.cell_spec(stored.metadata.name, spec))

@@ -1,0 +1,286 @@
+"""A host on which nothing is done: it tells what the real one has, as if what it was asked to do had been done."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors, labels
+from kukeon_runner import observed
+from kukeon_runner.observed import TaskStatus
+from kukeon_runner.wanted import STOP_SIGNAL_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from ipaddress import IPv4Network
+
+    from kukeon_api import model
+    from kukeon_runner import steps
+    from kukeon_runner.firewall import BridgeNet
+    from kukeon_runner.host import protocol
+
+Key = tuple[str, str]
+
+_ADDRESS = observed.Address("0.0.0.0/32")
+"""What a cell gets here: the real one is only known once it is given."""
+
+
+class DryHost:
+    """All doors of a host, none of which lets anything through."""
+
+    def __init__(self, real: protocol.Host) -> None:
+        self.kernel = DryKernel(real.kernel)
+        self.network = DryNetwork(real.network, self.kernel)
+        self.containers = DryContainers(real.containers)
+        self.images = DryImages(real.images)
+
+
+class _There:
+    """Whether things exist: as they were made or removed here, else as `real` says."""
+
+    def __init__(self, real: Callable[[str], Awaitable[bool]]) -> None:
+        self._real = real
+        self._changed: dict[str, bool] = {}
+
+    async def __call__(self, name: str) -> bool:
+        return self._changed[name] if name in self._changed else await self._real(name)
+
+    async def make(self, name: str) -> bool:
+        made = not await self(name)
+        self._changed[name] = True
+        return made
+
+    def remove(self, name: str) -> None:
+        self._changed[name] = False
+
+
+class DryKernel:
+    def __init__(self, real: protocol.Kernel) -> None:
+        self._real = real
+        self.cgroup_mode = real.cgroup_mode
+        self.nofile = real.nofile
+        self._cgroups = _There(real.cgroup_exists)
+        self._pins = _There(real.pinned)
+        self._shms = _There(real.mounted)
+        self._files: dict[str, str | None] = {}
+
+    async def make_cgroup(self, path: str) -> bool:
+        return await self._cgroups.make(path)
+
+    async def cgroup_exists(self, path: str) -> bool:
+        return await self._cgroups(path)
+
+    async def remove_cgroup(self, path: str) -> None:
+        self._cgroups.remove(path)
+
+    async def controllers(self, path: str) -> tuple[str, ...]:
+        return await self._real.controllers(path) if await self._real.cgroup_exists(path) else ()
+
+    async def pin_namespaces(self, directory: str, hostname: str) -> None:
+        await self._pins.make(directory)
+
+    async def unpin_namespaces(self, directory: str) -> None:
+        self._pins.remove(directory)
+
+    async def pinned(self, directory: str) -> bool:
+        return await self._pins(directory)
+
+    async def mount_shm(self, path: str) -> None:
+        await self._shms.make(path)
+
+    async def unmount_shm(self, path: str) -> None:
+        self._shms.remove(path)
+
+    async def mounted(self, path: str) -> bool:
+        return await self._shms(path)
+
+    async def clear(self, root: str, parts: Sequence[str]) -> bool:
+        return False
+
+    async def exists(self, path: str) -> bool:
+        return self._files[path] is not None if path in self._files else await self._real.exists(path)
+
+    async def read_file(self, path: str) -> str:
+        if path not in self._files:
+            return await self._real.read_file(path)
+        text = self._files[path]
+        if text is None:
+            raise FileNotFoundError(path)
+        return text
+
+    async def write_file(self, path: str, text: str) -> None:
+        self._files[path] = text
+
+    async def resolv_conf(self) -> str:
+        return await self._real.resolv_conf()
+
+    def remove_file(self, path: str) -> None:
+        self._files[path] = None
+
+
+class DryNetwork:
+    def __init__(self, real: protocol.Network, kernel: DryKernel) -> None:
+        self._real = real
+        self._kernel = kernel
+        self._bridges = _There(real.bridge_exists)
+        self._attached: dict[str, observed.Address | None] = {}
+
+    async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
+        self._attached[container_id] = _ADDRESS
+        return _ADDRESS
+
+    async def detach(self, conflist: str, container_id: str, netns: str) -> None:
+        self._attached[container_id] = None
+
+    async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
+        if container_id in self._attached:
+            address = self._attached[container_id]
+            return address, address is not None
+        return await self._real.attachment(conflist, container_id)
+
+    async def routed(self) -> Sequence[IPv4Network]:
+        return await self._real.routed()
+
+    async def bridge_exists(self, bridge: str) -> bool:
+        return await self._bridges(bridge)
+
+    async def make_bridge(self, bridge: BridgeNet, network: str) -> None:
+        await self._bridges.make(bridge.bridge)
+
+    async def networks(self) -> Sequence[str]:
+        return await self._real.networks()
+
+    async def holders(self, network: str) -> Sequence[str]:
+        return [each for each in await self._real.holders(network) if self._attached.get(each, _ADDRESS) is not None]
+
+    async def remove(self, network: str, conflist: str, bridge: str) -> bool:
+        there = await self._bridges(bridge)
+        self._bridges.remove(bridge)
+        self._kernel.remove_file(conflist)
+        return there
+
+    async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
+        return None
+
+
+class DryContainers:
+    def __init__(self, real: protocol.Containers) -> None:
+        self._real = real
+        self._namespaces: dict[str, dict[str, str] | None] = {}
+        self._records: dict[Key, observed.Container] = {}
+        self._labels: dict[Key, dict[str, str]] = {}
+        self._gone: set[Key] = set()
+
+    async def close(self) -> None:
+        """The real one stays open: it is others' as well."""
+
+    async def namespaces(self) -> Mapping[str, Mapping[str, str]]:
+        found = {**await self._real.namespaces(), **self._namespaces}
+        return {name: own for name, own in found.items() if own is not None}
+
+    async def version(self) -> str:
+        return await self._real.version()
+
+    async def namespace_exists(self, namespace: str) -> bool:
+        if namespace in self._namespaces:
+            return self._namespaces[namespace] is not None
+        return await self._real.namespace_exists(namespace)
+
+    async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        made = not await self.namespace_exists(namespace)
+        if made:
+            self._namespaces[namespace] = dict(labels)
+        return made
+
+    async def delete_namespace(self, namespace: str) -> None:
+        self._namespaces[namespace] = None
+
+    async def create(self, step: steps.CreateContainer) -> None:
+        own = dict(step.labels)
+        self._labels[step.namespace, step.id] = own
+        self._keep(
+            (step.namespace, step.id),
+            observed.Container(
+                recorded=True,
+                spec_hash=own.get(labels.CONTAINERD_SPEC_HASH, ""),
+                stop_signal=own.get(STOP_SIGNAL_LABEL, ""),
+                snapshot=bool(step.image),
+            ),
+        )
+
+    async def delete(self, namespace: str, id: str) -> None:
+        self._records.pop((namespace, id), None)
+        self._labels.pop((namespace, id), None)
+        self._gone.add((namespace, id))
+
+    async def find(self, namespace: str, id: str) -> observed.Container | None:
+        key = (namespace, id)
+        if key in self._records or key in self._gone or self._namespaces.get(namespace, {}) is None:
+            return self._records.get(key)
+        return await self._real.find(namespace, id)
+
+    async def survey(self, namespace: str) -> Mapping[str, observed.Container]:
+        found = dict(await self._real.survey(namespace)) if await self._real.namespace_exists(namespace) else {}
+        found |= {id: each for (within, id), each in self._records.items() if within == namespace}
+        return {id: each for id, each in found.items() if (namespace, id) not in self._gone}
+
+    async def ids(self, namespace: str, labels: Mapping[str, str]) -> Sequence[str]:
+        found = set(await self._real.ids(namespace, labels))
+        found |= {
+            id for (within, id), own in self._labels.items() if within == namespace and labels.items() <= own.items()
+        }
+        return sorted(id for id in found if (namespace, id) not in self._gone)
+
+    async def create_task(self, step: steps.CreateTask) -> int:
+        await self._with_task(step.namespace, step.id, observed.Task(TaskStatus.CREATED))
+        return 0
+
+    async def start_task(self, namespace: str, id: str) -> None:
+        await self._with_task(namespace, id, observed.Task(TaskStatus.RUNNING))
+
+    async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
+        exit = observed.Exit(0, None)
+        await self._with_task(namespace, id, observed.Task(TaskStatus.STOPPED, exit=exit))
+        return exit
+
+    async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
+        return await self._with_task(namespace, id, None)
+
+    def task_events(self) -> AsyncIterator[tuple[str, str]]:
+        return self._real.task_events()
+
+    async def _with_task(self, namespace: str, id: str, task: observed.Task | None) -> observed.Exit | None:
+        """Give a container another task; how the one before ended."""
+        found = await self.find(namespace, id)
+        if found is None:
+            return None
+        self._keep((namespace, id), dataclasses.replace(found, task=task))
+        return found.task.exit if found.task else None
+
+    def _keep(self, key: Key, container: observed.Container) -> None:
+        self._gone.discard(key)
+        self._records[key] = container
+
+
+class DryImages:
+    def __init__(self, real: protocol.Images) -> None:
+        self._real = real
+
+    async def find(self, namespace: str, ref: str) -> observed.Image:
+        return await self._real.find(namespace, ref)
+
+    async def list(self, namespace: str) -> Sequence[model.ImageInfo]:
+        return await self._real.list(namespace)
+
+    async def info(self, namespace: str, ref: str) -> model.ImageInfo:
+        return await self._real.info(namespace, ref)
+
+    async def delete(self, namespace: str, ref: str) -> None:
+        raise _unforeseen()
+
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
+        raise _unforeseen()
+
+
+def _unforeseen() -> errors.Unsupported:
+    return errors.Unsupported("cannot tell beforehand what becomes of an image")

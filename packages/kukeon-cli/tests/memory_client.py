@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kukeon_api import errors, image_ref, manifest, model, normalise
+from kukeon_api import errors, image_ref, manifest, model, normalise, selector
 from kukeon_sdk.testing import FakeClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BORN = dt.datetime(2026, 11, 21, 10, 0, tzinfo=dt.UTC)
 
@@ -24,6 +27,8 @@ class MemoryClient(FakeClient):
         self.images: dict[str, dict[str, model.ImageInfo]] = {}
         self.trouble: dict[str, list[BaseException]] = {}
         self.answers: dict[str, list[Any]] = {}
+        self.passwords: dict[str, str] = {}
+        self.states: list[dict[str, Any]] = []
         self.logs: dict[model.Ref, str] = {}
         self.containerd_version = "1.6.20"
         self.warnings: tuple[str, ...] = ()
@@ -32,9 +37,16 @@ class MemoryClient(FakeClient):
         for ref in (model.Ref("default"), model.Ref("default", "default"), model.Ref("default", "default", "default")):
             self.put(ref)
 
-    def put(self, ref: model.Ref, *, image: str = "docker.io/library/busybox:latest", **status: Any) -> model.Doc:
+    def put(
+        self,
+        ref: model.Ref,
+        *,
+        image: str = "docker.io/library/busybox:latest",
+        labels: Mapping[str, str] = {},
+        **status: Any,
+    ) -> model.Doc:
         """Have a resource, ready; `status` replaces fields of its status."""
-        metadata = model.Metadata(name=ref.name)
+        metadata = model.Metadata(name=ref.name, labels=dict(labels), generation=1)
         known = {"created_at": BORN, **status}
         doc: model.Doc
         match ref.kind:
@@ -128,7 +140,9 @@ class MemoryClient(FakeClient):
         found, was = self._create(doc)
         return model.CreateStackResult(stack=found, created=not was, **_flags(was, "metadata", "cgroup"))
 
-    def create_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.CreateCellResult:
+    def create_cell(
+        self, doc: model.CellDoc, no_start: bool = False, *, timeout: float | None = None
+    ) -> model.CreateCellResult:
         self._check("create_cell")
         ref = model.ref_of(doc)
         for parent in ref.ancestors:
@@ -136,6 +150,9 @@ class MemoryClient(FakeClient):
         was = ref in self.docs
         if not was:
             self.docs[ref] = self._started(normalise.normalise(doc))
+            if no_start:
+                status = msgspec.structs.replace(self.docs[ref].status, state=model.CellState.STOPPED)
+                self.docs[ref] = msgspec.structs.replace(self.docs[ref], status=status)
         cell = self.docs[ref]
         assert isinstance(cell, model.CellDoc)
         return model.CreateCellResult(
@@ -181,6 +198,10 @@ class MemoryClient(FakeClient):
 
     def get_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.GetCellResult:
         self._check("get_cell")
+        if self.states:
+            ref = model.ref_of(doc)
+            status = msgspec.structs.replace(self.docs[ref].status, **self.states.pop(0))
+            self.docs[ref] = msgspec.structs.replace(self.docs[ref], status=status)
         found: Any = self.docs.get(model.ref_of(doc))
         return model.GetCellResult(cell=found or doc, metadata_exists=found is not None)
 
@@ -247,6 +268,135 @@ class MemoryClient(FakeClient):
     def kill_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.KillContainerResult:
         return model.KillContainerResult(container=self._container(doc), killed=True)
 
+    def restart_cell(self, doc: model.CellDoc, *, timeout: float | None = None) -> model.RestartCellResult:
+        before = self._find(model.ref_of(doc))
+        assert isinstance(before, model.CellDoc)
+        cell, _ = self._cell(doc, "restart_cell", model.CellState.READY)
+        return model.RestartCellResult(cell=cell, restarted=before.status.state is model.CellState.READY)
+
+    def restart_container(
+        self, doc: model.ContainerDoc, *, timeout: float | None = None
+    ) -> model.RestartContainerResult:
+        return model.RestartContainerResult(container=self._container(doc), restarted=True)
+
+    def create_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.CreateContainerResult:
+        ref = model.ref_of(doc)
+        for parent in ref.ancestors:
+            self._find(parent)
+        assert ref.parent is not None
+        cell = self.docs[ref.parent]
+        assert isinstance(cell, model.CellDoc)
+        doc = normalise.normalise(doc)
+        was = ref.name in {each.id for each in cell.spec.containers}
+        if not was:
+            if doc.spec.image not in self.images[ref.realm]:
+                raise errors.ImageNotFound(f"cannot find image {doc.spec.image!r} in realm {ref.realm!r}")
+            spec = msgspec.structs.replace(cell.spec, containers=(*cell.spec.containers, doc.spec))
+            self.docs[ref.parent] = self._running(msgspec.structs.replace(cell, spec=spec))
+        return model.CreateContainerResult(
+            container=doc,
+            cell_metadata_exists_pre=True,
+            cell_metadata_exists_post=True,
+            container_exists_pre=was,
+            container_exists_post=True,
+            container_created=not was,
+            started=not was,
+        )
+
+    def delete_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.DeleteContainerResult:
+        self._container(doc)
+        self._drop(model.ref_of(doc))
+        return model.DeleteContainerResult(
+            container=doc, cell_metadata_exists=True, container_exists=True, deleted=("container",)
+        )
+
+    def _drop(self, ref: model.Ref) -> None:
+        assert ref.parent is not None
+        cell = self.docs[ref.parent]
+        assert isinstance(cell, model.CellDoc)
+        left = tuple(each for each in cell.spec.containers if each.id != ref.name)
+        self.docs[ref.parent] = self._running(
+            msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, containers=left))
+        )
+
+    def refresh_all(self, *, timeout: float | None = None) -> model.RefreshAllResult:
+        if self.answers.get("refresh_all"):
+            result: model.RefreshAllResult = self.answers["refresh_all"].pop(0)
+            return result
+        found = {
+            f"{kind.lower()}s_found": tuple(str(ref) for ref in sorted(self.docs) if ref.kind == kind)
+            for kind in model.KINDS
+        }
+        return model.RefreshAllResult(**found)
+
+    def _purge(self, doc: Any, cascade: bool) -> dict[str, Any]:
+        ref = model.ref_of(doc)
+        if ref not in self.docs:
+            return {"purge_succeeded": True}
+        self._delete(doc, cascade=cascade)
+        return {"purge_succeeded": True, "deleted": ("metadata", "cgroup"), "purged": ("files",)}
+
+    def purge_realm(
+        self, doc: model.RealmDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeRealmResult:
+        return model.PurgeRealmResult(realm=doc, force=force, cascade=cascade, **self._purge(doc, force or cascade))
+
+    def purge_space(
+        self, doc: model.SpaceDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeSpaceResult:
+        done = self._purge(doc, force or cascade)
+        return model.PurgeSpaceResult(space=doc, metadata_deleted="deleted" in done, **done)
+
+    def purge_stack(
+        self, doc: model.StackDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeStackResult:
+        return model.PurgeStackResult(stack=doc, **self._purge(doc, force or cascade))
+
+    def purge_cell(
+        self, doc: model.CellDoc, force: bool = False, cascade: bool = False, *, timeout: float | None = None
+    ) -> model.PurgeCellResult:
+        return model.PurgeCellResult(cell=doc, **self._purge(doc, True))
+
+    def purge_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.PurgeContainerResult:
+        ref = model.ref_of(doc)
+        cell = self.docs.get(ref.parent) if ref.parent else None
+        there = isinstance(cell, model.CellDoc) and ref.name in {each.id for each in cell.spec.containers}
+        if there:
+            self._drop(ref)
+        return model.PurgeContainerResult(container=doc, deleted=("container",) if there else ())
+
+    def delete_documents(
+        self, raw_yaml: bytes, cascade: bool = False, force: bool = False, *, timeout: float | None = None
+    ) -> model.DeleteDocumentsResult:
+        self._check("delete_documents")
+        order: dict[str, int] = {kind: number for number, kind in enumerate(model.KINDS)}
+        documents = sorted(manifest.parse(raw_yaml, source="manifest"), key=lambda each: -order[each.doc.kind])
+        return model.DeleteDocumentsResult(
+            resources=tuple(self._delete_document(document, cascade or force) for document in documents)
+        )
+
+    def _delete_document(self, document: manifest.Document, cascade: bool) -> model.DeleteResourceResult:
+        doc = document.doc
+        ref = model.ref_of(doc)
+        about: dict[str, Any] = {"index": document.index, "kind": doc.kind, "name": ref.name}
+        if isinstance(doc, model.ContainerDoc):
+            try:
+                self.delete_container(doc)
+            except errors.NotFound:
+                return model.DeleteResourceResult(**about, action=model.DeleteAction.NOT_FOUND)
+            return model.DeleteResourceResult(**about, action=model.DeleteAction.DELETED)
+        if ref not in self.docs:
+            return model.DeleteResourceResult(**about, action=model.DeleteAction.NOT_FOUND)
+        inside = [f"{other.kind.lower()}:{other.name}" for other in self.docs if other != ref and ref.contains(other)]
+        try:
+            self._delete(doc, cascade=cascade)
+        except errors.KukeonError as error:
+            details = {"kind": error.kind, "hint": error.hint}
+            return model.DeleteResourceResult(
+                **about, action=model.DeleteAction.FAILED, error=str(error), details=details
+            )
+        return model.DeleteResourceResult(**about, action=model.DeleteAction.DELETED, cascaded=tuple(inside))
+
     def log_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.LogContainerResult:
         self._container(doc)
         return model.LogContainerResult(host_log_path=self.logs[model.ref_of(doc)])
@@ -283,7 +433,9 @@ class MemoryClient(FakeClient):
         self._check("delete_cell")
         return model.DeleteCellResult(cell=self._delete(doc, cascade=True), metadata_deleted=True)
 
-    def apply_documents(self, raw_yaml: bytes, *, timeout: float | None = None) -> model.ApplyDocumentsResult:
+    def apply_documents(
+        self, raw_yaml: bytes, dry_run: bool = False, prune: str = "", *, timeout: float | None = None
+    ) -> model.ApplyDocumentsResult:
         self._check("apply_documents")
         self.received.append(raw_yaml)
         if self.answers.get("apply_documents"):
@@ -292,7 +444,23 @@ class MemoryClient(FakeClient):
         documents = manifest.parse(raw_yaml, source="manifest")
         order: dict[str, int] = {kind: number for number, kind in enumerate(model.KINDS)}
         documents.sort(key=lambda document: order[document.doc.kind])
-        return model.ApplyDocumentsResult(resources=tuple(self._apply(document) for document in documents))
+        before = dict(self.docs)
+        results = [self._apply(document) for document in documents]
+        if prune:
+            results += self._prune(prune, {model.ref_of(document.doc) for document in documents})
+        if dry_run:
+            self.docs = before
+        return model.ApplyDocumentsResult(resources=tuple(results))
+
+    def _prune(self, text: str, kept: set[model.Ref]) -> list[model.ApplyResourceResult]:
+        wanted = selector.Selector.parse(text)
+        gone = [ref for ref in self.docs if ref not in kept and wanted.matches(self.docs[ref].metadata.labels)]
+        for ref in gone:
+            del self.docs[ref]
+        return [
+            model.ApplyResourceResult(index=-1, kind=ref.kind, name=ref.name, action=model.ApplyAction.PRUNED)
+            for ref in gone
+        ]
 
     def _apply(self, document: manifest.Document) -> model.ApplyResourceResult:
         doc = normalise.normalise(document.doc)
@@ -305,6 +473,8 @@ class MemoryClient(FakeClient):
                     self.put(parent)
             if isinstance(doc, model.CellDoc):
                 self.docs[ref] = self._started(doc)
+            elif isinstance(doc, model.RealmDoc):
+                self._apply_realm(ref, doc)
             else:
                 self.put(ref)
         except errors.KukeonError as error:
@@ -318,6 +488,18 @@ class MemoryClient(FakeClient):
             return model.ApplyResourceResult(**about, action=model.ApplyAction.UNCHANGED)
         changes = ('container "web" updated: image',)
         return model.ApplyResourceResult(**about, action=model.ApplyAction.UPDATED, changes=changes)
+
+    def _apply_realm(self, ref: model.Ref, doc: model.RealmDoc) -> None:
+        found = self.docs.get(ref) or self.put(ref)
+        assert isinstance(found, model.RealmDoc)
+        if doc.metadata.generation and doc.metadata.generation < found.metadata.generation:
+            raise errors.StaleResource(f"cannot apply realm {str(ref)!r}: it was changed", hint="get it again")
+        self.passwords |= {
+            each.server_address: each.password for each in doc.spec.registry_credentials if each.password
+        }
+        shown = tuple(msgspec.structs.replace(each, password="") for each in doc.spec.registry_credentials)
+        spec = msgspec.structs.replace(found.spec, registry_credentials=shown)
+        self.docs[ref] = msgspec.structs.replace(found, spec=spec)
 
     def load_image(self, realm: str, tarball: Any, *, timeout: float | None = None) -> model.LoadImageResult:
         self._check("load_image")

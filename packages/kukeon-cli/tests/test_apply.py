@@ -293,7 +293,7 @@ def test_run_leaves_a_different_cell_alone(kuke: Kuke, memory: MemoryClient, web
         (("-d",), SPACE, 2, 'it must hold one Cell, and it holds Space "blue"'),
         (("-d",), WEB + "---\n" + WEB.replace("name: web", "name: api"), 2, 'holds Cell "web", Cell "api"'),
         (("-d",), "", 2, "no documents found"),
-        (("-d", "--name", "x"), WEB, 2, "no such option"),
+        (("-d", "--name", "x"), WEB, 2, "--name is not for -f"),
         (("-d", "--realm", "none"), WEB.replace("  realmId: default\n", ""), 3, "cannot find realm 'none'"),
         (("-d",), WEB, 1, "hint: load it: kuke image load FILE --realm default"),
     ],

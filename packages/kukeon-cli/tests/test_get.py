@@ -42,11 +42,11 @@ def test_a_table_has_a_header_two_space_gaps_and_no_blanks_at_the_end(kuke: Kuke
         ("realm", ["NAME", "STATE", "AGE"], ["NAMESPACE", "REASON"]),
         ("space", ["NAME", "REALM", "STATE", "AGE"], ["REASON"]),
         ("stack", ["NAME", "REALM", "SPACE", "STATE", "AGE"], ["REASON"]),
-        ("cell", ["NAME", "REALM", "SPACE", "STACK", "STATE", "AGE"], ["ADDRESS", "CONTAINERS", "BRIDGE", "REASON"]),
+        ("cell", ["NAME", "REALM", "SPACE", "STACK", "STATE", "AGE"], ["IP", "CONTAINERS", "BRIDGE", "REASON"]),
         (
             "container",
             ["NAME", "REALM", "SPACE", "STACK", "CELL", "STATE", "RESTARTS", "AGE"],
-            ["IMAGE", "EXIT", "ADDRESS", "REASON"],
+            ["IMAGE", "EXIT", "IP", "REASON"],
         ),
         ("image", ["NAME", "REALM", "SIZE", "AGE"], ["CREATED", "DIGEST"]),
     ],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from kukeon_cli import lazy, main, quantities
+from kukeon_cli import lazy, main, options, quantities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,17 +23,21 @@ GOLDEN = Path(__file__).with_name("tree.txt")
 
 def walk(command: click.Command, path: str, aliases: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield a line per command and one per parameter: all that help pages are made of."""
-    context = click.Context(command, info_name=path, help_option_names=["-h", "--help"])
-    names = f" ({', '.join(aliases)})" if aliases else ""
-    yield f"{path}{names}: {(command.help or '').splitlines()[0]}"
+    prefix = path.upper().replace(" ", "_").replace("-", "_")
+    names = ["-h", "--help"]
+    context = click.Context(command, info_name=path, help_option_names=names, auto_envvar_prefix=prefix)
+    other = f" ({', '.join(aliases)})" if aliases else ""
+    yield f"{path}{other}: {(command.help or '').splitlines()[0]}"
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option) and not parameter.hidden and "--help" not in parameter.opts:
             declared = "/".join([*parameter.opts, *parameter.secondary_opts])
-            variables = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar
+            variables = options.variables(context, parameter)
             env = f" [{', '.join(variables)}]" if variables else ""
             yield f"    {declared}{env}: {parameter.help}"
         elif isinstance(parameter, click.Argument):
-            yield f"    {parameter.metavar or parameter.name}"
+            variables = options.variables(context, parameter)
+            env = f" [{', '.join(variables)}]" if variables else ""
+            yield f"    {parameter.metavar or parameter.name}{env}"
     if isinstance(command, lazy.LazyGroup):
         for entry in command.entries:
             yield from walk(entry.load(), f"{path} {entry.name}", entry.aliases)

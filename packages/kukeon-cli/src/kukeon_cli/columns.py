@@ -66,7 +66,7 @@ def _cell(now: dt.datetime) -> list[Column[model.CellDoc]]:
         Column("STACK", lambda doc: doc.spec.stack_id),
         _state(),
         _age(now),
-        Column("ADDRESS", address, wide=True),
+        Column("IP", address, wide=True),
         Column("CONTAINERS", ready_of_all, wide=True),
         Column("BRIDGE", lambda doc: doc.status.network.bridge_name if doc.status.network else "-", wide=True),
         _reason(),
@@ -85,7 +85,7 @@ def _container(now: dt.datetime) -> list[Column[ContainerRow]]:
         Column("AGE", lambda row: quantities.age(row.status.created_at, now)),
         Column("IMAGE", lambda row: row.doc.spec.image, wide=True),
         Column("EXIT", lambda row: last_exit(row.status), wide=True),
-        Column("ADDRESS", lambda row: address(row.cell), wide=True),
+        Column("IP", lambda row: address(row.cell), wide=True),
         Column("REASON", lambda row: row.status.reason or "-", wide=True),
     ]
 

@@ -1,55 +1,112 @@
-"""Names for the shell to complete: asked of kukeond, quickly or not at all."""
+"""What the shell offers: names asked of kukeond, quickly or not at all.
+
+Two ways lead here: the scripts of `kuke autocomplete`, which speak click's protocol, and the hidden `kuke __complete`,
+which answers as the programs do that shells and tools know from Go (cobra): a line for each word, then `:` and a
+number that says what the shell may add to them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import click
+    from collections.abc import Iterable, Sequence
 
-    from kukeon_api.model import Kind
+    import click
+    from click.shell_completion import CompletionItem
+
+    from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
 
-_TIMEOUT_S = 2.0
+TIMEOUT_S = 2.0
+COMMANDS = ("__complete", "__completeNoDesc")
+
+# ShellCompDirective of cobra: nothing but our words; the shell's own completion of files.
+_NO_FILES, _FILES = 4, 0
 
 
 def complete(ctx: click.Context, kind: str, incomplete: str) -> list[str]:
-    """Return the names of `kind` that begin with `incomplete`, within the scope flags typed so far."""
-    from kukeon_api import errors
-    from kukeon_cli.session import Session
+    """Return the names of `kind` that begin with `incomplete`, within the scope of the flags typed so far."""
+    import contextlib
+    import os
 
-    session = Session()
-    for name in ("host", "run_path", "configuration"):
-        for level in (ctx, *_parents(ctx)):
-            if level.params.get(name):
-                session.flags[name] = level.params[name]
-    try:
-        return sorted({name for name in _names(session.client, kind, ctx) if name.startswith(incomplete)})
-    except errors.KukeonError:
-        # The shell shows whatever is printed here in the middle of the user's line.
+    session: Session | None = ctx.obj
+    if session is None:
         return []
-    finally:
-        session.close()
+    # The shell shows whatever is printed in the middle of the user's line, and an error is no reason to ring.
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        try:
+            known = _names(session.client, kind, ctx)
+        except Exception:
+            return []
+    given = {value for name in ("name", "names", "ref", "refs") for value in _many(ctx.params.get(name))}
+    return sorted({name for name in known if name.startswith(incomplete) and name not in given})
 
 
-def _parents(ctx: click.Context) -> list[click.Context]:
-    return [] if ctx.parent is None else [ctx.parent, *_parents(ctx.parent)]
+def _many(value: Any) -> Iterable[str]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _names(client: Client, kind: str, ctx: click.Context) -> list[str]:
+def _names(client: Client, kind: str, ctx: click.Context) -> Iterable[str]:
     given = {level: ctx.params.get(level) or "" for level in ("realm", "space", "stack", "cell")}
-    capital: Kind = kind.capitalize()  # type: ignore[assignment]
-    match capital:
-        case "Realm":
-            return [doc.metadata.name for doc in client.list_realms(timeout=_TIMEOUT_S)]
-        case "Space":
-            return [doc.metadata.name for doc in client.list_spaces(given["realm"], timeout=_TIMEOUT_S)]
-        case "Stack":
-            docs = client.list_stacks(given["realm"], given["space"], timeout=_TIMEOUT_S)
-            return [doc.metadata.name for doc in docs]
-        case _:
-            cells = client.list_cells(given["realm"], given["space"], given["stack"], timeout=_TIMEOUT_S)
-            if capital == "Cell":
-                return [cell.metadata.name for cell in cells]
-            chosen = [cell for cell in cells if given["cell"] in ("", cell.metadata.name)]
-            return [spec.id for cell in chosen for spec in cell.spec.containers]
+    realm, space, stack = given["realm"], given["space"], given["stack"]
+    match kind:
+        case "realm":
+            return [doc.metadata.name for doc in client.list_realms(timeout=TIMEOUT_S)]
+        case "space":
+            return [doc.metadata.name for doc in client.list_spaces(realm, timeout=TIMEOUT_S)]
+        case "stack":
+            return [doc.metadata.name for doc in client.list_stacks(realm, space, timeout=TIMEOUT_S)]
+        case "image":
+            return _images(client, realm or "default")
+    cells = client.list_cells(realm, space, stack, timeout=TIMEOUT_S)
+    if kind == "cell":
+        return [cell.metadata.name for cell in cells]
+    chosen = [cell for cell in cells if given["cell"] in ("", cell.metadata.name)]
+    return [spec.id for cell in chosen for spec in cell.spec.containers]
+
+
+def _images(client: Client, realm: str) -> list[str]:
+    """Return the images of a realm as people write them, and in full."""
+    names = [image.name for image in client.list_images(realm, timeout=TIMEOUT_S).images]
+    return [*names, *(name.removeprefix("docker.io/").removeprefix("library/") for name in names)]
+
+
+def run(root: click.Command, arguments: Sequence[str], session: Session) -> int:
+    """Do `kuke __complete WORD...`: print how a line may go on at its last word; return the exit code, 0."""
+    command, *words = arguments
+    *before, incomplete = words or [""]
+    # `--realm=d` is one word here; what is looked for is a value, and what is printed the whole word.
+    flag, separator, value = incomplete.partition("=")
+    prefix = ""
+    if separator and flag.startswith("--"):
+        before, incomplete, prefix = [*before, flag], value, f"{flag}="
+    directive = _NO_FILES
+    for item in _items(root, before, incomplete, session):
+        if item.type in ("file", "dir"):
+            directive = _FILES
+            continue
+        text = f"\t{item.help}" if item.help and command == COMMANDS[0] else ""
+        print(f"{prefix}{item.value}{text}")
+    print(f":{directive}")
+    name = "ShellCompDirectiveNoFileComp" if directive == _NO_FILES else "ShellCompDirectiveDefault"
+    print(f"Completion ended with directive: {name}", file=sys.stderr)
+    return 0
+
+
+def _items(root: click.Command, before: list[str], incomplete: str, session: Session) -> list[CompletionItem]:
+    from click import shell_completion
+
+    completer = shell_completion.ShellComplete(root, context(session), "kuke", "")
+    try:
+        return completer.get_completions(before, incomplete)
+    except Exception:
+        return []
+
+
+def context(session: Session) -> dict[str, Any]:
+    """Return what the context of a line that is completed has in common with that of a line that runs."""
+    return {"obj": session, "auto_envvar_prefix": "KUKE"}

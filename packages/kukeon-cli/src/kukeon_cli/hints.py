@@ -31,6 +31,25 @@ def for_missing(client: Client, ref: Ref) -> str:
         return ""
 
 
+def for_filter(client: Client, level: str, name: str, scope: resources.Scope) -> str:
+    """Return a hint for an empty list when `--<level> <name>` names nothing in the scope of the other flags."""
+    try:
+        known = _all(client, level.capitalize())
+    except errors.KukeonError:
+        return ""
+    stated = {flag: getattr(scope, flag) for flag in resources.LEVELS[: resources.LEVELS.index(level)]}
+    here = [ref for ref in known if ref.name == name and all(v in (None, getattr(ref, k)) for k, v in stated.items())]
+    if here:
+        return ""
+    elsewhere = sorted(ref for ref in known if ref.name == name)
+    if elsewhere:
+        found = elsewhere[0]
+        flags = " ".join(f"--{k} {getattr(found, k)}" for k, v in stated.items() if v not in (None, getattr(found, k)))
+        return f"{level} {str(found)!r} exists: pass {flags}"
+    meant = _near(name, known)
+    return f"there is no {level} {name!r}" + (f"; did you mean {meant!r}?" if meant else "")
+
+
 def for_missing_image(client: Client, realm: str, ref: str) -> str:
     """Return a hint for the image `ref` that `realm` lacks: another realm that has it, a near name, how to load it."""
     try:

@@ -22,9 +22,16 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def kukeond_goes_on(look: str) -> Iterator[None]:
-    """Have a Ctrl-C in the block say that kukeond goes on with what it was asked for, and that `look` shows it."""
+def waiting(hint: str) -> Iterator[None]:
+    """Have a Ctrl-C in the block say `hint`."""
     try:
         yield
     except KeyboardInterrupt as exc:
-        raise Interrupted(f"kukeond goes on with what it has begun; see how far it is: {look}") from exc
+        raise Interrupted(hint) from exc
+
+
+@contextmanager
+def kukeond_goes_on(look: str) -> Iterator[None]:
+    """Have a Ctrl-C in the block say that kukeond goes on with what it was asked for, and that `look` shows it."""
+    with waiting(f"kukeond goes on with what it has begun; see how far it is: {look}"):
+        yield

@@ -1,4 +1,4 @@
-"""What `start`, `stop` and `kill` share: they take cells or containers, by the same words and flags."""
+"""What `start`, `stop`, `kill` and `restart` share: they take cells or containers, by the same words and flags."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kukeon_cli import lazy, options
+from kukeon_cli import lazy, nouns, options, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kukeon_api.model import Kind, Ref
     from kukeon_cli.output import Output
-    from kukeon_cli.resources import Scope
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
 
-_NOUNS: dict[str, Kind] = {
-    **dict.fromkeys(("cell", "cells", "ce"), "Cell"),
-    **dict.fromkeys(("container", "containers", "co"), "Container"),
+_PARENTS: dict[Kind, tuple[str, ...]] = {
+    "Cell": ("realm", "space", "stack"),
+    "Container": ("realm", "space", "stack", "cell"),
 }
 
 
@@ -39,26 +38,11 @@ class Verb:
     already: str
 
 
-def targets(words: Sequence[str], scope: Scope) -> list[Ref]:
-    """Return what the words of a command line mean: `[cell|container] NAME...`; without a noun they are cells.
+def perform(client: Client, verb: Verb, refs: Sequence[Ref], out: Output, *, many: bool) -> int:
+    """Do the verb to each of `refs` and print what was done; return the exit code.
 
-    Raises `Invalid` when there is no name, and `click.UsageError` for --cell where a cell itself is meant.
+    `many`: programs get a list, however many there are.
     """
-    from kukeon_api import errors
-
-    kind: Kind = "Cell"
-    names = list(words)
-    if names and names[0] in _NOUNS:
-        kind = _NOUNS[names.pop(0)]
-    if not names:
-        raise errors.Invalid(f"{kind.lower()} name is required", kind=f"{kind}NameRequired")
-    if kind == "Cell" and scope.cell is not None:
-        raise click.UsageError("--cell is for containers: put the cell's name behind the command")
-    return [scope.at(kind, name) for name in options.names_given(names)]
-
-
-def perform(client: Client, verb: Verb, refs: Sequence[Ref], out: Output) -> int:
-    """Do the verb to each of `refs` and print what was done; return the exit code."""
     from kukeon_cli import resources, several
 
     def work(ref: Ref) -> Any:
@@ -67,8 +51,9 @@ def perform(client: Client, verb: Verb, refs: Sequence[Ref], out: Output) -> int
     done, code = several.each(refs, work, lambda ref: f"{verb.doing} {resources.described(ref)}", "kuke get cells")
     lines = [_line(verb, ref, result) for ref, result in done]
     names = [f"{ref.kind.lower()}/{ref.name}" for ref, _ in done]
-    if done:
-        out.result(several.one_or_many([result for _, result in done], len(refs)), lines, names)
+    if done or many:
+        results = [result for _, result in done]
+        out.result(results if many else several.one_or_many(results, len(refs)), lines, names)
     return code
 
 
@@ -93,20 +78,33 @@ def _line(verb: Verb, ref: Ref, result: Any) -> str:
     return f'{verb.done} {what} from {parent.kind.lower()} "{parent.name}"'
 
 
-def command(verb: Verb, text: str) -> click.Command:
-    """Return the click command of a verb; `text` is its help."""
-    upper = verb.name.upper()
+def command(verb: Verb, kind: Kind, text: str) -> click.Command:
+    """Return the click command that does a verb to resources of a kind; `text` is its help."""
+    noun = kind.lower()
 
-    def callback(session: Session, words: tuple[str, ...], output: str, **given: Any) -> int:
-        from kukeon_cli import resources
+    def callback(session: Session, names: tuple[str, ...], selector: str | None, output: str, **given: Any) -> int:
+        from kukeon_cli import resources, selection
 
-        refs = targets(words, resources.Scope(**given))
-        return perform(session.client, verb, refs, session.output(output))
+        scope = resources.Scope(**given)
+        out = session.output(output)
+        if selector is None:
+            refs = [scope.at(kind, name) for name in selection.names(kind, names)]
+            return perform(session.client, verb, refs, out, many=False)
+        refs = selection.selected(session.client, kind, scope, selector, names)
+        return perform(session.client, verb, refs, out, many=True)
 
     function: Callable[..., Any] = click.pass_obj(callback)
     function = options.output()(function)
-    function = options.scope("realm", "space", "stack", "cell", variables=f"KUKE_{upper}_CELL")(function)
-    function = click.argument(
-        "words", metavar="[cell|container] NAME...", nargs=-1, shell_complete=options.completion("cell")
-    )(function)
-    return click.command(verb.name, cls=lazy.Command, help=text)(function)
+    function = options.selector(function)
+    if kind == "Cell":
+        function = options.refused("--cell", "is for containers: put the cell's name behind the command")(function)
+    function = options.scope(*_PARENTS[kind])(function)
+    function = options.name(noun, many=True, required=False, variable=f"KUKE_{verb.name.upper()}_{noun.upper()}_NAME")(
+        function
+    )
+    return click.command(noun, cls=lazy.Command, help=text)(function)
+
+
+def group(verb: Verb, text: str) -> click.Command:
+    """Return the group of a verb: its commands for cells and containers, and cells where no noun is said."""
+    return nouns.NounGroup(verb.name, entries=tree.lifecycle(verb.name), help=text)

@@ -26,6 +26,9 @@ realms (tenants). Start with `kuke init`, then `kuke apply -f FILE`.
 COMPLETION = "_KUKE_COMPLETE"
 """Set by the scripts of `kuke autocomplete` when the shell wants to know how a line may go on."""
 
+HIDDEN = ("__complete", "__completeNoDesc")
+"""Ask the same, as tools do that know programs written in Go."""
+
 cli = lazy.LazyGroup(
     "kuke",
     entries=tree.ROOT,
@@ -42,7 +45,11 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
     session = session or Session()
     try:
         if COMPLETION in session.environ:
-            return _complete(session.environ[COMPLETION])
+            return _complete(session.environ[COMPLETION], session)
+        if arguments and arguments[0] in HIDDEN:
+            from kukeon_cli import completion
+
+            return completion.run(cli, arguments, session)
         code = _invoke(arguments, session)
         # A reader that went away is to be noticed here and not by the interpreter's last flush.
         sys.stdout.flush()
@@ -74,10 +81,12 @@ def _invoke(arguments: Sequence[str], session: Session) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _complete(instruction: str) -> int:
+def _complete(instruction: str, session: Session) -> int:
     from click import shell_completion
 
-    return shell_completion.shell_complete(cli, {}, "kuke", COMPLETION, instruction)
+    from kukeon_cli import completion
+
+    return shell_completion.shell_complete(cli, completion.context(session), "kuke", COMPLETION, instruction)
 
 
 def main() -> NoReturn:

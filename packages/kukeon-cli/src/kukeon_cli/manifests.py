@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,7 +13,7 @@ from kukeon_api import errors, manifest
 from kukeon_cli import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import yaml
 
@@ -168,6 +169,23 @@ class Joined:
             if start <= problem.line:
                 name, line = source.name, problem.line - start + 1
         return msgspec.structs.replace(problem, source=name, line=line)
+
+    @contextmanager
+    def naming_problems(self) -> Iterator[None]:
+        """Have an `Invalid` of the block, which speaks of the stream, speak of the user's own files."""
+        try:
+            yield
+        except errors.Invalid as exc:
+            # What only the daemon knows to be wrong is told in the same words, with the user's own file names.
+            problems = [self.located(problem) for problem in exc.problems]
+            raise type(exc)(_renamed(exc, problems), hint=exc.hint, kind=exc.kind, problems=problems) from exc
+
+
+def _renamed(exc: errors.Invalid, problems: Sequence[errors.Problem]) -> str:
+    """Return the message of `exc` without the lines that repeat its problems, which stand there with other names."""
+    old = {str(problem) for problem in exc.problems}
+    lines = [line for line in exc.message.splitlines() if line.strip().removeprefix("- ") not in old]
+    return "\n".join(lines) or f"{len(problems)} problems"
 
 
 _BOM = b"\xef\xbb\xbf"

@@ -115,12 +115,20 @@ def variables(ctx: click.Context, param: click.Parameter) -> tuple[str, ...]:
     place that knows; help texts, the reference and the tests ask it.
     """
     declared = [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or ())
-    if isinstance(param, click.Option) and param.allow_from_autoenv and ctx.auto_envvar_prefix and param.name:
+    helps = ctx.help_option_names
+    named = isinstance(param, click.Option) and param.allow_from_autoenv and not set(param.opts) & set(helps)
+    if named and ctx.auto_envvar_prefix and param.name:
         declared.append(f"{ctx.auto_envvar_prefix}_{param.name.upper()}")
     return tuple(dict.fromkeys(declared))
 
 
-class Words(click.ParamType):
+if TYPE_CHECKING:
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType
+
+
+class Words(_Text):
     """Text of which an environment variable may hold several, separated and quoted as in a shell."""
 
     name = "text"
@@ -137,10 +145,16 @@ class Words(click.ParamType):
             raise click.UsageError(f"cannot split {rv!r} from the environment into words: {exc}") from exc
 
 
-def output(*envvars: str, default: str | None = "table") -> Decorator:
+def _or_table(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """Return the format said here, or between the group and the command: `kuke delete -o json cell web`."""
+    outer = ctx.parent.params.get("output") if ctx.parent is not None else None
+    return value or outer or FORMATS[0]
+
+
+def output(*envvars: str, group: bool = False) -> Decorator:
     """Add `-o/--output`, which arrives as `output`, and `--no-headers`, which the session keeps.
 
-    `envvars` are environment variables beside the command's own.
+    `envvars` are environment variables beside the command's own. What is said to a `group` holds for its commands.
     """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,13 +163,15 @@ def output(*envvars: str, default: str | None = "table") -> Decorator:
             is_flag=True,
             expose_value=False,
             callback=_remember,
+            allow_from_autoenv=False,
             help="Leave the header out of tables.",
         )(function)
         return click.option(
             "-o",
             "--output",
             type=click.Choice(FORMATS),
-            default=default,
+            default=None,
+            callback=None if group else _or_table,
             envvar=list(envvars) or None,
             help="How to print the result.  [default: table]",
         )(function)
@@ -183,7 +199,7 @@ def files(*, required: bool = True) -> Decorator:
         multiple=True,
         required=required,
         metavar="FILE",
-        envvar=None,
+        allow_from_autoenv=False,
         help="Manifest, or directory of manifests, or - for standard input; may be given more than once.",
         type=click.Path(),
     )
@@ -198,7 +214,7 @@ def removal(verb: str, noun: str, *, parent: bool) -> Decorator:
     upper = verb.upper()
 
     def refuse(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
-        if value:
+        if value and not ctx.resilient_parsing:
             raise click.UsageError(f"--{param.name} is for what has resources inside; a {noun} has none", ctx=ctx)
         return False
 
@@ -221,11 +237,21 @@ def removal(verb: str, noun: str, *, parent: bool) -> Decorator:
     return add
 
 
+def refused(flag: str, why: str) -> Decorator:
+    """Know a `flag` that belongs elsewhere, to say why it is wrong here."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None and not ctx.resilient_parsing:
+            raise click.UsageError(f"{flag} {why}", ctx=ctx)
+
+    return click.option(flag, hidden=True, expose_value=False, allow_from_autoenv=False, callback=refuse)
+
+
 def later(*flags: str, instead: str = "") -> Decorator:
     """Know `flags` that nothing makes work yet: they are refused as such (exit code 7), not as typing errors."""
 
     def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value:
+        if value and not ctx.resilient_parsing:
             from kukeon_api import errors
 
             raise errors.NotSupportedYet(f"cannot use {param.opts[-1]}: it is not supported yet", hint=instead)
@@ -249,6 +275,8 @@ def seconds(flag: str, *, default: str, text: str) -> Decorator:
     """Add a duration like `30s`, which arrives as the flag's name and `_s`."""
 
     def parse(ctx: click.Context, param: click.Parameter, value: str) -> float:
+        if ctx.resilient_parsing:
+            return 0.0
         from kukeon_api import duration, errors
 
         try:

@@ -47,17 +47,24 @@ class Output:
 
     format: Format
     stream: TextIO
+    headers: bool = True
+    """Whether tables begin with the names of their columns."""
+
+    @property
+    def for_people(self) -> bool:
+        """Whether the result is text for people to read."""
+        return self.format in (Format.TABLE, Format.WIDE)
 
     def rows(self, rows: Sequence[Row], columns: Sequence[Column[Row]]) -> None:
         """Print a table: a header and a line per row, columns as wide as needed and two spaces apart."""
         shown = [column for column in columns if self.format is Format.WIDE or not column.wide]
         cells = [[terminal.printable(column.cell(row)).replace("\n", " ") or "-" for column in shown] for row in rows]
-        table = [[column.header for column in shown], *cells]
+        table = [[column.header for column in shown], *cells] if self.headers else cells
         widths = [max(len(line[index]) for line in table) for index in range(len(shown))]
         for number, line in enumerate(table):
             padded = [text.ljust(width) for text, width in zip(line, widths, strict=True)]
             padded[-1] = padded[-1].rstrip()
-            if number:
+            if number or not self.headers:
                 padded = [
                     terminal.coloured(text, word, self.stream) if column.state else text
                     for text, word, column in zip(padded, line, shown, strict=True)
@@ -75,7 +82,7 @@ class Output:
             case Format.JSON:
                 self.json([document(doc) for doc in docs])
             case Format.YAML:
-                self.yaml([document(doc) for doc in docs])
+                self.yaml([manifest(doc) for doc in docs])
             case Format.NAME:
                 for doc in docs:
                     self.line(f"{doc.kind.lower()}/{doc.metadata.name}")
@@ -125,6 +132,13 @@ def document(doc: model.Doc) -> dict[str, Any]:
     whole.setdefault("spec", {})
     if doc.status is not None:
         whole["status"] = _known(doc.status)
+    return whole
+
+
+def manifest(doc: model.Doc) -> dict[str, Any]:
+    """Return a document as it is kept in a file: without its generation, which would refuse it after other changes."""
+    whole = document(doc)
+    whole.get("metadata", {}).pop("generation", None)
     return whole
 
 

@@ -200,6 +200,14 @@ class ContainerRow:
         return model.ContainerStatus(name=self.doc.metadata.name, state=state)
 
 
+def container_rows(client: Client, scope: Scope) -> list[ContainerRow]:
+    """Return the containers of all cells in the scope, sorted by place."""
+    (wanted,) = scope.filters("cell")
+    cells = client.list_cells(*scope.filters("realm", "space", "stack"))
+    rows = [row for cell in cells if wanted in ("", cell.metadata.name) for row in containers(cell)]
+    return sorted(rows, key=lambda row: place(row.doc))
+
+
 def containers(cell: model.CellDoc) -> list[ContainerRow]:
     """Return the containers of `cell` as documents: those of its spec, then any other one that has a status.
 
@@ -211,7 +219,10 @@ def containers(cell: model.CellDoc) -> list[ContainerRow]:
     for spec in cell.spec.containers:
         whole = _placed(spec, place)
         status = states.pop(spec.id, None)
-        doc = model.ContainerDoc(metadata=model.Metadata(name=spec.id), spec=whole, status=status)
+        # A container's labels stand in its document's metadata.
+        metadata = model.Metadata(name=spec.id, labels=spec.labels)
+        whole = msgspec.structs.replace(whole, labels={})
+        doc = model.ContainerDoc(metadata=metadata, spec=whole, status=status)
         rows.append(ContainerRow(doc, cell))
     for name, other in states.items():
         bare = container_document(place.child(name))

@@ -10,17 +10,24 @@ ROOT = (
     Entry("init", f"{COMMANDS}.init:command", "Prepare this host and start kukeond."),
     Entry("status", f"{COMMANDS}.status:command", "Show whether kukeond, the host and the cells are well."),
     Entry("apply", f"{COMMANDS}.apply:command", "Make resources be what a manifest says."),
+    Entry("diff", f"{COMMANDS}.diff:command", "Show what `kuke apply` would change."),
     Entry("get", f"{COMMANDS}.get:group", "Show one resource or many.", ("g",)),
-    Entry("create", f"{COMMANDS}.create:group", "Create a realm, a space or a stack.", ("c",)),
+    Entry("create", f"{COMMANDS}.create:group", "Create a resource by its name and flags.", ("c",)),
     Entry("run", f"{COMMANDS}.run:command", "Create and start one cell from a file."),
-    Entry("start", f"{COMMANDS}.start:command", "Start cells or containers.", ("sta",)),
-    Entry("stop", f"{COMMANDS}.stop:command", "Stop cells or containers gracefully.", ("sto",)),
-    Entry("kill", f"{COMMANDS}.kill:command", "Kill cells or containers at once.", ("k",)),
+    Entry("start", f"{COMMANDS}.start:group", "Start cells or containers.", ("sta",)),
+    Entry("stop", f"{COMMANDS}.stop:group", "Stop cells or containers gracefully.", ("sto",)),
+    Entry("kill", f"{COMMANDS}.kill:group", "Kill cells or containers at once.", ("k",)),
+    Entry("restart", f"{COMMANDS}.restart:group", "Stop and start cells or containers.", ("res",)),
     Entry("delete", f"{COMMANDS}.delete:group", "Delete resources and what belongs to them.", ("d",)),
+    Entry("purge", f"{COMMANDS}.purge:group", "Delete resources and sweep up every trace of them.", ("p",)),
+    Entry("refresh", f"{COMMANDS}.refresh:command", "Look at the host and bring all statuses up to date."),
     Entry("log", f"{COMMANDS}.log:command", "Print what a container wrote.", ("logs",)),
     Entry("image", f"{COMMANDS}.image:group", "Load, list and delete images."),
     Entry("daemon", f"{COMMANDS}.daemon:group", "Start, stop and look into kukeond."),
+    Entry("doctor", f"{COMMANDS}.doctor:group", "Find out what keeps this host from running cells."),
     Entry("uninstall", f"{COMMANDS}.uninstall:command", "Remove everything that kukeon made on this host."),
+    Entry("explain", f"{COMMANDS}.explain:command", "Describe a kind of manifest and its fields."),
+    Entry("config", f"{COMMANDS}.config:group", "Show the settings of kuke."),
     Entry("version", f"{COMMANDS}.version:command", "Print the versions of kuke and kukeond."),
     Entry("autocomplete", f"{COMMANDS}.autocomplete:command", "Print a completion script for a shell."),
 )
@@ -38,6 +45,19 @@ CREATE = (
     Entry("realm", f"{COMMANDS}.create:realm", "Create a realm.", ("realms", "r")),
     Entry("space", f"{COMMANDS}.create:space", "Create a space with its network.", ("spaces", "sp")),
     Entry("stack", f"{COMMANDS}.create:stack", "Create a stack.", ("stacks", "st")),
+    Entry("cell", f"{COMMANDS}.create_cell:command", "Create a cell and start it.", ("cells", "ce")),
+    Entry(
+        "container",
+        f"{COMMANDS}.create_container:command",
+        "Add a container to a cell and start it.",
+        ("containers", "co"),
+    ),
+    Entry(
+        "registry-credential",
+        f"{COMMANDS}.create_credential:command",
+        "Have a realm log in to a registry.",
+        ("registry-credentials", "registry-cred", "regcred"),
+    ),
 )
 
 DELETE = (
@@ -45,8 +65,39 @@ DELETE = (
     Entry("space", f"{COMMANDS}.delete:space", "Delete spaces with their networks.", ("spaces", "sp")),
     Entry("stack", f"{COMMANDS}.delete:stack", "Delete stacks.", ("stacks", "st")),
     Entry("cell", f"{COMMANDS}.delete:cell", "Stop and delete cells.", ("cells", "ce")),
+    Entry("container", f"{COMMANDS}.delete:container", "Take containers out of their cell.", ("containers", "co")),
     Entry("image", f"{COMMANDS}.image:delete_command", "Remove images from a realm.", ("images", "img")),
 )
+
+PURGE = (
+    Entry("realm", f"{COMMANDS}.purge:realm", "Purge realms.", ("realms", "r")),
+    Entry("space", f"{COMMANDS}.purge:space", "Purge spaces.", ("spaces", "sp")),
+    Entry("stack", f"{COMMANDS}.purge:stack", "Purge stacks.", ("stacks", "st")),
+    Entry("cell", f"{COMMANDS}.purge:cell", "Purge cells.", ("cells", "ce")),
+    Entry("container", f"{COMMANDS}.purge:container", "Purge containers.", ("containers", "co")),
+)
+
+
+def lifecycle(verb: str) -> tuple[Entry, ...]:
+    """Return the table of `start`, `stop`, `kill` or `restart`."""
+    capital = verb.capitalize()
+    return (
+        Entry("cell", f"{COMMANDS}.{verb}:cell", f"{capital} cells.", ("cells", "ce")),
+        Entry("container", f"{COMMANDS}.{verb}:container", f"{capital} containers of a cell.", ("containers", "co")),
+    )
+
+
+LATER = {
+    word: f"{words[0]}s"
+    for words in (
+        ("secret", "secrets", "sec"),
+        ("blueprint", "blueprints", "bp"),
+        ("config", "configs", "cfg"),
+        ("volume", "volumes", "vol"),
+    )
+    for word in words
+}
+"""Kinds that nothing makes work yet."""
 
 IMAGE = (
     Entry("load", f"{COMMANDS}.image:load_command", "Load an OCI or docker archive into a realm."),
@@ -57,6 +108,16 @@ IMAGE = (
 DAEMON = (
     Entry("start", f"{COMMANDS}.daemon:start_command", "Start kukeond and wait until it answers."),
     Entry("stop", f"{COMMANDS}.daemon:stop_command", "Stop kukeond; cells keep running."),
+    Entry("kill", f"{COMMANDS}.daemon:kill_command", "End kukeond at once; cells keep running."),
     Entry("restart", f"{COMMANDS}.daemon:restart_command", "Stop and start kukeond; cells keep running."),
+    Entry("recreate", f"{COMMANDS}.daemon:recreate_command", "Restart kukeond with nothing left of the one before."),
+    Entry("reset", f"{COMMANDS}.daemon:reset_command", "Stop kukeond and remove what it leaves; cells keep running."),
     Entry("logs", f"{COMMANDS}.daemon:logs_command", "Print kukeond's own log.", ("log",)),
+)
+
+DOCTOR = (Entry("cgroups", f"{COMMANDS}.doctor:cgroups_command", "Check that cells can be limited by cgroups."),)
+
+CONFIG = (
+    Entry("view", f"{COMMANDS}.config:view_command", "Print every setting that holds."),
+    Entry("path", f"{COMMANDS}.config:path_command", "Print where the settings file is."),
 )

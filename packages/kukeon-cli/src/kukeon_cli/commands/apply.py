@@ -10,154 +10,168 @@ import click
 from kukeon_cli import lazy, options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from kukeon_api import errors, model
+    from kukeon_api import manifest, model
     from kukeon_cli.manifests import Source
     from kukeon_cli.output import Output
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
 
+DIFFERENT = 10
+"""The exit code of `diff` and of `apply --dry-run --exit-code` when something would change."""
 
-_NAMED = 2
-"""How many resources are named beside the first that failed for the same reason; their own lines are on stdout."""
+
+@dataclass(frozen=True)
+class Wish:
+    """How to apply: only say what would be done, what else to remove, how long to wait for cells (None: not at all).
+
+    `exit_code`: a dry run ends with `DIFFERENT` when something would change.
+    """
+
+    dry_run: bool = False
+    exit_code: bool = False
+    prune: str = ""
+    wait_s: float | None = None
 
 
-def apply(client: Client, sources: Sequence[Source], out: Output) -> int:
+def apply(client: Client, sources: Sequence[Source], out: Output, wish: Wish = Wish()) -> int:
     """Apply all sources as one and print what became of each resource; return the exit code.
 
     Raises `Invalid` with every problem, and then nothing was changed.
     """
-    from kukeon_api import errors, model
+    from kukeon_cli import waiting
+
+    def lines(result: model.ApplyDocumentsResult) -> Iterator[str]:
+        return _lines(result, dry_run=wish.dry_run)
+
+    result, documents = send(client, sources, wish)
+    out.result(result, lines(result), [f"{found.kind.lower()}/{found.name}" for found in result.resources])
+    out.stream.flush()
+    code = report(result, documents)
+    if wish.wait_s is not None:
+        cells = waiting.cells_of(result, documents)
+        code = waiting.until_ready(client, cells, wish.wait_s) or code
+    if not code and wish.exit_code and changes(result):
+        return DIFFERENT
+    return code
+
+
+def send(
+    client: Client, sources: Sequence[Source], wish: Wish
+) -> tuple[model.ApplyDocumentsResult, list[manifest.Document]]:
+    """Return kukeond's answer to the sources, and the documents in them."""
+    from contextlib import nullcontext
+
     from kukeon_cli import interruption, manifests, terminal
 
     documents = manifests.parse(sources)
     joined = manifests.join(sources)
     noun = "resource" if len(documents) == 1 else "resources"
-    try:
-        with (
-            interruption.kukeond_goes_on("kuke get cells"),
-            terminal.Progress(f"applying {len(documents)} {noun}"),
-        ):
-            result = client.apply_documents(joined.raw)
-    except errors.Invalid as exc:
-        # What only the daemon knows to be wrong is told in the same words, with the user's own file names.
-        problems = [joined.located(problem) for problem in exc.problems]
-        raise type(exc)(_renamed(exc, problems), hint=exc.hint, kind=exc.kind, problems=problems) from exc
-    out.result(result, _lines(result), [f"{found.kind.lower()}/{found.name}" for found in result.resources])
-    out.stream.flush()
-    realms = {document.index: model.ref_of(document.doc).realm for document in documents}
-    return _report(result.resources, realms)
+    doing = "comparing" if wish.dry_run else "applying"
+    with (
+        nullcontext() if wish.dry_run else interruption.kukeond_goes_on("kuke get cells"),
+        terminal.Progress(f"{doing} {len(documents)} {noun}"),
+        joined.naming_problems(),
+    ):
+        return client.apply_documents(joined.raw, wish.dry_run, wish.prune), documents
 
 
-def _renamed(exc: object, problems: Sequence[object]) -> str:
-    """Return the message of `exc` without the lines that repeat its problems, which stand there with other names."""
-    from kukeon_api import errors
-
-    assert isinstance(exc, errors.KukeonError)
-    old = {str(problem) for problem in exc.problems}
-    lines = [line for line in exc.message.splitlines() if line.strip().removeprefix("- ") not in old]
-    return "\n".join(lines) or f"{len(problems)} problems"
-
-
-def _lines(result: model.ApplyDocumentsResult) -> list[str]:
-    lines = []
-    for resource in result.resources:
-        lines.append(f'{resource.kind} "{resource.name}": {resource.action}')
-        lines += [f"  - {_change(resource, change)}" for change in resource.changes]
-    return lines
-
-
-def _change(resource: model.ApplyResourceResult, change: str) -> str:
-    detail = resource.details.get(change, "")
-    return f"{change}: {detail}" if detail and detail != change else change
-
-
-def _report(resources: Sequence[model.ApplyResourceResult], realms: Mapping[int, str]) -> int:
-    """Print the errors of failed resources on stderr and return the exit code of the whole.
-
-    Equal errors are told once, with those that they are about; so is each hint. `realms` says by index which realm a
-    document is in.
-    """
-    import re
-
+def changes(result: model.ApplyDocumentsResult) -> list[model.ApplyResourceResult]:
+    """Return what is not as it was."""
     from kukeon_api import model
-    from kukeon_cli import failures
 
-    codes = []
-    alike: dict[str, list[_Failure]] = {}
-    for resource in resources:
-        if resource.action is not model.ApplyAction.FAILED:
-            codes.append(0)
-            continue
-        failed = _failure(resource, realms.get(resource.index, model.DEFAULT_REALM))
-        codes.append(_code(failed.error))
-        # An error that names its resource is the same as one that names another in its place.
-        key = re.sub(rf"\b{re.escape(resource.name)}\b", "\0", failed.error.message)
-        alike.setdefault(key, []).append(failed)
-    told: set[str] = set()
-    for failed, *others in alike.values():
-        hint = "" if failed.error.hint in told else failed.error.hint
-        told.add(failed.error.hint)
-        prefix = "" if len(resources) == 1 else f"{failed.name}: "
-        failures.error(failed.error, prefix=f"Error: {prefix}", hint=hint, more=_same(others))
-    return failures.code_of_several(codes)
+    same = (model.ApplyAction.UNCHANGED, model.ApplyAction.FAILED)
+    return [resource for resource in result.resources if resource.action not in same]
 
 
-@dataclass(frozen=True)
-class _Failure:
-    name: str
-    error: errors.KukeonError
+def _lines(result: model.ApplyDocumentsResult, *, dry_run: bool) -> Iterator[str]:
+    for resource in result.resources:
+        yield f'{resource.kind} "{resource.name}": {resource.action}' + (" (dry run)" if dry_run else "")
+        yield from changed(resource)
 
 
-def _failure(resource: model.ApplyResourceResult, realm: str) -> _Failure:
-    from kukeon_api import errors
-    from kukeon_cli import failures
+def changed(resource: model.ApplyResourceResult) -> Iterator[str]:
+    """Yield a line for each change of a resource: the field's path, what it was and what it is now."""
+    from kukeon_api import model
 
-    kind = resource.details.get("kind", "")
-    cls = errors.KINDS.get(kind, errors.HostError)
-    hint = resource.details.get("hint", "")
-    if issubclass(cls, errors.ImageNotFound):
-        # What kukeond says about it knows no flags.
-        hint = failures.image_hint(realm)
-    return _Failure(f"{resource.kind.lower()} {resource.name!r}", cls(resource.error, hint=hint, kind=kind or None))
+    details = {} if resource.action is model.ApplyAction.FAILED else dict(resource.details)
+    for change in resource.changes:
+        detail = details.pop(change, "")
+        yield f"  - {change}: {detail}" if detail and detail != change else f"  - {change}"
+    yield from (f"  - {path}: {detail}" for path, detail in details.items())
 
 
-def _code(error: errors.KukeonError) -> int:
-    from kukeon_api import errors
-    from kukeon_cli import failures
+def report(result: model.ApplyDocumentsResult, documents: Sequence[manifest.Document]) -> int:
+    """Print the errors of the resources that failed on stderr and return the exit code of the whole."""
+    from kukeon_api import model
+    from kukeon_cli import reports
 
-    return errors.HostError.exit_code if isinstance(error, failures.HOST_NOT_READY) else error.exit_code
+    realms = {document.index: model.ref_of(document.doc).realm for document in documents}
+    outcomes: list[reports.Failure | None] = []
+    for each in result.resources:
+        if each.action is model.ApplyAction.FAILED:
+            realm = realms.get(each.index, model.DEFAULT_REALM)
+            outcomes.append(reports.failure(each.kind, each.name, each.error, each.details, realm))
+        else:
+            outcomes.append(None)
+    return reports.report(outcomes)
 
 
-def _same(others: Sequence[_Failure]) -> str:
-    """Return a line about those that failed for the same reason; few are named, many counted."""
-    if not others:
+def prune_selector(prune: bool, selector: str | None) -> str:
+    """Return the selector of what may be pruned, "" when nothing may; raises `click.UsageError`, and `Invalid`."""
+    from kukeon_cli import selection
+
+    if prune != (selector is not None):
+        missing = (
+            "--prune needs -l/--selector, which says what may be removed" if prune else "-l/--selector is for --prune"
+        )
+        raise click.UsageError(missing)
+    if selector is None:
         return ""
-    named = ", ".join(failed.name for failed in others[:_NAMED])
-    rest = len(others) - _NAMED
-    return f"the same: {named}" + (f" ... and {rest} more" if rest > 0 else "")
+    selection.parse(selector)
+    return selector
 
 
 @click.command("apply", cls=lazy.Command)
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    required=True,
-    metavar="FILE",
-    help="Manifest, or directory of manifests, or - for standard input; may be given more than once.",
-    type=click.Path(),
-)
+@options.files()
+@click.option("--dry-run", is_flag=True, help="Say what would be done and do nothing.")
+@click.option("--exit-code", is_flag=True, help="With --dry-run: end with code 10 when something would change.")
+@click.option("--prune", is_flag=True, help="Remove what -l selects and no manifest describes.")
+@options.selector
+@click.option("--wait", is_flag=True, help="Wait until the cells are ready or have ended well.")
+@options.seconds("--timeout", default="5m", text="With --wait: how long at most.")
 @options.output()
 @click.pass_obj
-def command(session: Session, files: tuple[str, ...], output: str) -> int:
+def command(
+    session: Session,
+    files: tuple[str, ...],
+    dry_run: bool,
+    exit_code: bool,
+    prune: bool,
+    selector: str | None,
+    wait: bool,
+    timeout_s: float,
+    output: str,
+) -> int:
     """Make resources be what a manifest says.
 
     All documents of all files are checked first; when anything is wrong nothing is changed. Parents are made before
-    what is in them, whatever the order of the documents.
+    what is in them, whatever the order of the documents. What cannot be changed in place is made anew.
+
+    With --wait it ends with an error as soon as a cell fails, and with code 8 when the time is over.
+
+    \b
+        kuke apply -f shop.yaml
+        kuke apply -f shop/ --dry-run
+        kuke apply -f shop/ --prune -l app=shop --wait --timeout 1m
+        generate | kuke apply -f -
     """
     from kukeon_cli import manifests
 
-    return apply(session.client, manifests.read(files), session.output(output))
+    if exit_code and not dry_run:
+        raise click.UsageError("--exit-code is for --dry-run")
+    if wait and dry_run:
+        raise click.UsageError("give --wait or --dry-run, not both: a dry run changes nothing to wait for")
+    wish = Wish(dry_run, exit_code, prune_selector(prune, selector), timeout_s if wait else None)
+    return apply(session.client, manifests.read(files), session.output(output), wish)

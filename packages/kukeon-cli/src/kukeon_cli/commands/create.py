@@ -1,4 +1,4 @@
-"""`kuke create`: a realm, a space or a stack by its name alone; everything else is `kuke apply`."""
+"""`kuke create`: the group, and what is made by its name alone: realms, spaces and stacks."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
 
 _PARENTS: dict[Kind, tuple[str, ...]] = {"Realm": (), "Space": ("realm",), "Stack": ("realm", "space")}
 
+_EXAMPLES: dict[Kind, str] = {
+    "Realm": "kuke create realm shop",
+    "Space": "kuke create space web --realm shop",
+    "Stack": "kuke create stack front --realm shop --space web",
+}
+
 
 def create(client: Client, ref: Ref, out: Output, *, namespace: str = "") -> None:
     """Make sure that the realm, space or stack `ref` exists, and say what of it was there before."""
-    from kukeon_api import errors
-    from kukeon_cli import interruption, resources, terminal
+    from kukeon_cli import creation
 
-    try:
-        look = f"kuke get {ref.kind.lower()}s"
-        with interruption.kukeond_goes_on(look), terminal.Progress(f"creating {resources.described(ref)}"):
-            result = _call(client, ref, namespace)
-    except errors.NotFound as exc:
-        assert ref.parent is not None
-        raise resources.with_hint(client, ref.parent, exc) from exc
-    out.result(result, _lines(ref, result), [f"{ref.kind.lower()}/{ref.name}"])
+    result = creation.make(client, ref, lambda: _call(client, ref, namespace))
+    out.result(result, creation.lines(ref, result), [f"{ref.kind.lower()}/{ref.name}"])
 
 
 def _call(client: Client, ref: Ref, namespace: str) -> Any:
@@ -46,29 +45,7 @@ def _call(client: Client, ref: Ref, namespace: str) -> Any:
         case model.StackDoc() as stack:
             return client.create_stack(stack)
         case other:
-            raise ValueError(f"a {other.kind} is not created by its name")
-
-
-def _lines(ref: Ref, result: Any) -> list[str]:
-    parts: tuple[tuple[str, str], ...]
-    match ref.kind:
-        case "Realm":
-            namespace = result.realm.spec.namespace
-            heading = f'Realm "{ref.name}"' + (f' (namespace "{namespace}")' if namespace else "")
-            parts = (("metadata", "metadata"), ("containerd namespace", "containerd_namespace"), ("cgroup", "cgroup"))
-        case "Space":
-            heading = f'Space "{ref.name}" (realm "{ref.realm}")'
-            parts = (("metadata", "metadata"), ("network", "cni_network"), ("cgroup", "cgroup"))
-        case _:
-            heading = f'Stack "{ref.name}" (realm "{ref.realm}", space "{ref.space}")'
-            parts = (("metadata", "metadata"), ("cgroup", "cgroup"))
-    return [heading, *(f"  - {label}: {_outcome(result, field)}" for label, field in parts)]
-
-
-def _outcome(result: Any, field: str) -> str:
-    if not getattr(result, f"{field}_exists_post"):
-        return "missing"
-    return "already existed" if getattr(result, f"{field}_exists_pre") else "created"
+            raise ValueError(f"a {other.kind} is not created by its name alone")
 
 
 def _command(kind: Kind) -> click.Command:
@@ -89,22 +66,20 @@ def _command(kind: Kind) -> click.Command:
         )(function)
     function = options.scope(*_PARENTS[kind])(function)
     function = options.name(noun, variable=f"KUKE_CREATE_{kind.upper()}_NAME", complete=False)(function)
-    return click.command(noun, cls=lazy.Command, help=f"{entry.help}\n\nWhat exists already is left as it is.")(
-        function
-    )
+    text = f"{entry.help}\n\nWhat exists already is left as it is.\n\n\b\n    {_EXAMPLES[kind]}"
+    return click.command(noun, cls=lazy.Command, help=text)(function)
 
 
 realm = _command("Realm")
 space = _command("Space")
 stack = _command("Stack")
 
-HELP = "Create a realm, a space or a stack.\n\nFor cells see `kuke apply` and `kuke run`."
+HELP = """Create a resource by its name and flags.
 
-_FROM_A_FILE = "a cell is described in a file: kuke apply -f FILE, or kuke run -d -f FILE"
+What exists already is left as it is: to change something, or to describe more than flags can, use `kuke apply`.
+"""
+
 _LOADED = "an image is loaded from an archive: kuke image load FILE"
-INSTEAD = {
-    **dict.fromkeys(("cell", "cells", "ce", "container", "containers", "co"), _FROM_A_FILE),
-    **dict.fromkeys(("image", "images", "img"), _LOADED),
-}
+INSTEAD = dict.fromkeys(("image", "images", "img"), _LOADED)
 
-group = lazy.LazyGroup("create", entries=tree.CREATE, instead=INSTEAD, help=HELP)
+group = lazy.LazyGroup("create", entries=tree.CREATE, instead=INSTEAD, later=tree.LATER, help=HELP)

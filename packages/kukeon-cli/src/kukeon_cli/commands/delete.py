@@ -6,97 +6,94 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kukeon_cli import lazy, options, tree
+from kukeon_cli import lazy, options, removing, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable
 
-    from kukeon_api.model import Kind, Ref
-    from kukeon_cli.output import Output
+    from kukeon_api.model import Ref
+    from kukeon_cli.removing import Switches
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
 
-_PARENTS: dict[Kind, tuple[str, ...]] = {
-    "Realm": (),
-    "Space": ("realm",),
-    "Stack": ("realm", "space"),
-    "Cell": ("realm", "space", "stack"),
-}
 
-
-def delete(client: Client, refs: Sequence[Ref], out: Output, *, cascade: bool = False, force: bool = False) -> int:
-    """Delete each of `refs` and say so; return the exit code."""
-    from kukeon_cli import resources, several
-
-    def work(ref: Ref) -> Any:
-        return _call(client, ref, cascade=cascade, force=force)
-
-    look = f"kuke get {refs[0].kind.lower()}s"
-    done, code = several.each(refs, work, lambda ref: f"deleting {resources.described(ref)}", look)
-    if done:
-        results = several.one_or_many([result for _, result in done], len(refs))
-        lines = [f"Deleted {resources.described(ref, 'from')}" for ref, _ in done]
-        out.result(results, lines, [f"{ref.kind.lower()}/{ref.name}" for ref, _ in done])
-    return code
-
-
-def _call(client: Client, ref: Ref, *, cascade: bool, force: bool) -> Any:
-    from kukeon_api import errors, model
+def _call(client: Client, ref: Ref, switches: Switches) -> Any:
+    from kukeon_api import model
     from kukeon_cli import resources
 
-    try:
-        match resources.document(ref):
-            case model.RealmDoc() as realm:
-                return client.delete_realm(realm, force, cascade)
-            case model.SpaceDoc() as space:
-                return client.delete_space(space, force, cascade)
-            case model.StackDoc() as stack:
-                return client.delete_stack(stack, force, cascade)
-            case model.CellDoc() as cell:
-                return client.delete_cell(cell)
-            case other:
-                raise ValueError(f"a {other.kind} is not deleted by itself")
-    except errors.NotFound as exc:
-        raise resources.with_hint(client, ref, exc) from exc
+    match resources.document(ref):
+        case model.RealmDoc() as doc:
+            return client.delete_realm(doc, switches.force, switches.cascade)
+        case model.SpaceDoc() as doc:
+            return client.delete_space(doc, switches.force, switches.cascade)
+        case model.StackDoc() as doc:
+            return client.delete_stack(doc, switches.force, switches.cascade)
+        case model.CellDoc() as doc:
+            return client.delete_cell(doc)
+        case model.ContainerDoc() as doc:
+            return client.delete_container(doc)
 
 
-def _command(kind: Kind) -> click.Command:
-    noun = kind.lower()
-    entry = next(entry for entry in tree.DELETE if entry.name == noun)
+def _lines(ref: Ref, result: Any) -> Iterable[str]:
+    from kukeon_cli import resources
 
-    def callback(
-        session: Session,
-        names: tuple[str, ...],
-        output: str,
-        cascade: bool = False,
-        force: bool = False,
-        **given: Any,
-    ) -> int:
-        from kukeon_cli import resources
-
-        scope = resources.Scope(**given)
-        refs = [scope.at(kind, name) for name in options.names_given(names)]
-        return delete(session.client, refs, session.output(output), cascade=cascade, force=force)
-
-    function: Callable[..., Any] = click.pass_obj(callback)
-    function = options.output()(function)
-    if kind != "Cell":
-        # A cell has nothing in it that could be kept.
-        function = click.option("--force", is_flag=True, help=f"Delete the {noun} whatever is in it.")(function)
-        function = click.option("--cascade", is_flag=True, help=f"Delete what is in the {noun} first.")(function)
-    function = options.scope(*_PARENTS[kind])(function)
-    function = options.name(noun, many=True)(function)
-    return click.command(noun, cls=lazy.Command, help=entry.help)(function)
+    yield f"Deleted {resources.described(ref, 'from')}"
 
 
-realm = _command("Realm")
-space = _command("Space")
-stack = _command("Stack")
-cell = _command("Cell")
+VERB = removing.Verb("delete", "deleting", _call, _lines)
 
-_IN_ITS_CELL = "a container belongs to its cell: take it out of the cell's file and apply that again"
-INSTEAD = dict.fromkeys(("container", "containers", "co"), _IN_ITS_CELL)
+realm = removing.command(VERB, "Realm", tree.DELETE, ("realm shop", "realm shop --cascade"))
+space = removing.command(VERB, "Space", tree.DELETE, ("space web --realm shop", "space web --realm shop --cascade"))
+stack = removing.command(VERB, "Stack", tree.DELETE, ("stack front", "stack -l tier=test --cascade"))
+cell = removing.command(VERB, "Cell", tree.DELETE, ("cell web", "cell -l app=web"))
+container = removing.command(VERB, "Container", tree.DELETE, ("container log --cell web",))
 
-group = lazy.LazyGroup(
-    "delete", entries=tree.DELETE, instead=INSTEAD, help="Delete resources and what belongs to them."
-)
+HELP = """Delete resources and what belongs to them.
+
+With -f: everything that manifests describe, in the reverse order of `kuke apply`. What is not there is no error then,
+so that it may be repeated.
+
+\b
+    kuke delete cell web
+    kuke delete -f shop.yaml --cascade
+"""
+
+
+class Group(lazy.LazyGroup):
+    """`kuke delete KIND NAME` and `kuke delete -f FILE`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        files = ctx.params.get("files")
+        words = [*ctx._protected_args, *ctx.args]
+        if files and words:
+            raise click.UsageError("give -f/--file or a resource, not both", ctx=ctx)
+        if not words and not files:
+            raise click.UsageError("say what to delete: KIND NAME, or -f FILE", ctx=ctx)
+        if not files:
+            return super().invoke(ctx)
+        from kukeon_cli import manifests
+        from kukeon_cli.commands import delete_files
+
+        session: Session = ctx.obj
+        switches = removing.Switches(ctx.params["cascade"], ctx.params["force"])
+        out = session.output(ctx.params["output"] or "table")
+        return delete_files.delete(session.client, manifests.read(files), switches, out)
+
+
+def _group() -> Group:
+    def nothing() -> None:
+        return
+
+    file_option = options.files(required=False)(nothing).__click_params__  # type: ignore[attr-defined]
+    return Group(
+        "delete",
+        entries=tree.DELETE,
+        later=tree.LATER,
+        help=HELP,
+        params=[*file_option, *removing.outer_options("delete")],
+        no_args_is_help=False,
+        invoke_without_command=True,
+    )
+
+
+group = _group()

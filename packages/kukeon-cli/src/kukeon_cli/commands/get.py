@@ -28,14 +28,26 @@ _PARENTS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+_EXAMPLES: dict[Kind, tuple[str, ...]] = {
+    "Realm": ("realms", "realm default -o yaml"),
+    "Space": ("spaces --realm default", "space default -o json"),
+    "Stack": ("stacks --space default", "stack default -o yaml"),
+    "Cell": ("cells -o wide", "cells -l app=web,tier!=test", "cell web -o yaml > web.yaml"),
+    "Container": ("containers --cell web", "container nginx --cell web -o json"),
+}
+
 _UNWELL = frozenset({"Failed", "Error", "Unknown", "Degraded", "NotCreated"})
 
 
-def resources_of(client: Client, kind: Kind, scope: Scope, out: Output, *, controllers: bool = False) -> None:
-    """Print all realms, spaces, stacks or cells in the scope."""
-    from kukeon_cli import columns, resources
+def resources_of(
+    client: Client, kind: Kind, scope: Scope, out: Output, *, selector: str | None = None, controllers: bool = False
+) -> None:
+    """Print all realms, spaces, stacks or cells in the scope, or those of them whose labels the selector matches."""
+    from kukeon_cli import columns, resources, selection
 
     docs = resources.listed(client, kind, scope)
+    if selector is not None:
+        docs = selection.matching(docs, selector)
     out.documents(docs, columns.of(kind, _now(), controllers=controllers))
     if not docs:
         _none(kind)
@@ -51,17 +63,25 @@ def resource(client: Client, kind: Kind, name: str, scope: Scope, out: Output, *
         _note(out, columns.message(doc))
 
 
-def containers(client: Client, scope: Scope, out: Output) -> None:
-    """Print the containers of all cells in the scope."""
-    from kukeon_cli import columns, resources
+def containers(client: Client, scope: Scope, out: Output, *, selector: str | None = None) -> None:
+    """Print the containers of all cells in the scope, or those of them whose labels the selector matches."""
+    from kukeon_cli import columns, resources, selection
 
-    (wanted,) = scope.filters("cell")
-    cells = client.list_cells(*scope.filters("realm", "space", "stack"))
-    rows = [row for cell in cells if wanted in ("", cell.metadata.name) for row in resources.containers(cell)]
-    rows.sort(key=lambda row: resources.place(row.doc))
+    rows = resources.container_rows(client, scope)
+    if selector is not None:
+        wanted = selection.parse(selector)
+        rows = [row for row in rows if wanted.matches(row.doc.metadata.labels)]
     out.documents([row.doc for row in rows], columns.of("Container", _now()), rows)
     if not rows:
-        _none("Container")
+        _none("Container", _elsewhere(client, scope))
+
+
+def _elsewhere(client: Client, scope: Scope) -> str:
+    """Return a hint when the cell, space or stack that the flags name is in another scope, else an empty text."""
+    from kukeon_cli import hints
+
+    stated = [(level, name) for level in ("cell", "stack", "space") if (name := getattr(scope, level)) is not None]
+    return hints.for_filter(client, *stated[0], scope) if stated else ""
 
 
 def container(client: Client, name: str, scope: Scope, out: Output) -> None:
@@ -126,8 +146,10 @@ def image(client: Client, ref: str, realm: str | None, out: Output) -> None:
         out.result(row.fields(), (), (f"image/{found.name}",))
 
 
-def _none(kind: Kind) -> None:
+def _none(kind: Kind, hint: str = "") -> None:
     print(f"No {kind.lower()}s found.", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
 
 
 def _now() -> dt.datetime:
@@ -138,19 +160,22 @@ def _command(kind: Kind) -> click.Command:
     noun = kind.lower()
     entry = next(entry for entry in tree.GET if entry.name == noun)
 
-    def callback(session: Session, name: str | None, output: str, **given: Any) -> None:
+    def callback(session: Session, name: str | None, output: str, selector: str | None, **given: Any) -> None:
         from kukeon_cli import resources
+
+        if name is not None and selector is not None:
+            raise click.UsageError("give a name or -l/--selector, not both")
 
         controllers = given.pop("show_controllers", False)
         scope = resources.Scope(**given)
         out = session.output(output)
         if kind == "Container":
             if name is None:
-                containers(session.client, scope, out)
+                containers(session.client, scope, out, selector=selector)
             else:
                 container(session.client, name, scope, out)
         elif name is None:
-            resources_of(session.client, kind, scope, out, controllers=controllers)
+            resources_of(session.client, kind, scope, out, selector=selector, controllers=controllers)
         else:
             resource(session.client, kind, name, scope, out, controllers=controllers)
 
@@ -160,10 +185,13 @@ def _command(kind: Kind) -> click.Command:
             function
         )
     function = options.output("KUKE_GET_OUTPUT")(function)
+    function = options.selector(function)
     function = options.scope(*_PARENTS[kind], filters=True)(function)
     function = options.name(noun, required=False, variable=f"KUKE_GET_{kind.upper()}_NAME")(function)
     named = f"One {noun} by its name is looked up in the default scope where no flag says another."
-    return click.command(noun, cls=lazy.Command, help=f"{entry.help}\n\nWithout a name: all. {named}")(function)
+    examples = "\n".join(f"    kuke get {line}" for line in _EXAMPLES[kind])
+    text = f"{entry.help}\n\nWithout a name: all. {named}\n\n\b\n{examples}"
+    return click.command(noun, cls=lazy.Command, help=text)(function)
 
 
 realm = _command("Realm")
@@ -174,7 +202,7 @@ container_command = _command("Container")
 
 
 @click.command("image", cls=lazy.Command)
-@click.argument("ref", required=False, metavar="[REF]")
+@options.name("image", parameter="ref", shown="REF", required=False, variable="KUKE_GET_IMAGE_NAME")
 @options.scope("realm", filters=True)
 @options.output("KUKE_GET_OUTPUT")
 @click.pass_obj
@@ -183,6 +211,10 @@ def image_command(session: Session, ref: str | None, realm: str | None, output: 
 
     Without a reference: those of every realm. One image is looked up in the realm `default` unless --realm says
     another.
+
+    \b
+    kuke get images
+    kuke get image app:1 --realm default -o json
     """
     out = session.output(output)
     if ref is None:
@@ -191,4 +223,4 @@ def image_command(session: Session, ref: str | None, realm: str | None, output: 
         image(session.client, ref, realm, out)
 
 
-group = lazy.LazyGroup("get", entries=tree.GET, help="Show one resource or many.")
+group = lazy.LazyGroup("get", entries=tree.GET, later=tree.LATER, help="Show one resource or many.")

@@ -103,20 +103,35 @@ def _delete(client: Client, realm: str, ref: str) -> Any:
 
 
 @click.command("load", cls=lazy.Command)
-@click.argument("file", metavar="FILE", type=click.Path())
+@click.argument("file", metavar="FILE", required=False, type=click.Path())
+@click.option("--from-docker", metavar="REF", help="Take the image REF from docker, by `docker save`.")
 @options.scope("realm")
 @options.output()
 @click.pass_obj
-def load_command(session: Session, file: str, realm: str | None, output: str) -> None:
+def load_command(session: Session, file: str | None, from_docker: str | None, realm: str | None, output: str) -> None:
     """Load an OCI or docker archive into a realm.
 
-    FILE may be compressed; - reads standard input: docker save app | kuke image load -
+    FILE may be compressed; - reads standard input.
+
+    \b
+        kuke image load app.tar --realm shop
+        docker save app | kuke image load -
+        kuke image load --from-docker app:1
     """
     from kukeon_api import errors
     from kukeon_cli import resources, streams, terminal
 
+    if (file is None) == (from_docker is None):
+        raise click.UsageError("give exactly one of FILE and --from-docker")
     where = resources.realm_of(realm)
     out = session.output(output)
+    if from_docker is not None:
+        from kukeon_cli import docker
+
+        with docker.saved(from_docker) as archive:
+            load(session.client, archive, f"{from_docker!r} from docker", None, where, out)
+        return
+    assert file is not None
     if file == STDIN:
         if terminal.is_terminal(sys.stdin):
             raise errors.Invalid(
@@ -135,7 +150,7 @@ def load_command(session: Session, file: str, realm: str | None, output: str) ->
 
 
 @click.command("delete", cls=lazy.Command)
-@click.argument("refs", metavar="REF...", nargs=-1, required=True)
+@options.name("image", parameter="refs", shown="REF", many=True, variable="KUKE_DELETE_IMAGE_NAME")
 @options.scope("realm")
 @options.output()
 @click.pass_obj
@@ -143,10 +158,17 @@ def delete_command(session: Session, refs: tuple[str, ...], realm: str | None, o
     """Remove images from a realm.
 
     Cells that run from them go on.
+
+    \b
+        kuke image delete app:1 --realm shop
     """
     from kukeon_cli import resources
 
     return delete(session.client, options.names_given(refs), resources.realm_of(realm), session.output(output))
 
 
-group = lazy.LazyGroup("image", entries=tree.IMAGE, help="Load, list and delete images.")
+INSTEAD = {
+    "pull": "images are loaded from archives: skopeo copy docker://REF docker-archive:FILE; kuke image load FILE",
+}
+
+group = lazy.LazyGroup("image", entries=tree.IMAGE, instead=INSTEAD, help="Load, list and delete images.")

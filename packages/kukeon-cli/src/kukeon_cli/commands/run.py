@@ -9,8 +9,6 @@ import click
 from kukeon_cli import lazy, options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kukeon_api import model
     from kukeon_cli.manifests import Source
     from kukeon_cli.output import Output
@@ -24,27 +22,16 @@ def run(client: Client, source: Source, scope: Scope, out: Output) -> None:
 
     Raises `CellSpecDrift` when the cell that is there is another one, and changes nothing then.
     """
-    from kukeon_api import errors, model
-    from kukeon_cli import failures, interruption, resources, terminal
+    from kukeon_api import model
+    from kukeon_cli import creation, resources
 
     cell = the_cell(source, scope)
     ref = model.ref_of(cell)
     found = resources.find(client, ref)
     if isinstance(found, model.CellDoc):
         refuse_drift(client, cell, found, source.name)
-    try:
-        with (
-            interruption.kukeond_goes_on("kuke get cells"),
-            terminal.Progress(f"starting {resources.described(ref)}"),
-        ):
-            result = client.create_cell(cell)
-    except failures.HOST_NOT_READY as exc:
-        hint = failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else exc.hint
-        raise errors.CreateCell(exc.message, hint=hint) from exc
-    except errors.NotFound as exc:
-        assert ref.parent is not None
-        raise resources.with_hint(client, ref.parent, exc) from exc
-    out.result(result, _lines(result), [resources.name_of(cell)])
+    result = creation.make(client, ref, lambda: client.create_cell(cell), "starting")
+    out.result(result, creation.lines(ref, result), [resources.name_of(cell)])
 
 
 def the_cell(source: Source, scope: Scope) -> model.CellDoc:
@@ -81,38 +68,14 @@ def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc, fi
         )
 
 
-def _lines(result: model.CreateCellResult) -> Sequence[str]:
-    cell = result.cell
-    heading = (
-        f'Cell "{cell.metadata.name}" '
-        f'(realm "{cell.spec.realm_id}", space "{cell.spec.space_id}", stack "{cell.spec.stack_id}")'
-    )
-    lines = [
-        heading,
-        f"  - metadata: {_outcome(result.metadata_exists_pre, result.metadata_exists_post)}",
-        f"  - cgroup: {_outcome(result.cgroup_exists_pre, result.cgroup_exists_post)}",
-        f"  - root container: {_outcome(result.root_container_exists_pre, result.root_container_exists_post)}",
-    ]
-    for container in result.containers:
-        lines.append(f'  - container "{container.name}": {_outcome(container.exists_pre, container.exists_post)}')
-    if not result.containers:
-        lines.append("  - containers: none defined")
-    started = "started" if result.started else "already running" if result.started_post else "not started"
-    lines.append(f"  - containers: {started}")
-    if cell.status.network is not None and cell.status.network.address:
-        lines.append(f"  - address: {cell.status.network.address.partition('/')[0]}")
-    return lines
-
-
-def _outcome(before: bool, after: bool) -> str:
-    if not after:
-        return "missing"
-    return "already existed" if before else "created"
-
-
 @click.command("run", cls=lazy.Command)
 @click.option("-f", "--file", "file", required=True, metavar="FILE", help="File with one Cell, or - for stdin.")
 @click.option("-d", "--detach", is_flag=True, help="Leave the cell running and return.")
+@click.option("--container", metavar="NAME", hidden=True)
+@options.later("--rm")
+@options.later("-p/--profile", "--from-blueprint", "--from-config", "--clone", instead="describe the cell in a file")
+@options.later("--param", "--param-file")
+@options.refused("--name", "is not for -f: the name that the file says counts")
 @options.scope("realm", "space", "stack")
 @options.output()
 @click.pass_obj
@@ -120,6 +83,7 @@ def command(
     session: Session,
     file: str,
     detach: bool,
+    container: str | None,
     realm: str | None,
     space: str | None,
     stack: str | None,
@@ -129,10 +93,16 @@ def command(
 
     The scope flags stand in for what the file leaves open; what it says counts. A cell of that name that is
     described otherwise is not touched.
+
+    \b
+        kuke run -d -f web.yaml
+        kuke run -d -f web.yaml --stack front
     """
     from kukeon_api import errors
     from kukeon_cli import manifests, resources
 
+    if detach and container is not None:
+        raise click.UsageError("--container says what to attach to, and -d/--detach not to attach")
     if not detach:
         raise errors.NotSupportedYet(
             "cannot run in the foreground: attaching to a cell is not supported yet", hint="pass -d/--detach"

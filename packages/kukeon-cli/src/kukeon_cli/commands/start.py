@@ -6,11 +6,29 @@ from kukeon_cli import lifecycle
 
 VERB = lifecycle.Verb("start", "starting", "Started", flag="started", already="already runs")
 
-command = lifecycle.command(
+cell = lifecycle.command(
     VERB,
-    """Start cells or containers.
+    "Cell",
+    """Start cells.
 
-    `kuke start web` and `kuke start cell web` are the same; `kuke start container nginx --cell web` starts one
-    container. What runs already is left alone.
+    What runs already is left alone. With -l all cells whose labels match are started, in every scope that no flag
+    narrows; the failure of one stops none of the others.
+
+    \b
+    kuke start web
+    kuke start cell web worker --stack shop
+    kuke start -l app=web
     """,
 )
+
+container = lifecycle.command(
+    VERB,
+    "Container",
+    """Start containers of a cell.
+
+    \b
+    kuke start container nginx --cell web
+    """,
+)
+
+group = lifecycle.group(VERB, "Start cells or containers.\n\nWhat runs already is left alone.")

@@ -1,4 +1,4 @@
-"""`kuke stop`: programs are asked to end, and made to after their grace period."""
+"""`kuke stop`: programs end in their own time, but end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,30 @@ from kukeon_cli import lifecycle
 
 VERB = lifecycle.Verb("stop", "stopping", "Stopped", flag="stopped", already="does not run")
 
-command = lifecycle.command(
+cell = lifecycle.command(
     VERB,
-    """Stop cells or containers gracefully.
+    "Cell",
+    """Stop cells.
 
-    Programs get SIGTERM, and SIGKILL when they do not end in time. What they wrote is kept; `kuke start` goes on
-    with it.
+    Programs get SIGTERM, and SIGKILL when they have not ended after a grace period. A stopped cell stays stopped, also
+    when the host starts again.
+
+    \b
+    kuke stop web
+    kuke stop -l tier=test
     """,
+)
+
+container = lifecycle.command(
+    VERB,
+    "Container",
+    """Stop containers of a cell.
+
+    \b
+    kuke stop container nginx --cell web
+    """,
+)
+
+group = lifecycle.group(
+    VERB, "Stop cells or containers gracefully.\n\nPrograms get SIGTERM, and SIGKILL after a grace period."
 )

@@ -1,0 +1,101 @@
+"""What `create` and `run` share: asking kukeond to make something, and telling what of it was there before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from kukeon_api import errors, model
+    from kukeon_api.model import Ref
+    from kukeon_sdk.client import Client
+
+_PARTS = {
+    "Realm": (("metadata", "metadata"), ("containerd namespace", "containerd_namespace"), ("cgroup", "cgroup")),
+    "Space": (("metadata", "metadata"), ("network", "cni_network"), ("cgroup", "cgroup")),
+    "Stack": (("metadata", "metadata"), ("cgroup", "cgroup")),
+    "Cell": (("metadata", "metadata"), ("cgroup", "cgroup"), ("root container", "root_container")),
+    "Container": (("container", "container"),),
+}
+"""Kind -> what it is made of: its name for people, and the field of the result without its ending."""
+
+
+def make(client: Client, ref: Ref, work: Callable[[], Any], doing: str = "creating") -> Any:
+    """Return what `work` returns, which makes `ref`; the errors of it come with hints."""
+    from kukeon_api import errors
+    from kukeon_cli import failures, interruption, resources, terminal
+
+    look: AbstractContextManager[None] = interruption.kukeond_goes_on(f"kuke get {ref.kind.lower()}s")
+    try:
+        with look, terminal.Progress(f"{doing} {resources.described(ref)}"):
+            return work()
+    except failures.HOST_NOT_READY as exc:
+        raise _not_ready(exc, ref) from exc
+    except errors.NotFound as exc:
+        raise resources.with_hint(client, _missing(ref, exc), exc) from exc
+
+
+def _not_ready(exc: errors.KukeonError, ref: Ref) -> errors.KukeonError:
+    """Return `exc` as the refusal of the host that it is: what was asked for is right."""
+    from kukeon_api import errors
+    from kukeon_cli import failures
+
+    hint = failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else exc.hint
+    cls = errors.CreateCell if ref.kind == "Cell" else errors.CreateContainer
+    return cls(exc.message, hint=hint)
+
+
+def _missing(ref: Ref, exc: errors.NotFound) -> Ref:
+    """Return which of the parents of `ref` the error says is missing: the nearest one where it does not say."""
+    assert ref.parent is not None
+    named = [parent for parent in ref.ancestors if exc.kind == f"{parent.kind}NotFound"]
+    return named[0] if named else ref.parent
+
+
+def lines(ref: Ref, result: Any) -> Iterator[str]:
+    """Yield what was made, for people: a heading and a row for each part."""
+    yield _heading(ref, result)
+    for label, field in _PARTS[ref.kind]:
+        before, after = getattr(result, f"{field}_exists_pre"), getattr(result, f"{field}_exists_post")
+        yield f"  - {label}: {outcome(before, after)}"
+    if ref.kind == "Cell":
+        yield from _of_cell(result)
+    if ref.kind == "Container":
+        yield f"  - container: {'started' if result.started else 'not started'}"
+
+
+def _heading(ref: Ref, result: Any) -> str:
+    match ref.kind:
+        case "Realm":
+            namespace = result.realm.spec.namespace
+            return f'Realm "{ref.realm}"' + (f' (namespace "{namespace}")' if namespace else "")
+        case "Space":
+            return f'Space "{ref.space}" (realm "{ref.realm}")'
+        case "Container":
+            own = result.container.spec.containerd_id
+            place = f'realm "{ref.realm}", space "{ref.space}", stack "{ref.stack}"'
+            return f'Container "{ref.name}"' + (f' (ID: "{own}")' if own else "") + f' in cell "{ref.cell}" ({place})'
+        case _:
+            place = ", ".join(f'{parent.kind.lower()} "{parent.name}"' for parent in ref.ancestors)
+            return f'{ref.kind} "{ref.name}" ({place})'
+
+
+def _of_cell(result: model.CreateCellResult) -> Iterator[str]:
+    for container in result.containers:
+        yield f'  - container "{container.name}": {outcome(container.exists_pre, container.exists_post)}'
+    if not result.containers:
+        yield "  - containers: none defined"
+    running = "already running" if result.started_post else "not started"
+    yield f"  - containers: {'started' if result.started else running}"
+    network = result.cell.status.network
+    if network is not None and network.address:
+        yield f"  - address: {network.address.partition('/')[0]}"
+
+
+def outcome(before: bool, after: bool) -> str:
+    """Return `created`, `already existed` or `missing`."""
+    if not after:
+        return "missing"
+    return "already existed" if before else "created"

@@ -111,7 +111,7 @@ class Purging(Level[D]):
             for piece in reversed(pieces):
                 if pre[piece.name]:
                     await sweep.trying(f"cannot remove the {piece.name}", piece.remove())
-            await self.sweep(ref, sweep)
+            await self.sweep(ref, doc, sweep)
             post = await _present(pieces)
             for piece in reversed(pieces):
                 if pre[piece.name] and not post[piece.name]:
@@ -143,7 +143,7 @@ class Purging(Level[D]):
         doc, readable = remains.whatever(self.context.store, ref, self.document)
         return doc, readable or self._recorded(ref)
 
-    async def sweep(self, ref: model.Ref, sweep: Sweep) -> None:
+    async def sweep(self, ref: model.Ref, doc: D, sweep: Sweep) -> None:
         """Remove what belongs to `ref` and to none of its pieces: pins and tmpfs of cells that nobody knows of."""
         layout = self.context.layout
         for root in (f"{layout.runtime_dir}/ns", f"{layout.runtime_dir}/shm"):

@@ -88,12 +88,12 @@ class Realms(Purging[model.RealmDoc]):
     async def realm_namespace(self, ref: model.Ref, doc: model.RealmDoc) -> str:
         return self.context.layout.namespace(ref.realm, doc.spec.namespace)
 
-    async def sweep(self, ref: model.Ref, sweep: Sweep) -> None:
+    async def sweep(self, ref: model.Ref, doc: model.RealmDoc, sweep: Sweep) -> None:
         """See `Purging`. Also further namespaces that carry the realm's name: their documents were lost before."""
-        await super().sweep(ref, sweep)
-        containers = self.context.host.containers
-        for namespace, found in (await containers.namespaces()).items():
-            if self._own(ref).items() <= found.items():
+        await super().sweep(ref, doc, sweep)
+        containers, own = self.context.host.containers, await self.realm_namespace(ref, doc)
+        for namespace, found in list((await containers.namespaces()).items()):
+            if namespace != own and self._own(ref).items() <= found.items():
                 await sweep.trying(f"cannot remove namespace {namespace!r}", containers.delete_namespace(namespace))
                 sweep.leftover("namespace")
 

@@ -78,9 +78,10 @@ class Spaces(Purging[model.SpaceDoc]):
     async def _remove_network(self, ref: model.Ref) -> None:
         host, layout = self.context.host, self.context.layout
         async with self.context.network_lock:
+            # Rules first: as long as they cannot be changed, the rest stays and is found by the next attempt.
+            await host.network.apply_firewall([each for each in self._bridges() if each.bridge != layout.bridge(ref)])
             await host.network.remove(layout.network(ref), layout.conflist(ref), layout.bridge(ref))
             self.context.subnets.release(ref)
-            await host.network.apply_firewall(self._bridges())
 
     async def assert_networks(self) -> None:
         """Have bridges and packet rules as the stored spaces need them: a reboot clears both, and others may, too."""

@@ -112,12 +112,12 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
 
     Raises `ClientConfigurationInvalid` for a settings file that is wrong, and `Invalid` for a value that is none.
     """
-    configuration, where = _configuration(flags, environ)
-    file = _file_values(configuration, required=where.source != DEFAULT) if configuration else {}
+    path, where = settings_file(flags, environ)
+    file = _file_values(path, required=where.source != DEFAULT) if path else {}
     levels = (
         (FLAG, {each.name: _flag(flags.get(each.name)) for each in GLOBALS}),
         (ENVIRONMENT, {each.name: environ.get(each.variable) for each in GLOBALS}),
-        (str(configuration), file),
+        (str(path), file),
     )
     values = {each.name: _first(each.name, levels, each.default) for each in GLOBALS}
     values["configuration"] = where
@@ -129,7 +129,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     return Settings(
         values=values,
         host_named=named,
-        configuration=configuration,
+        configuration=path,
         in_process=in_process,
         in_process_by=by,
         timeout_s=_timeout_s(values["timeout"]),
@@ -142,7 +142,8 @@ def _flag(value: Any) -> Any:
     return "true" if value is True else None if value is False else value
 
 
-def _configuration(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Path | None, Setting]:
+def settings_file(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Path | None, Setting]:
+    """Return where the settings file is, None when an empty name says that there is none; it need not be there."""
     for source, stated in ((FLAG, flags.get("configuration")), (ENVIRONMENT, environ.get("KUKE_CONFIGURATION"))):
         if stated is not None:
             # An empty name is no file at all, as for kukeond.

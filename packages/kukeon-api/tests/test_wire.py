@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kukeon_api import codec, errors, messages, methods, model, testing, wire
+from kukeon_api import agreement, codec, errors, messages, methods, model, testing, wire
 
 CARRIED = sorted(
     {
@@ -22,7 +22,7 @@ CARRIED = sorted(
 
 @pytest.mark.parametrize("kind", CARRIED, ids=lambda kind: kind.__name__)
 def test_model_and_message_agree(kind: type[model.Model]) -> None:
-    assert wire.check(kind, wire.message_class(kind).DESCRIPTOR) == []
+    assert agreement.check(kind, wire.message_class(kind).DESCRIPTOR) == []
 
 
 @settings(max_examples=150, deadline=None)
@@ -121,7 +121,7 @@ class TestCheck:
     """`check` sees every kind of difference."""
 
     def differences(self, kind: type[model.Model], message: str) -> list[str]:
-        return wire.check(kind, wire.message_class(message).DESCRIPTOR)
+        return agreement.check(kind, wire.message_class(message).DESCRIPTOR)
 
     def test_fields_of_one_side_only(self) -> None:
         class Metadata(model.Model):

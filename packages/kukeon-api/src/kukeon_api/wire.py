@@ -3,7 +3,7 @@
 A model has the fields of its message, under the same names; nothing is written down a third time.  For each model one
 pair of functions is compiled when first used (`codec`), because lists of a thousand cells are ordinary.  What comes off
 the wire is checked like what comes out of YAML: names, closed choices, times, with the path of every problem.
-`check` lists every difference between a model and its message; a test asserts that there is none.
+`agreement.check` lists every difference between a model and its message; a test asserts that there is none.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from kukeon_api import agreement, codec, errors, faults, messages
+from kukeon_api import codec, errors, faults, messages
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-check = agreement.check
 message_class = messages.message_class
 
 

@@ -54,7 +54,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\$?(?::[A-Za-z0-9_][A-Za-z
 # uid_t and gid_t have 32 bits; the last value means "unchanged" to chown(2) and setuid(2).
 _MAX_ID = 2**32 - 2
 # The kernel's own bounds: kernel/sched/sched.h, MIN_SHARES and MAX_SHARES.
-_CPU_SHARES = (2, 262144)
+MIN_CPU_SHARES, MAX_CPU_SHARES = 2, 262144
 _ENV_NAME = re.compile(r"[^\s=\0]+")
 _TRUTHS = frozenset({"1", "t", "true", "0", "f", "false"})
 
@@ -266,7 +266,7 @@ def _resources(resources: model.Resources) -> Iterator[Problem]:
         if value is not None and value < 0:
             yield Problem(path=f"resources.{name}", message="must not be negative", suggestion="0 means no limit")
     shares = resources.cpu_shares
-    if shares is not None and shares > 0 and not _CPU_SHARES[0] <= shares <= _CPU_SHARES[1]:
+    if shares is not None and shares > 0 and not MIN_CPU_SHARES <= shares <= MAX_CPU_SHARES:
         yield Problem(
-            path="resources.cpuShares", message=f"{shares} is not between {_CPU_SHARES[0]} and {_CPU_SHARES[1]}"
+            path="resources.cpuShares", message=f"{shares} is not between {MIN_CPU_SHARES} and {MAX_CPU_SHARES}"
         )

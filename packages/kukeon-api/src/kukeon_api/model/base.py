@@ -1,7 +1,8 @@
 """What all documents share: the struct's options, field types, metadata and status.
 
 Field names here are the names on the wire; on paper (YAML, JSON) they are camelCase.  `X | None` means that unset and
-empty differ.
+empty differ.  The text below each field is its description for users (`kuke explain`, the JSON schemas), so it speaks
+as documents do and says what holds when the field is left out.
 """
 
 from __future__ import annotations
@@ -50,8 +51,17 @@ class Metadata(Model):
     """Who a document is.  `generation` grows by one with every change of the spec; the server sets it."""
 
     name: Name
+    """The resource's name: 1 to 63 lower-case letters, digits and '-', unique within its parent."""
+
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """Words of your own to select by, like `tier: web`. Keys that end in `.kukeon.io` are kukeon's."""
+
     generation: int = 0
+    """Grows by one with every change of the spec.
+
+    In a manifest it says which version the change is based on: an older one than the stored one is refused. Leave
+    it out to change whatever is there.
+    """
 
 
 class Status(Model):
@@ -62,12 +72,31 @@ class Status(Model):
     """
 
     state: enum.StrEnum
+    """Where the resource is in its life."""
+
     reason: str = ""
+    """Why it is in this state, as one word for programs, like `CreateCellFailed`."""
+
     message: str = ""
+    """Why it is in this state, as one line of at most 256 bytes for people."""
+
     cgroup_path: str = ""
+    """Path of its cgroup below the cgroup mount."""
+
     cgroup_ready: bool = False
+    """Whether the cgroup was there when it was last looked at."""
+
     subtree_controllers: tuple[str, ...] = ()
+    """Cgroup controllers that are passed on to what is inside."""
+
     created_at: Time | None = None
+    """When it was first made."""
+
     updated_at: Time | None = None
+    """When anything of it was last written down."""
+
     ready_at: Time | None = None
+    """When it was ready for the first time."""
+
     observed_generation: int = 0
+    """The generation of the spec that this status tells about."""

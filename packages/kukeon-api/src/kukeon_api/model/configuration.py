@@ -16,52 +16,108 @@ class ConfigurationMetadata(Model):
     """A settings file may have a name; nothing uses it."""
 
     name: str = ""
+    """A name for the file; nothing uses it."""
+
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """Words of your own; nothing uses them."""
 
 
 class ServerConfigurationSpec(Model):
     """Settings of kukeond.  `reconcile_interval` is duration text like `30s`; zero or less switches the tick off."""
 
     socket: str | None = None
+    """Absolute path of the socket that kukeond listens on, 107 bytes at most. Default: /run/kukeon/kukeond.sock."""
+
     socket_gid: int | None = msgspec.field(name="socketGID", default=None)
+    """Group id that owns the socket. Default: that of the group kukeon, if there is one."""
+
     run_path: str | None = None
+    """Absolute path of the directory that holds everything which must survive a reboot. Default: /opt/kukeon."""
+
     containerd: str | None = None
+    """Which containerd to use: system, embedded or auto.
+
+    Default: auto, whichever fits at the very first start. System is the host's, embedded a private one of kukeon's
+    own.
+    """
+
     containerd_socket: str | None = None
+    """Absolute path of the host's containerd socket. Default: /run/containerd/containerd.sock."""
+
     log_level: str | None = None
+    """The least serious messages that are logged: debug, info, warn or error. Default: info."""
+
     reconcile_interval: str | None = None
+    """How often kukeond looks at everything, as duration text like 30s or 1m30s; zero or less never. Default: 30s."""
+
     kukeond_image: str | None = None
+    """Image of a kukeond that runs in a container; kept for files that have it, nothing uses it."""
+
     containerd_namespace_suffix: str | None = None
+    """What follows the realm's name in its containerd namespace; fixed once the run path is in use.
+
+    Default: kukeon.io.
+    """
+
     cgroup_root: str | None = None
+    """Absolute path, below the cgroup mount, of the cgroup that holds all others; fixed once the run path is in use.
+
+    Default: /kukeon.
+    """
+
     pod_subnet_cidr: str | None = msgspec.field(name="podSubnetCIDR", default=None)
+    """IPv4 network from which each space gets a /24. Default: 10.88.0.0/16."""
 
 
 class ServerConfiguration(Model):
-    """The file /etc/kukeon/kukeond.yaml."""
+    """The settings of kukeond: the file /etc/kukeon/kukeond.yaml."""
 
     api_version: ClassVar[str] = API_VERSION
     kind: ClassVar[str] = "ServerConfiguration"
 
     metadata: ConfigurationMetadata = ConfigurationMetadata()
+    """A name for the file; nothing uses it."""
+
     spec: ServerConfigurationSpec = ServerConfigurationSpec()
+    """The settings; what is left out has its default."""
 
 
 class ClientConfigurationSpec(Model):
     """Settings of kuke."""
 
     host: str | None = None
+    """Address of kukeond, unix:// and an absolute path. Default: unix:///run/kukeon/kukeond.sock."""
+
     run_path: str | None = None
+    """Absolute path of the run path, for commands that work without kukeond. Default: /opt/kukeon."""
+
     containerd_socket: str | None = None
+    """Absolute path of the host's containerd socket, for commands that work without kukeond.
+
+    Default: /run/containerd/containerd.sock.
+    """
+
     log_level: str | None = None
+    """The least serious messages that kuke tells: debug, info, warn or error. Default: info."""
+
     containerd_namespace_suffix: str | None = None
+    """As in the ServerConfiguration, for commands that work without kukeond. Default: kukeon.io."""
+
     cgroup_root: str | None = None
+    """As in the ServerConfiguration, for commands that work without kukeond. Default: /kukeon."""
+
     pod_subnet_cidr: str | None = msgspec.field(name="podSubnetCIDR", default=None)
+    """As in the ServerConfiguration, for commands that work without kukeond. Default: 10.88.0.0/16."""
 
 
 class ClientConfiguration(Model):
-    """The file ~/.kuke/kuke.yaml."""
+    """The settings of kuke: the file ~/.kuke/kuke.yaml."""
 
     api_version: ClassVar[str] = API_VERSION
     kind: ClassVar[str] = "ClientConfiguration"
 
     metadata: ConfigurationMetadata = ConfigurationMetadata()
+    """A name for the file; nothing uses it."""
+
     spec: ClientConfigurationSpec = ClientConfigurationSpec()
+    """The settings; what is left out has its default."""

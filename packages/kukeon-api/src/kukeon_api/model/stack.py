@@ -23,22 +23,33 @@ class StackSpec(Model, kw_only=True):
     """`id` is the stack's name; `realm_id` and `space_id` are the parents' names."""
 
     id: OptionalName = ""
+    """The stack's name again; may only differ from metadata.name by being left out."""
+
     realm_id: Name
+    """Name of the realm that it is in."""
+
     space_id: Name
+    """Name of the space that it is in."""
 
 
 class StackStatus(Status):
     """See `Status`."""
 
     state: StackState = StackState.PENDING
+    """Where the stack is in its life."""
 
 
 class StackDoc(Model):
-    """A stack."""
+    """A stack: a group of cells within a space."""
 
     api_version: ClassVar[str] = API_VERSION
     kind: ClassVar[str] = "Stack"
 
     metadata: Metadata
+    """Name and labels."""
+
     spec: StackSpec
+    """What the stack shall be."""
+
     status: StackStatus = StackStatus()
+    """What the stack is; set by the server."""

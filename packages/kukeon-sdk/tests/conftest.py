@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from kukeon_api.methods import Method
 
+# What a failing assertion of the contract says is worth as much as one of a test here.
+pytest.register_assert_rewrite("kukeon_sdk.testing.contract")
+
 PAGE_ITEMS = 3
 
 

@@ -1,0 +1,64 @@
+"""The contract of `kukeon_sdk.Client`: one suite for every implementation.
+
+Derive a test class from `ClientContract` and give it two fixtures: `client`, and `image`, the bytes of an archive of an
+image with a shell and `sleep` (for a kukeon that runs nothing, `archives.oci("busybox")` does):
+
+    class TestMine(contract.ClientContract):
+        @pytest.fixture
+        def client(self): ...
+
+        @pytest.fixture(scope="session")
+        def image(self): ...
+
+Every test makes a realm with a name of its own and purges it, so that the tests may share one kukeon with other work.
+For good messages of failing assertions, call `pytest.register_assert_rewrite("kukeon_sdk.testing.contract")` before
+importing this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kukeon_api import errors, methods, model
+from kukeon_sdk.testing.contract.applying import Applying
+from kukeon_sdk.testing.contract.cells import Cells
+from kukeon_sdk.testing.contract.containers import Containers
+from kukeon_sdk.testing.contract.images import Images
+from kukeon_sdk.testing.contract.levels import Levels
+from kukeon_sdk.testing.contract.place import WAIT_S, Place
+from kukeon_sdk.testing.contract.purging import Purging
+
+if TYPE_CHECKING:
+    from kukeon_sdk.client import Client
+
+
+class ClientContract(Levels, Cells, Containers, Purging, Applying, Images):
+    """What every client does; there is nothing that one may leave out."""
+
+    def test_ping_tells_who_answers(self, client: Client) -> None:
+        answer = client.ping(timeout=WAIT_S)
+        assert answer.ok
+        assert answer.version
+        assert answer.run_path.startswith("/")
+
+    def test_every_method_is_there(self, client: Client) -> None:
+        assert [name for name in methods.BY_PYTHON if not callable(getattr(client, name, None))] == []
+
+    def test_leaving_the_block_closes_and_closing_twice_is_fine(self, client: Client) -> None:
+        with client as same:
+            assert same is client
+        client.close()
+        client.close()
+        with pytest.raises(errors.Conflict, match="closed"):
+            client.ping(timeout=WAIT_S)
+        with pytest.raises(errors.Conflict, match="closed"):
+            client.create_realm(model.RealmDoc(metadata=model.Metadata(name="late")), timeout=WAIT_S)
+
+    def test_no_time_at_all_is_a_timeout(self, client: Client) -> None:
+        with pytest.raises(errors.TimedOut):
+            client.ping(timeout=0)
+
+
+__all__ = ["ClientContract", "Place"]

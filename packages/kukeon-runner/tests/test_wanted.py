@@ -131,6 +131,7 @@ OTHERS: dict[str, Any] = {
     "restart_policy": "always",
     "attachable": True,
     "tty": model.ContainerTty(prompt=">"),
+    "labels": {"tier": "front"},
 }
 """For each field of a container, a value that is not its default."""
 
@@ -142,6 +143,7 @@ IRRELEVANT = {
     "cell_id",
     "cni_config_path",
     "restart_policy",
+    "labels",
 }
 """What the server fills in, and what is done with a container after it was made."""
 

@@ -60,7 +60,9 @@ class Upkeep(Base):
         if ref.kind == "Cell":
             cell = await self.runner.cells.refresh(ref)
             return cell.changed, cell.containers
-        _, changed = await self.runner.level(ref.kind).refresh(ref)
+        found, changed = await self.runner.level(ref.kind).refresh(ref)
+        if found is None:
+            raise errors.NotFound(f"{str(ref)!r} is gone")
         return changed, ()
 
     async def _reconcile_cells(self) -> None:

@@ -32,7 +32,8 @@ class LevelVerbs(Nouns):
         return (await self.realms.purge(model.ref_of(realm), cascade=True)).namespace_removed
 
     async def refresh_realm(self, realm: model.RealmDoc) -> tuple[model.RealmDoc, bool]:
-        return await self.realms.refresh(model.ref_of(realm))
+        found, changed = await self.realms.refresh(model.ref_of(realm))
+        return found or self.realms.get(model.ref_of(realm)), changed
 
     async def get_space(self, space: model.SpaceDoc) -> model.SpaceDoc:
         return self.spaces.get(model.ref_of(space))
@@ -62,7 +63,8 @@ class LevelVerbs(Nouns):
         await self.spaces.purge(model.ref_of(space), cascade=True)
 
     async def refresh_space(self, space: model.SpaceDoc) -> tuple[model.SpaceDoc, bool]:
-        return await self.spaces.refresh(model.ref_of(space))
+        found, changed = await self.spaces.refresh(model.ref_of(space))
+        return found or self.spaces.get(model.ref_of(space)), changed
 
     async def get_stack(self, stack: model.StackDoc) -> model.StackDoc:
         return self.stacks.get(model.ref_of(stack))
@@ -90,4 +92,5 @@ class LevelVerbs(Nouns):
         await self.stacks.purge(model.ref_of(stack), cascade=True)
 
     async def refresh_stack(self, stack: model.StackDoc) -> tuple[model.StackDoc, bool]:
-        return await self.stacks.refresh(model.ref_of(stack))
+        found, changed = await self.stacks.refresh(model.ref_of(stack))
+        return found or self.stacks.get(model.ref_of(stack)), changed

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What one small call takes, beside a call that gRPC answers without anybody looking at it."""
+"""What one small call of kukeond takes, beside a call that gRPC answers without anybody looking at it."""
 
 import statistics
 import time
@@ -8,7 +8,6 @@ from collections.abc import Callable
 import engine
 import measuring
 
-import kukeon_sdk
 from kukeon_api import model
 
 CALLS = 500
@@ -29,11 +28,16 @@ def interleaved(*works: Callable[[], object]) -> list[list[float]]:
 
 def main() -> None:
     realm = model.RealmDoc(metadata=model.Metadata(name="default"))
-    with engine.run_path() as run_path:
+    with engine.run_path() as run_path, engine.running(run_path) as beside, measuring.instance() as instance:
         (run_path / "page").write_bytes(b"x" * 200)
-        with engine.running(run_path) as socket, kukeon_sdk.dial(f"unix://{socket}") as client:
-            raw = engine.floor(socket)
-            works = {"Ping": client.ping, "GetRealm": lambda: client.get_realm(realm), "ListRealms": client.list_realms}
+        raw = engine.floor(beside)
+        instance.start()
+        with instance.client() as client:
+            works = {
+                "Ping": client.ping,
+                "GetRealm": lambda: client.get_realm(realm),
+                "ListRealms": client.list_realms,
+            }
             floors, *taken = interleaved(raw, *works.values())
     measuring.line("gRPC alone", measuring.milliseconds(floors))
     for name, times in zip(works, taken, strict=True):

@@ -34,6 +34,9 @@ _AROUND = 40
 _SECRET = frozenset({"password"})
 """Fields whose values are never shown, wherever they are."""
 
+_DERIVED = frozenset({"containerd_id"})
+"""Fields that follow from others, which are told."""
+
 _KEYED: dict[type, str] = {model.ContainerSpec: "id", model.RegistryCredentials: "server_address"}
 """Models that stand in lists by a key of theirs: they are compared by it, and their order on its own."""
 
@@ -134,7 +137,7 @@ def _fields(before: msgspec.Struct, after: msgspec.Struct, prefix: str) -> list[
     found: list[Found] = []
     for field in fields_of(type(after)):
         old, new = getattr(before, field.name), getattr(after, field.name)
-        if old != new:
+        if old != new and field.name not in _DERIVED:
             found += _field(field, old, new, f"{prefix}.{field.paper}" if prefix else field.paper)
     return found
 

@@ -23,9 +23,10 @@ SPEC_VERSION = "1"
 _PAUSE_HASH = f"{SPEC_VERSION}-pause"
 
 NOT_HASHED = frozenset(
-    {"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path", "restart_policy"}
+    {"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path", "restart_policy", "labels"}
 )
-"""Fields that a container is not made from: what the server fills in, and what is to happen after its end."""
+"""Fields that a container is not made from: what the server fills in, what is to happen after its end, and the labels
+that people find it by."""
 
 STOP_SIGNAL_LABEL = "kukeon.io/stop-signal"
 """What the image asks to be stopped with, kept so that a stop needs no image."""

@@ -17,7 +17,7 @@ from kukeon_runner.runner import needs
 from kukeon_runner.runner.cell.work import Outcome, Work, exits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -173,8 +173,7 @@ class Change(Work):
         pre, site = await self._observe(doc)
         if not any(each.alive for each in pre.containers.values()):
             return Applied(stored, await self._start(await self.context.save(doc), None))
-        with _fitting():
-            cell = await needs.cell(self.context, doc, site, pre)
+        cell = await needs.cell(self.context, doc, site, pre)
         steps = plan.start(cell, pre)
         doc = await self._desire(await self.context.save(doc), model.DesiredState.RUNNING)
         try:
@@ -189,9 +188,8 @@ class Change(Work):
 
     async def _recreate(self, doc: model.CellDoc) -> Outcome:
         pre, site = await self._observe(doc)
-        with _fitting():
-            # Nothing that exists will be used again.
-            await needs.cell(self.context, doc, site, observed.Cell())
+        # Nothing that exists will be used again.
+        await needs.cell(self.context, doc, site, observed.Cell())
         doc = await self._desire(await self.context.save(doc), model.DesiredState.RUNNING)
         steps = plan.remove(site, dataclasses.replace(pre, cgroup=False))
         try:
@@ -222,15 +220,6 @@ class Change(Work):
             await self.context.save(msgspec.structs.replace(after, status=status))
         except errors.KukeonError as second:
             log.warning("cannot store what is left of cell %s: %s", site.ref, second)
-
-
-@contextlib.contextmanager
-def _fitting() -> Iterator[None]:
-    """What does not fit this host is no mistake in the request's form: CreateCell for Invalid."""
-    try:
-        yield
-    except errors.Invalid as error:
-        raise errors.CreateCell(str(error), hint=error.hint) from error
 
 
 def _check_generation(doc: model.CellDoc | model.ContainerDoc, stored: model.CellDoc) -> None:

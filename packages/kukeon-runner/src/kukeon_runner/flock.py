@@ -86,6 +86,21 @@ def holder(run_path: str) -> int | None:
             os.close(fd)
 
 
+def check_free(run_path: str) -> None:
+    """Raise RunPathLocked when a process holds the run path exclusively."""
+    path = layout.run_path_lock(run_path)
+    with durable.host_errors("lock", path):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            if not _try(fd, fcntl.LOCK_SH, 0):
+                raise _held(run_path, fd)
+        finally:
+            os.close(fd)
+
+
 @contextlib.contextmanager
 def one_change(run_path: str, *, gid: int = 0) -> Iterator[None]:
     """Keep one change apart from an exclusive holder (RunPathLocked at once) and from other changes (which it awaits).

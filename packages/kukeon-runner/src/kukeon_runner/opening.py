@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
-from kukeon_runner import claims, credentials, flock, instance
+from kukeon_runner import claims, credentials, flock, instance, readonly
 from kukeon_runner.controller import Controller
 from kukeon_runner.host import linux
 from kukeon_runner.host.cgroups import Cgroups
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kukeon_runner.options import Options
-    from kukeon_runner.verbs import Runner
 
 log = logging.getLogger(__name__)
 
@@ -42,40 +41,82 @@ async def open_controller(options: Options, *, exclusive: bool = True) -> AsyncI
 
     The run path's lock is held for as long. Raises RunPathLocked when another process holds it, InstanceMismatch when
     the options contradict the record, ConnectContainerd when containerd is away.
+
+    Without `exclusive` it only reads, makes no file and takes no lock. It opens where nothing was ever set up, for
+    whoever may read the run path, and without containerd, which it asks when it has to: flags that only containerd
+    could tell are False then. What changes something is refused, see `readonly`.
     """
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DOOR_THREADS, thread_name_prefix="kukeon"))
-    async with contextlib.AsyncExitStack() as held:
-        if exclusive:
-            fresh = instance.find_instance(options.run_path) is None
-            found = instance.ensure_instance(options)
-            held.enter_context(flock.hold_run_path(found.run_path, gid=options.group_gid))
-            socket = Layout(found).containerd_socket
-            found = await instance.decide_containerd(found, options, _answers, socket)
-        else:
-            found = instance.get_instance(options)
-        layout = Layout(found)
-        if exclusive:
-            await _claim(layout, fresh=fresh)
-            await linux.prepare(layout)
-            if found.containerd is not None and found.containerd.mode == "embedded":
-                await held.enter_async_context(_running(embedded(layout)))
-        containerd = await held.enter_async_context(await _connect(found))
-        host = linux.LinuxHost.of(layout, containerd, options.group_gid)
-        store = Store(layout, exclusive=exclusive, gid=options.group_gid)
-        for problem in store.open():
-            log.warning("%s", problem)
-        if exclusive:
-            await _drop_abandoned_leases(containerd, layout, store)
-        subnets = Subnets(layout, exclusive=exclusive, gid=options.group_gid)
-        context = Context(options, layout, store, subnets, host, credentials.Store(layout))
-        yield Controller(HostRunner(context), await _about(layout, containerd, host))
+    if not exclusive:
+        async with _reading(options) as controller:
+            yield controller
+        return
+    fresh = instance.find_instance(options.run_path) is None
+    found = instance.ensure_instance(options)
+    with flock.hold_run_path(found.run_path, gid=options.group_gid):
+        found = await instance.decide_containerd(found, options, answers, Layout(found).containerd_socket)
+        async with changing(found, options, fresh=fresh) as controller:
+            yield controller
 
 
 @contextlib.asynccontextmanager
-async def open_runner(options: Options, *, exclusive: bool = True) -> AsyncIterator[Runner]:
-    """Yield the verbs of the instance at `options.run_path`. See `open_controller`, which is built on them."""
-    async with open_controller(options, exclusive=exclusive) as controller:
+async def open_runner(options: Options) -> AsyncIterator[HostRunner]:
+    """Yield the runner of the instance at `options.run_path`, for changing it; raises like `open_controller`."""
+    async with open_controller(options) as controller:
         yield controller.runner
+
+
+@contextlib.asynccontextmanager
+async def changing(found: instance.Instance, options: Options, *, fresh: bool = False) -> AsyncIterator[Controller]:
+    """Yield the controller of an instance whose run path is held and whose containerd is decided.
+
+    `fresh` says that its record was made just now. Raises Conflict when another instance uses the same of the host,
+    ConnectContainerd when containerd is away.
+    """
+    layout = Layout(found)
+    async with contextlib.AsyncExitStack() as held:
+        await _claim(layout, fresh=fresh)
+        await linux.prepare(layout)
+        if found.containerd is not None and found.containerd.mode == "embedded":
+            await held.enter_async_context(_running(embedded(layout)))
+        containerd = await held.enter_async_context(await _connect(found))
+        store = Store(layout, exclusive=True, gid=options.group_gid)
+        for problem in store.open():
+            log.warning("%s", problem)
+        await _drop_abandoned_leases(containerd, layout, store)
+        version = (await containerd.version()).version
+        yield _controller(options, layout, store, containerd, version)
+
+
+@contextlib.asynccontextmanager
+async def _reading(options: Options) -> AsyncIterator[Controller]:
+    recorded = instance.find_instance(options.run_path)
+    found = instance.get_instance(options) if recorded is not None else instance.wanted(options)
+    layout = Layout(found)
+    # Where no containerd was decided yet, nothing is in any.
+    socket = found.containerd.socket if found.containerd is not None else layout.containerd_socket
+    async with Containerd.unconnected(socket) as containerd:
+        controller = _controller(options, layout, Store(layout), containerd, "")
+        yield readonly.only(controller, found.run_path)
+
+
+def _controller(options: Options, layout: Layout, store: Store, containerd: Containerd, version: str) -> Controller:
+    host = linux.LinuxHost.of(layout, containerd, options.group_gid)
+    subnets = Subnets(layout, exclusive=store.exclusive, gid=options.group_gid)
+    context = Context(options, layout, store, subnets, host, credentials.Store(layout))
+    decided = layout.instance.containerd
+    about = model.PingResult(
+        ok=True,
+        version=metadata.version("kukeon-runner"),
+        instance_id=layout.instance.id,
+        run_path=layout.run_path,
+        containerd_mode=decided.mode if decided else "",
+        containerd_version=version,
+        containerd_socket=decided.socket if decided else "",
+        cgroup_mode=host.kernel.cgroup_mode,
+        pid=os.getpid(),
+    )
+    return Controller(HostRunner(context), about)
 
 
 async def _claim(layout: Layout, *, fresh: bool) -> None:
@@ -129,26 +170,11 @@ async def _connect(found: instance.Instance) -> Containerd:
     return await Containerd.connect(found.containerd.socket)
 
 
-async def _answers(socket: str) -> bool:
+async def answers(socket: str) -> bool:
+    """Tell whether a containerd replies on `socket`."""
     try:
         async with await Containerd.connect(socket, timeout_s=5):
             return True
     except errors.KukeonError as error:
         log.info("no containerd at %s: %s", socket, error)
         return False
-
-
-async def _about(layout: Layout, containerd: Containerd, host: linux.LinuxHost) -> model.PingResult:
-    decided = layout.instance.containerd
-    assert decided is not None
-    return model.PingResult(
-        ok=True,
-        version=metadata.version("kukeon-runner"),
-        instance_id=layout.instance.id,
-        run_path=layout.run_path,
-        containerd_mode=decided.mode,
-        containerd_version=(await containerd.version()).version,
-        containerd_socket=decided.socket,
-        cgroup_mode=host.kernel.cgroup_mode,
-        pid=os.getpid(),
-    )

@@ -68,6 +68,11 @@ class Store:
         self._structure = threading.RLock()
         self._stripes = tuple(threading.RLock() for _ in range(_STRIPES))
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether nobody else changes the run path meanwhile."""
+        return self._memory is not None
+
     def open(self) -> tuple[errors.KukeonError, ...]:
         """Read everything into memory and return what can't be read; in shared mode there is nothing to do.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from kukeon_runner.runner.context import Context
 
 D = TypeVar("D", model.RealmDoc, model.SpaceDoc, model.StackDoc)
+
+LOOK_TIMEOUT_S = 5.0
+"""How long a look at something for a person may take: a containerd that hangs keeps no document from being shown."""
 
 CHILD = {"Realm": "space", "Space": "stack", "Stack": "cell"}
 
@@ -109,8 +113,9 @@ class Level(abc.ABC, Generic[D]):
 
         async def exists(piece: Piece) -> bool:
             try:
-                return await piece.exists()
-            except (errors.Unavailable, errors.TimedOut, errors.Denied):
+                async with asyncio.timeout(LOOK_TIMEOUT_S):
+                    return await piece.exists()
+            except (errors.Unavailable, errors.TimedOut, errors.Denied, TimeoutError):
                 return False
 
         pieces = self.pieces(ref, self.complete(ref, doc))
@@ -196,21 +201,19 @@ class Level(abc.ABC, Generic[D]):
         same = after.spec == stored.spec and after.metadata.labels == stored.metadata.labels and pre == post
         return Converged(stored, after, existed, pre, post, not same or bool(secrets), secrets)
 
-    async def refresh(self, ref: model.Ref) -> tuple[D | None, bool]:
+    async def refresh(self, ref: model.Ref) -> tuple[D, bool]:
         """Look at the pieces and store the state they add up to; the document now and whether that was rewritten.
 
-        Only the status is written. None when the resource is gone; raises CorruptMetadata, or what the host says.
+        Only the status is written. Raises `<Kind>NotFound`, CorruptMetadata, or what the host says.
         """
         async with self.context.lock(ref):
-            doc = self.find(ref)
-            if doc is None:
-                return None, False
+            doc = self.get(ref)
             found = await self._observed(doc, await self.presence(ref, doc))
             try:
                 after = await self._save(doc, found)
             except errors.StaleResource:
                 # Somebody without our locks changed it this moment; what was seen is of what it was.
-                return self.find(ref), False
+                return self.get(ref), False
             return after, after != doc
 
     async def _observed(self, doc: D, found: Mapping[str, bool]) -> dict[str, Any]:

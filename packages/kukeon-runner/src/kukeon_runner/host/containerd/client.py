@@ -157,6 +157,14 @@ class Containerd:
             await connection.close()
             raise
 
+    @classmethod
+    def unconnected(cls, socket: str | Path) -> Containerd:
+        """The containerd behind `socket`, whether or not one is there; calls raise what `connect` would have raised.
+
+        For looking only: nothing was asked of it, so the snapshotter is the one it most likely has.
+        """
+        return cls(Connection(str(socket), check_socket), introspection.PREFERRED_SNAPSHOTTERS[0])
+
     @property
     def socket(self) -> str:
         """Return the socket's path."""

@@ -19,7 +19,7 @@ from kukeon_api import errors as api_errors
 from kukeon_runner.host.containerd import errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -59,8 +59,10 @@ class Rpc(Generic[Q, R]):
 class Connection:
     """The channel to one containerd.  Made and used on one event loop; `close()` may be called twice."""
 
-    def __init__(self, socket: str) -> None:
+    def __init__(self, socket: str, check: Callable[[str], object] | None = None) -> None:
+        """`check` is asked about the socket's path before each call, and raises what the call would fail of."""
         self.socket = socket
+        self._check = check
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
         self._calls: dict[str, Any] = {}
         self.closed = False
@@ -72,6 +74,8 @@ class Connection:
 
     def method(self, rpc: Rpc[Q, R], shape: str) -> Any:
         """Return the multicallable of `rpc`; `shape` is unary_unary, unary_stream or stream_stream."""
+        if self._check is not None:
+            self._check(self.socket)
         call = self._calls.get(rpc.path)
         if call is None:
             call = self._calls[rpc.path] = getattr(self._channel, shape)(

@@ -156,6 +156,8 @@ def kuke(
     for name in list(os.environ):
         if name.startswith(("KUKE", "_KUKE")):
             monkeypatch.delenv(name)
+    # Whether the runner is installed is not to matter here; what needs it is tested with it.
+    monkeypatch.setattr("kukeon_cli.local.available", lambda: False)
     home = tmp_path / "home"
     home.mkdir()
     return Kuke(memory, capsys, monkeypatch, {"HOME": str(home), "COLUMNS": "100", "NO_COLOR": "1"})

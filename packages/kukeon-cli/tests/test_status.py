@@ -27,7 +27,7 @@ def test_all_is_well(kuke: Kuke, memory: MemoryClient) -> None:
     result = kuke("status")
     assert (result.code, result.err) == (0, "")
     titles = [line for line in result.out.splitlines() if line and not line.startswith(" ")]
-    assert titles == ["DAEMON", "HOST", "RESOURCES", "CELLS", "Status: OK"]
+    assert titles == ["DAEMON", "HOST", "RESOURCES", "CELLS", "PARITY", "Status: OK"]
     found = rows(result.out)
     assert found["socket"][:2] == ["OK", "unix:///run/kukeon/kukeond.sock"]
     assert found["containerd"][1:3] == ["embedded,", "1.6.20,"]
@@ -77,7 +77,7 @@ def test_many_cells_are_counted_and_those_that_are_not_well_listed(kuke: Kuke, m
 
 
 def test_warnings_and_resources_that_are_not_ready(kuke: Kuke, memory: MemoryClient) -> None:
-    memory.warnings = ("the bridge k-1 is missing", "cannot read 'x'")
+    memory.warn("the bridge k-1 is missing", "cannot read 'x'")
     memory.put(model.Ref("default", "blue"), state=model.SpaceState.FAILED, reason="NoPlugin", message="no bridge")
     result = kuke("status", "--json")
     assert result.code == 0
@@ -112,10 +112,66 @@ def test_a_kukeond_that_does_not_answer(
 
 
 def test_a_containerd_that_does_not_answer(kuke: Kuke, memory: MemoryClient) -> None:
-    memory.containerd_version = ""
+    memory.about["containerd_version"] = ""
     memory.trouble["list_cells"] = [errors.HostError("cannot list")]
     result = kuke("status", "--run-path", "/srv/k")
     assert result.code == 8
     assert rows(result.out)["containerd"][0] == "FAIL"
     assert "↳ see: kuke --run-path /srv/k daemon logs" in result.out
     assert rows(result.out)["list"] == ["FAIL", "cannot", "list"]
+
+
+def test_both_views_are_compared(kuke: Kuke, memory: MemoryClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.put(WEB)
+    agreed = [
+        "OK",
+        "kukeond",
+        "and",
+        "its",
+        "files",
+        "agree:",
+        *["1", "realms,", "1", "spaces,", "1", "stacks,", "1", "cells"],
+    ]
+    assert rows(kuke("status").out)["views"] == agreed
+    other = type(memory)()
+    other.put(WEB, state=model.CellState.FAILED)
+    other.put(model.Ref("default", "blue"))
+    monkeypatch.setattr(type(kuke), "_inside", lambda self, server: other)
+    result = kuke("status")
+    assert result.code == 1
+    assert "view of spaces  FAIL  default/blue is unknown to kukeond" in result.out
+    assert f"view of cells   FAIL  {WEB} differs" in result.out
+
+
+def test_views_that_cannot_be_compared_are_no_failure(
+    kuke: Kuke, memory: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Kuke, server: object) -> MemoryClient:
+        raise errors.Denied("cannot read '/opt/kukeon'", hint="use sudo")
+
+    monkeypatch.setattr(type(kuke), "_inside", refuse)
+    result = kuke("status")
+    assert result.code == 0
+    assert rows(result.out)["views"][:3] == ["WARN", "not", "compared:"]
+    assert "↳ use sudo" in result.out
+
+
+def test_a_kukeond_elsewhere_is_not_compared_with_files_here(kuke: Kuke) -> None:
+    assert "PARITY" not in kuke("status", "--host", "unix:///tmp/kukeond.sock").out
+
+
+def test_versions(kuke: Kuke, memory: MemoryClient) -> None:
+    assert kuke("version").out == "Client: 0.1.0\nDaemon: 0.1.0\n"
+    assert kuke("version", "--strict").code == 0
+    for line in (("--client",), ("--no-daemon",)):
+        assert kuke("version", *line).out == "0.1.0\n"
+    assert kuke("version", "--run-path", "/srv/k").out.startswith("Client:")
+    memory.about["version"] = "0.2.0"
+    differ = kuke("version")
+    assert (differ.code, differ.err) == (0, "warning: kuke and kukeond have different versions\n")
+    assert kuke("version", "--strict").code == 5
+    memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond")]
+    gone = kuke("version")
+    assert (gone.code, gone.out) == (0, "Client: 0.1.0\nDaemon: unavailable (cannot reach kukeond)\n")
+    memory.trouble["ping"] = [errors.Unavailable("cannot reach kukeond")]
+    assert kuke("version", "--strict", "-o", "json").code == 8

@@ -75,6 +75,11 @@ class Session:
 
         return client.dial(address)
 
+    @functools.cached_property
+    def daemon(self) -> Client:
+        """The client of the kukeond that the settings name, for what is about kukeond itself; `close` closes it."""
+        return self.dial(self.settings.host.value)
+
     @property
     def client(self) -> Client:
         """What commands on resources work through: kukeond, or with --no-daemon or --run-path this process.
@@ -84,12 +89,22 @@ class Session:
         if self._client is None:
             from kukeon_cli import deadlines
 
-            made = self.inside() if self.settings.in_process else self.dial(self.settings.host.value)
+            made = self.inside() if self.settings.in_process else self.daemon
             self._client = deadlines.Deadlines(made, self.settings.timeout_s)
         return self._client
 
-    def inside(self) -> Client:
-        """Return a new client that works in this process; the caller closes it. Raises `Unsupported` without runner."""
+    @property
+    def can_work_inside(self) -> bool:
+        """Whether `inside` has what it needs, the runner."""
+        from kukeon_cli import local
+
+        return self._inside is not None or local.available()
+
+    def inside(self, run_path: str | None = None) -> Client:
+        """Return a new client that works in this process; the caller closes it. Raises `Unsupported` without runner.
+
+        Its run path is that of the settings, unless another one is given.
+        """
         from kukeon_cli import settings
 
         given = {
@@ -97,7 +112,12 @@ class Session:
             for name, setting in self.settings.values.items()
             if settings.GLOBAL[name].recorded and setting.source != settings.DEFAULT
         }
-        server = self.server(given, purpose="work without kukeond", takes_host=False, checked=False)
+        if run_path is None:
+            server = self.server(given, purpose="work without kukeond", takes_host=False, checked=False)
+        else:
+            from kukeon_cli import server as servers
+
+            server = servers.resolve({"run_path": run_path}, {}, self.environ)
         if self._inside is not None:
             return self._inside(server)
         from kukeon_cli import local
@@ -135,7 +155,10 @@ class Session:
         return Output(Format(form), sys.stdout, headers=not self.flags.get("no_headers"))
 
     def close(self) -> None:
-        """Drop the connection, if there is one."""
+        """Drop the connection, and what works in this process."""
         if self._client is not None:
             self._client.close()
             self._client = None
+        daemon = self.__dict__.pop("daemon", None)
+        if daemon is not None:
+            daemon.close()

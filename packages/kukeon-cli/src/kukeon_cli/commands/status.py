@@ -13,7 +13,7 @@ import kukeon_cli
 from kukeon_cli import lazy, options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kukeon_api import model
     from kukeon_api.model import Kind
@@ -83,10 +83,18 @@ class Status:
         return {"status": str(self.verdict), "ok": self.verdict is not Verdict.FAIL, "checks": rows}
 
 
-def look(client: Client, address: str, option: str | None = "") -> Status:
+def look(
+    client: Client,
+    address: str,
+    option: str | None = "",
+    *,
+    inside: Callable[[str], Client] | None = None,
+    process: Callable[[], str] = str,
+) -> Status:
     """Return how kukeond, its host and its cells are; trouble is part of the answer, not an error.
 
-    `option` is what to add to `kuke` to manage this kukeond, None when it is none of this host.
+    `option` is what to add to `kuke` to manage this kukeond, None when it is none of this host. `inside` returns a
+    client of this process for a run path; `process` says how kukeond's process is, for when it does not answer.
     """
     from kukeon_api import errors
     from kukeon_cli import failures
@@ -103,6 +111,9 @@ def look(client: Client, address: str, option: str | None = "") -> Status:
     except errors.KukeonError as exc:
         hint = failures.hint_for(exc, option)
         status.add("daemon", "socket", Verdict.FAIL, exc.message, hint, code=exc.exit_code)
+        if said := process():
+            status.add("daemon", "process", Verdict.WARN, said)
+        _cgroups(status, "", option)
         return status
     latency_ms = (time.monotonic() - started) * 1000
     status.add("daemon", "socket", Verdict.OK, f"{address} ({latency_ms:.1f} ms)")
@@ -112,6 +123,8 @@ def look(client: Client, address: str, option: str | None = "") -> Status:
         _resources(status, client, option or "")
     except errors.KukeonError as exc:
         status.add("resources", "list", Verdict.FAIL, exc.message, exc.hint, code=exc.exit_code)
+    if inside is not None and option is not None:
+        _parity(status, client, inside, answer.run_path)
     return status
 
 
@@ -142,9 +155,78 @@ def _host(status: Status, answer: model.PingResult, option: str | None) -> None:
         remedy = f"sudo kuke{option} daemon restart" if answer.containerd_mode == "embedded" else "start containerd"
         hint = "" if option is None else f"see: kuke{option} daemon logs; if it stays so: {remedy}"
         status.add("host", "containerd", Verdict.FAIL, detail, hint, code=errors.Unavailable.exit_code)
-    status.add("host", "cgroups", Verdict.OK, answer.cgroup_mode)
+    _cgroups(status, answer.cgroup_mode, option)
     for warning in answer.warnings:
         status.add("host", "warning", Verdict.WARN, warning)
+
+
+_MENDED_BY_RIGHTS = frozenset({"permission-denied", "read-only"})
+"""What is wrong with the cgroups of whoever asks, and not with kukeond's."""
+
+
+def _cgroups(status: Status, mode: str, option: str | None) -> None:
+    """Add the version of cgroups, and what the doctor finds where this is kukeond's host and the doctor is here."""
+    from pathlib import Path
+
+    from kukeon_api import errors
+    from kukeon_cli import local
+
+    if option is None or not local.available():
+        if mode:
+            status.add("host", "cgroups", Verdict.OK, mode)
+        return
+    try:
+        found = local.doctor(Path("/sys/fs/cgroup")).examine(probe=False)
+    except errors.KukeonError as exc:
+        status.add("host", "cgroups", Verdict.FAIL, exc.message, exc.hint)
+        return
+    missing = [each.controller for each in found.troubles if str(each.status) not in _MENDED_BY_RIGHTS]
+    if missing and not found.drained:
+        detail = f"{mode or found.mode}, without {', '.join(missing)}"
+        status.add("host", "cgroups", Verdict.WARN, detail, "see: sudo kuke doctor cgroups")
+    else:
+        status.add("host", "cgroups", Verdict.OK, mode or found.mode)
+
+
+def _parity(status: Status, client: Client, inside: Callable[[str], Client], run_path: str) -> None:
+    """Add whether kukeond's view of the resources is what its files say."""
+    from kukeon_api import errors
+    from kukeon_cli import parity
+
+    try:
+        with inside(run_path) as other:
+            found = parity.compare(client, other)
+    except errors.KukeonError as exc:
+        status.add("parity", "views", Verdict.WARN, f"not compared: {exc.message}", exc.hint)
+        return
+    for each in found:
+        if each.differing:
+            more = f", and {len(each.differing) - 1} more" if len(each.differing) > 1 else ""
+            hint = "kukeond does not see what is stored: restart it with sudo kuke daemon restart"
+            status.add("parity", f"view of {each.noun}", Verdict.FAIL, f"{each.differing[0]}{more}", hint)
+    if not any(each.differing for each in found):
+        counts = ", ".join(f"{each.count} {each.noun}" for each in found)
+        status.add("parity", "views", Verdict.OK, f"kukeond and its files agree: {counts}")
+
+
+def process_of(session: Session) -> str:
+    """Return how the process of the kukeond of this host is, empty when that is unknown."""
+    from kukeon_api import errors
+    from kukeon_cli import processes
+    from kukeon_cli import service as services
+
+    if session.option is None:
+        return ""
+    try:
+        server = session.server({}, purpose="look at kukeond")
+        pid = services.of(server).pid()
+        if pid is None:
+            return ""
+        paused = [each for each in (pid, processes.holder(server.pid_file)) if each and processes.paused(each)]
+    except errors.KukeonError:
+        # What is told is a help only; the row above says what fails.
+        return ""
+    return f"pid {paused[0]} is paused by a signal" if paused else f"pid {pid} runs, and does not answer"
 
 
 def _resources(status: Status, client: Client, option: str) -> None:
@@ -246,10 +328,19 @@ def command(session: Session, as_json: bool, output: str) -> int:
     Exits with 0 unless something FAILs: a WARN is not a failure. It exits with 8 when kukeond or containerd does not
     answer, with 6 when you may not talk to kukeond, else with 1.
     """
+    from kukeon_cli import deadlines
     from kukeon_cli.output import Format
 
+    session.require_daemon("status")
     out = session.output("json" if as_json else output)
-    status = look(session.client, session.settings.host.value, session.option)
+    client = deadlines.Deadlines(session.daemon, session.settings.timeout_s)
+    status = look(
+        client,
+        session.settings.host.value,
+        session.option,
+        inside=session.inside if session.can_work_inside else None,
+        process=lambda: process_of(session),
+    )
     if out.format in (Format.TABLE, Format.WIDE):
         for line in lines(status, out, verbose=session.verbose):
             out.line(line)

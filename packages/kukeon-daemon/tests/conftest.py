@@ -21,16 +21,23 @@ from kukeon_sdk import UnixClient
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+# What a failing assertion of the contract says is worth as much as one of a test here.
+pytest.register_assert_rewrite("kukeon_sdk.testing.contract")
+
 WAIT_S = 30.0
 
 
 class Served:
-    """A server with its loop on a thread of its own; tests talk to it through the socket."""
+    """A server with its loop on a thread of its own; tests talk to it through the socket.
 
-    def __init__(self, path: Path) -> None:
+    `make` returns the controller, on the loop.
+    """
+
+    def __init__(self, path: Path, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self.path = path
         self.loop = asyncio.new_event_loop()
-        self.controller: MemoryController
+        self.controller: Any
+        self._make = make
         self.server: Server
         self._ready = threading.Event()
         self._stop: asyncio.Event
@@ -41,7 +48,7 @@ class Served:
 
     async def _main(self) -> None:
         self._stop = asyncio.Event()
-        self.controller = MemoryController()
+        self.controller = await self._make()
         self.server = Server(self.controller, SocketFile(self.path, 0))
         await self.server.start()
         self._ready.set()
@@ -83,7 +90,10 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    served = Served(tmp_path / "k.sock")
+    async def make() -> MemoryController:
+        return MemoryController()
+
+    served = Served(tmp_path / "k.sock", make)
     yield served
     served.close()
 

@@ -75,7 +75,9 @@ class MemoryController:
     async def start_cell(self, doc: model.CellDoc) -> model.StartCellResult:
         raise ZeroDivisionError("a bug with secret words")
 
-    async def apply_documents(self, raw_yaml: bytes) -> model.ApplyDocumentsResult:
+    async def apply_documents(
+        self, raw_yaml: bytes, dry_run: bool = False, prune: str = ""
+    ) -> model.ApplyDocumentsResult:
         if raw_yaml == b"fine":
             actions = (model.ApplyAction.CREATED, model.ApplyAction.FAILED, model.ApplyAction.UNCHANGED)
             return model.ApplyDocumentsResult(resources=tuple(model.ApplyResourceResult(action=a) for a in actions))

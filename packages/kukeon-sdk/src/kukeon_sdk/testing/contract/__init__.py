@@ -7,7 +7,7 @@ image with a shell and `sleep` (for a kukeon that runs nothing, `archives.oci("b
         @pytest.fixture
         def client(self): ...
 
-        @pytest.fixture(scope="session")
+        @pytest.fixture
         def image(self): ...
 
 Every test makes a realm with a name of its own and purges it, so that the tests may share one kukeon with other work.

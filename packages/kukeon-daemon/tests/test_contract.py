@@ -1,0 +1,93 @@
+"""The contract of clients, through kukeond's socket, by the real engine over a host in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import WAIT_S, Served
+from kukeon_api import model
+from kukeon_runner.controller import Controller
+from kukeon_runner.testing import cells
+from kukeon_runner.testing.containers import FakeImages
+from kukeon_runner.testing.host import FakeHost
+from kukeon_sdk import UnixClient, aio
+from kukeon_sdk.calls import Calls
+from kukeon_sdk.testing import archives, contract
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+
+class ArchiveImages(FakeImages):
+    """Images of a host in memory that come from archives, as on a real one."""
+
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
+        found = archives.offered(b"".join([chunk async for chunk in chunks]))
+        for each in found:
+            self.add(namespace, each.name, digest=each.digest)
+        return [each.name for each in found]
+
+
+@pytest.fixture
+def served(tmp_path: Any) -> Iterator[Served]:
+    """The engine over a fake host, behind a real socket."""
+    host = FakeHost()
+    host.images = ArchiveImages()
+    host.containers.images = host.images
+
+    async def make() -> Controller:
+        run_path = tmp_path / "run"
+        about = model.PingResult(ok=True, version="test", run_path=str(run_path))
+        controller = Controller(cells.controller(host, run_path).runner, about)
+        await controller.bootstrap()
+        return controller
+
+    served = Served(tmp_path / "k.sock", make)
+    yield served
+    served.close()
+
+
+class Waiting(Calls):
+    """An asynchronous client as one that waits: its calls run on the server's loop, gRPC's only one here."""
+
+    def __init__(self, client: aio.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        async def call() -> Any:
+            return await getattr(self._client, name)(**arguments, timeout=timeout)
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(WAIT_S)
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(WAIT_S)
+
+
+class Archives:
+    """The image of the contract; nothing runs on a host in memory."""
+
+    @pytest.fixture
+    def image(self) -> bytes:
+        return archives.oci("busybox")
+
+
+class TestThroughTheDaemon(Archives, contract.ClientContract):
+    """The client that most programs use."""
+
+    @pytest.fixture
+    def client(self, served: Served) -> Iterator[UnixClient]:
+        with UnixClient(str(served.path)) as client:
+            yield client
+
+
+class TestThroughTheDaemonAsynchronously(Archives, contract.ClientContract):
+    """The same for asyncio."""
+
+    @pytest.fixture
+    def client(self, served: Served) -> Iterator[Waiting]:
+        with Waiting(aio.dial(str(served.path)), served.loop) as client:
+            yield client

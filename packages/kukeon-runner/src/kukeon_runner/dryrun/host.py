@@ -124,6 +124,7 @@ class DryNetwork:
         self._kernel = kernel
         self._bridges = _There(real.bridge_exists)
         self._attached: dict[str, observed.Address | None] = {}
+        self._removed: set[str] = set()
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
         self._attached[container_id] = _ADDRESS
@@ -145,16 +146,20 @@ class DryNetwork:
         return await self._bridges(bridge)
 
     async def make_bridge(self, bridge: BridgeNet, network: str) -> None:
+        self._removed.discard(network)
         await self._bridges.make(bridge.bridge)
 
     async def networks(self) -> Sequence[str]:
-        return await self._real.networks()
+        return [each for each in await self._real.networks() if each not in self._removed]
 
     async def holders(self, network: str) -> Sequence[str]:
+        if network in self._removed:
+            return []
         return [each for each in await self._real.holders(network) if self._attached.get(each, _ADDRESS) is not None]
 
     async def remove(self, network: str, conflist: str, bridge: str) -> bool:
         there = await self._bridges(bridge)
+        self._removed.add(network)
         self._bridges.remove(bridge)
         self._kernel.remove_file(conflist)
         return there

@@ -94,6 +94,9 @@ class DrySubnets(Subnets):
     def find(self, space: Ref) -> IPv4Network | None:
         return self._changed[space] if space in self._changed else self._below.find(space)
 
+    def recorded(self, space: Ref) -> bool:
+        return self._changed[space] is not None if space in self._changed else self._below.recorded(space)
+
     def release(self, space: Ref) -> bool:
         had = self.find(space) is not None
         self._changed[space] = None

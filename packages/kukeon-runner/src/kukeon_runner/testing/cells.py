@@ -35,19 +35,24 @@ def cell(name: str, *containers: model.ContainerSpec, **labels: str) -> model.Ce
     return model.CellDoc(metadata=model.Metadata(name=name, labels=labels), spec=spec)
 
 
-def controller(host: FakeHost, run_path: Path) -> Controller:
+def controller(host: FakeHost, run_path: Path, gid: int = 0) -> Controller:
     """A controller as kukeond would open it again after a restart: all it knows is on disk and on the host."""
     run_path.mkdir(parents=True, exist_ok=True)
     layout = Layout(Instance("0badcafe", str(run_path), "kukeon.io", "/kukeon", "10.88.0.0/16"))
     context = Context(
-        Options(str(run_path)), layout, Store(layout, exclusive=True), Subnets(layout), host, credentials.Store(layout)
+        Options(str(run_path)),
+        layout,
+        Store(layout, exclusive=True, gid=gid),
+        Subnets(layout),
+        host,
+        credentials.Store(layout),
     )
     return Controller(HostRunner(context), model.PingResult(ok=True))
 
 
-async def prepared(host: FakeHost, run_path: Path) -> Controller:
+async def prepared(host: FakeHost, run_path: Path, gid: int = 0) -> Controller:
     """A controller with the default hierarchy and the image that the documents here name."""
-    found = controller(host, run_path)
+    found = controller(host, run_path, gid)
     await found.create_realm(model.RealmDoc(metadata=model.Metadata(name="default")))
     space = model.SpaceDoc(metadata=model.Metadata(name="default"), spec=model.SpaceSpec(realm_id="default"))
     await found.create_space(space)

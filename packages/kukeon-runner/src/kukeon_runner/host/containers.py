@@ -20,6 +20,7 @@ from kukeon_runner.host import runtime_words, shims, users
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
 from kukeon_runner.host.containerd.tasks import TaskStatus
 from kukeon_runner.host.containerd.values import Mount
+from kukeon_runner.together import together
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
@@ -124,9 +125,9 @@ class LinuxContainers:
 
     async def survey(self, namespace: str) -> Mapping[str, observed.Container]:
         within = self._within(namespace)
-        records = await within.containers.list()
-        states = {state.id: state for state in await within.tasks.list()}
-        snapshots = {each.name for each in await within.snapshots.list() if each.kind is SnapshotKind.ACTIVE}
+        records, tasks, kept = await together(within.containers.list(), within.tasks.list(), within.snapshots.list())
+        states = {state.id: state for state in tasks}
+        snapshots = {each.name for each in kept if each.kind is SnapshotKind.ACTIVE}
         found = {id: observed.Container(recorded=False, snapshot=True) for id in snapshots}
         for record in records:
             held = bool(record.snapshot_key) and (record.id in states or record.id in snapshots)

@@ -9,12 +9,20 @@ import re
 import shutil
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kukeon_runner.host import mounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
 _PROGRAM = "containerd-shim-runc-v2"
+_BUNDLES = "io.containerd.runtime.v2.task"
+_RUNC_STATE = Path("/run/containerd/runc")
+"""Where the shim keeps runc's state, whatever containerd's own directories are."""
+
 _IN_THE_WAY = re.compile(r"mkdir (?P<path>/\S+): file exists")
 
 
@@ -40,6 +48,56 @@ def end(socket: str, namespace: str, id: str) -> bool:
     return False
 
 
+def sweep(socket: str, ours: Callable[[str], bool]) -> int:
+    """End all shims that the containerd at `socket`, which is gone, has in namespaces that are `ours`; how many.
+
+    With each go its containers' processes, its directory and what is mounted there.
+    """
+    ended = 0
+    for entry in Path("/proc").iterdir():
+        given = _given(entry) if entry.name.isdigit() else {}
+        namespace, id = given.get("-namespace", ""), given.get("-id", "")
+        if given.get("-address") != socket or not ours(namespace):
+            continue
+        bundles = _bundles(entry, namespace)
+        if not end(socket, namespace, id):
+            continue
+        ended += 1
+        for bundle in bundles:
+            mounts.unmount_below(bundle)
+            shutil.rmtree(bundle, ignore_errors=True)
+            shutil.rmtree(_RUNC_STATE / namespace / bundle.name, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (_RUNC_STATE / namespace).rmdir()
+    return ended
+
+
+def _bundles(shim: Path, namespace: str) -> list[Path]:
+    """The directories of the containers that a shim serves: it works in that of the first."""
+    try:
+        first = (shim / "cwd").readlink()
+    except OSError:
+        return []
+    beside = f"/{_BUNDLES}/{namespace}"
+    if not str(first.parent).endswith(beside):
+        return []
+    # A container that joined the group says so in its own directory, by the socket that it shares.
+    try:
+        address = (first / "address").read_bytes()
+        return [each.parent for each in first.parent.glob("*/address") if each.read_bytes() == address]
+    except OSError:
+        return [first]
+
+
+def _given(entry: Path) -> dict[str, str]:
+    """The options of a shim, nothing for other processes."""
+    try:
+        words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}  # it ended
+    return dict(zip(words[1::2], words[2::2], strict=False)) if Path(words[0]).name == _PROGRAM else {}
+
+
 def clear(socket: str, namespace: str, id: str, words: str) -> None:
     """End the shim of a container that containerd has forgotten, and remove the directory that it says is in the way.
 
@@ -55,10 +113,5 @@ def clear(socket: str, namespace: str, id: str, words: str) -> None:
 
 
 def _is_shim(entry: Path, socket: str, namespace: str, id: str) -> bool:
-    try:
-        words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return False  # it ended
-    given = dict(zip(words[1::2], words[2::2], strict=False))
     wanted = {"-namespace": namespace, "-id": id, "-address": socket}
-    return Path(words[0]).name == _PROGRAM and wanted.items() <= given.items()
+    return wanted.items() <= _given(entry).items()

@@ -61,7 +61,7 @@ class Realms(Purging[model.RealmDoc]):
         found = (await self.context.host.containers.namespaces()).get(namespace)
         if found is None or namespace == self.context.layout.namespace(ref.realm):
             return
-        if not self._own(ref).items() <= found.items():
+        if not self._is_own(ref, found):
             raise errors.Conflict(
                 f"cannot use containerd namespace {namespace!r} for realm {ref.realm!r}: it exists and is not kukeon's",
                 hint="leave spec.namespace out, or choose another",
@@ -81,7 +81,7 @@ class Realms(Purging[model.RealmDoc]):
         """`doc`, or where it is lost, one with the namespace that it may have named."""
         if not doc.spec.namespace:
             for namespace, found in (await self.context.host.containers.namespaces()).items():
-                if self._own(ref).items() <= found.items():
+                if self._is_own(ref, found):
                     return msgspec.structs.replace(doc, spec=model.RealmSpec(namespace=namespace))
         return doc
 
@@ -93,7 +93,7 @@ class Realms(Purging[model.RealmDoc]):
         await super().sweep(ref, doc, sweep)
         containers, own = self.context.host.containers, await self.realm_namespace(ref, doc)
         for namespace, found in list((await containers.namespaces()).items()):
-            if namespace != own and self._own(ref).items() <= found.items():
+            if namespace != own and self._is_own(ref, found):
                 await sweep.trying(f"cannot remove namespace {namespace!r}", containers.delete_namespace(namespace))
                 sweep.leftover("namespace")
 
@@ -121,6 +121,10 @@ class Realms(Purging[model.RealmDoc]):
                 f"cannot remove realm {str(ref)!r}: an image is being loaded into it",
                 hint="try again when that is done",
             )
+
+    def _is_own(self, ref: model.Ref, found: Mapping[str, str]) -> bool:
+        """Whether the labels `found` on a namespace say that it is that of `ref`."""
+        return all(found.get(key, "") == value for key, value in self._own(ref).items())
 
     def _own(self, ref: model.Ref) -> dict[str, str]:
         return {labels.CONTAINERD_REALM: ref.realm, labels.CONTAINERD_INSTANCE: self.context.layout.instance.id}

@@ -24,13 +24,24 @@ STACK = model.Ref("default", "default", "default")
 REF = STACK.child("hello")
 WIDE = cell("hello", container("web"), container("side"))
 OTHER = cell("hello", container("web", env=("A=1",)))
+ROOTED = cell("hello", container("web", root=True), container("side"))
 
 
-def apply(*docs: model.Doc) -> Verb:
+def apply(*docs: model.Doc, dry_run: bool = False) -> Verb:
     text = manifest.dump(list(docs)).encode()
 
     async def verb(found: Controller) -> object:
-        results = (await found.apply_documents(text)).resources
+        results = (await found.apply_documents(text, dry_run=dry_run)).resources
+        return [(each.action, each.details.get("kind", "")) for each in results]
+
+    return verb
+
+
+def delete(*docs: model.Doc) -> Verb:
+    text = manifest.dump(list(docs)).encode()
+
+    async def verb(found: Controller) -> object:
+        results = (await found.delete_documents(text)).resources
         return [(each.action, each.details.get("kind", "")) for each in results]
 
     return verb
@@ -55,7 +66,11 @@ VERBS: dict[str, Verb] = {
     "apply": apply(CELL),
     "apply wide": apply(WIDE),
     "apply other": apply(OTHER),
+    "apply rooted": apply(ROOTED),
     "apply side": apply(single("side")),
+    "try other": apply(OTHER, dry_run=True),
+    "delete side": delete(single("side")),
+    "delete document": delete(CELL),
     "apply more": apply(single("more")),
     "start": lambda found: found.start_cell(CELL),
     "stop": lambda found: found.stop_cell(CELL),
@@ -182,6 +197,35 @@ async def test_a_cell_waits_for_what_is_being_made_for_it(tmp_path: Path) -> Non
         told = await asyncio.gather(first, tried(found, "apply wide"))
         assert all("failed" not in words for words in told), told
         assert {each.status for each in host.containers.tasks.values()} == {"running"}
+
+
+async def test_a_stale_writer_is_told_and_nothing_of_the_other_is_lost(tmp_path: Path) -> None:
+    for seed in range(6):
+        found = await prepared(unsteady(FakeHost(), seed), tmp_path / str(seed))
+        await found.create_cell(CELL)
+        read = (await found.get_cell(CELL)).cell
+        both = [
+            manifest.dump(doc).replace("  name: hello", f"  name: hello\n  generation: {read.metadata.generation}", 1)
+            for doc in (OTHER, cell("hello", container("web", env=("A=2",))))
+        ]
+        told = await asyncio.gather(*(found.apply_documents(text.encode()) for text in both))
+        (first,), (second,) = (each.resources for each in told)
+        assert sorted([first.action, second.action]) == ["failed", "updated"]
+        loser = first if first.action == "failed" else second
+        assert loser.details["kind"] == "StaleResource"
+        (web,) = found.runner.cells.get(REF).spec.containers
+        assert web.env == (("A=1",) if loser is second else ("A=2",))
+
+
+async def test_the_same_many_documents_at_once_make_everything_once(tmp_path: Path) -> None:
+    host = unsteady(FakeHost())
+    found = await prepared(host, tmp_path)
+    docs = [cell(f"c{number}") for number in range(8)]
+    told = await asyncio.gather(*(apply(*docs)(found) for _ in range(3)))
+    assert [sorted(results) for results in zip(*told, strict=True)] == [
+        [("created", ""), ("unchanged", ""), ("unchanged", "")]
+    ] * 8
+    assert len(host.containers.tasks) == 16
 
 
 async def test_many_cells_at_once_each_have_an_address_of_their_own(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CELL = cell("hello", container("a"), container("b"))
 SMALLER = cell("hello", container("a", env=("A=1",)))
+ROOTED = cell("hello", container("a", root=True), container("b"))
 REF = model.ref_of(CELL)
 MOST_STEPS = 80
 
@@ -40,6 +41,7 @@ async def delete_realm(found: Controller) -> object:
 VERBS: dict[str, Verb] = {
     "apply": applied,
     "apply smaller": lambda found: applied(found, SMALLER),
+    "apply rooted": lambda found: applied(found, ROOTED),
     "start": lambda found: found.start_cell(CELL),
     "stop": lambda found: found.stop_cell(CELL),
     "kill": lambda found: found.kill_cell(CELL),
@@ -71,7 +73,8 @@ async def check_running(found: Controller, host: FakeHost, doc: model.CellDoc) -
     """Have the cell by applying, and nothing but what it needs."""
     host.images.add(NAMESPACE, IMAGE)
     await applied(found, doc)
-    ids = {f"default_default_hello_{each.id}" for each in doc.spec.containers} | {"default_default_hello_root"}
+    workloads = {each.id for each in doc.spec.containers if not each.root}
+    ids = {f"default_default_hello_{id}" for id in (*workloads, "root")}
     assert {id for _, id in host.containers.records} == ids
     assert {id for _, id in host.containers.tasks} == ids
     assert {task.status for task in host.containers.tasks.values()} == {"running"}
@@ -106,7 +109,8 @@ async def test_a_crash_anywhere_is_made_good(verb: str, failure: Failure, tmp_pa
                 assert not crashed or fresh.runner.cells.find(REF) is None
             assert not host.containers.records
         else:
-            await check_running(fresh, host, SMALLER if number % 2 else CELL)
+            other = ROOTED if verb == "apply rooted" else CELL
+            await check_running(fresh, host, SMALLER if number % 2 and other is CELL else other)
             await delete_realm(fresh)
         left = host.traces() | host.networks()
         assert left.pop("cgroups") <= {"/kukeon", "/kukeon/default", "/kukeon/default/default"} | {

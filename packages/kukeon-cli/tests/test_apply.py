@@ -53,7 +53,11 @@ def test_created_updated_unchanged(kuke: Kuke, memory: MemoryClient, web: str, t
     assert (first.code, first.out, first.err) == (0, 'Cell "web": created\n', "")
     assert kuke("apply", "-f", web).out == 'Cell "web": unchanged\n'
     other = write(tmp_path, "other.yaml", WEB.replace("image: busybox", "image: busybox:2"))
-    assert kuke("apply", "-f", other).out == 'Cell "web": updated\n  - container "web" updated: image\n'
+    before, after = "docker.io/library/busybox:latest", "docker.io/library/busybox:2"
+    assert kuke("apply", "-f", other).out.splitlines() == [
+        'Cell "web": updated',
+        f'  - spec.containers[web].image: "{before}" -> "{after}"',
+    ]
 
 
 def test_standard_input(kuke: Kuke, memory: MemoryClient) -> None:
@@ -102,7 +106,7 @@ def test_several_files_are_one_stream_sorted_by_kind(kuke: Kuke, memory: MemoryC
     cell = write(tmp_path, "cell.yaml", WEB.replace("spaceId: default", "spaceId: blue").rstrip("\n"))
     space = write(tmp_path, "space.yaml", "\ufeff" + SPACE)
     result = kuke("apply", "-f", cell, "-f", space)
-    assert result.out == 'Space "blue": created\nCell "web": created\n'
+    assert result.out == 'Space "blue": created\nCell "web": created\n  - stack "default" created\n'
     assert len(memory.received) == 1
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors, model
+from kukeon_cli import resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,11 +57,28 @@ def test_a_missing_parent_is_named_with_the_nearest(kuke: Kuke) -> None:
 
 
 def test_an_empty_cell(kuke: Kuke, memory: MemoryClient) -> None:
+    made = resources.cell_document(WEB)
+    memory.answers["create_cell"] = [
+        model.CreateCellResult(cell=made, metadata_exists_post=True, cgroup_exists_post=True, created=True)
+    ]
     result = kuke("create", "cell", "web")
     assert (result.code, result.err) == (0, "")
-    assert result.out.splitlines()[0] == 'Cell "web" (realm "default", space "default", stack "default")'
-    assert "  - containers: none defined" in result.out
-    assert cell_of(memory).spec.containers == ()
+    assert result.out.splitlines() == [
+        'Cell "web" (realm "default", space "default", stack "default")',
+        "  - metadata: created",
+        "  - cgroup: created",
+        "  - root container: missing",
+        "  - containers: none defined",
+        "  - containers: not started",
+    ]
+
+
+def test_a_kukeond_that_makes_no_empty_cells(kuke: Kuke, memory: MemoryClient) -> None:
+    problem = errors.Problem(path="spec.containers", message="is required and cannot be empty")
+    memory.trouble["create_cell"] = [errors.InvalidManifest(f"invalid {problem}", problems=[problem])]
+    result = kuke("create", "cell", "web")
+    assert result.code == 2
+    assert "hint: give it a container with --image REF" in result.err
 
 
 def test_a_cell_from_an_image(kuke: Kuke, memory: MemoryClient, image: str) -> None:
@@ -76,7 +94,7 @@ def test_a_cell_from_an_image(kuke: Kuke, memory: MemoryClient, image: str) -> N
         ("-c", "echo $A"),
         ("A=b c",),
     )
-    assert cell.metadata.labels == {"app": "web"}
+    assert cell.metadata.labels["app"] == "web"
     assert cell.status.state is model.CellState.READY
 
 
@@ -104,7 +122,7 @@ def test_what_a_cell_is_refused_for(kuke: Kuke, flags: tuple[str, ...], code: in
 
 
 def test_every_flag_of_a_container_arrives(kuke: Kuke, memory: MemoryClient, image: str) -> None:
-    kuke("create", "cell", "web")
+    memory.put(WEB)
     line = (
         *(
             "create",
@@ -127,7 +145,7 @@ def test_every_flag_of_a_container_arrives(kuke: Kuke, memory: MemoryClient, ima
     )
     result = kuke(*line)
     assert (result.code, result.out, result.err) == (0, "container/db\n", "")
-    (spec,) = cell_of(memory).spec.containers
+    _, spec = cell_of(memory).spec.containers
     assert (spec.command, spec.args, spec.env, spec.user) == ("sh", ("-c", "x"), ("A=1", "B="), "1000:10")
     assert spec.volumes == (
         model.VolumeMount(source="/srv", target="/data", read_only=True),
@@ -141,7 +159,7 @@ def test_every_flag_of_a_container_arrives(kuke: Kuke, memory: MemoryClient, ima
 
 
 def test_a_container_has_an_image_when_none_is_said(kuke: Kuke, memory: MemoryClient, image: str) -> None:
-    kuke("create", "cell", "web")
+    memory.put(WEB)
     result = kuke("create", "co", "shell", "--cell", "web")
     own = "default_default_web_shell"
     assert result.out.splitlines() == [
@@ -149,7 +167,7 @@ def test_a_container_has_an_image_when_none_is_said(kuke: Kuke, memory: MemoryCl
         "  - container: created",
         "  - container: started",
     ]
-    assert cell_of(memory).spec.containers[0].image == "docker.io/library/debian:latest"
+    assert cell_of(memory).spec.containers[1].image == "docker.io/library/debian:latest"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +242,10 @@ def test_a_credential_takes_the_place_of_its_server_alone(kuke: Kuke, memory: Me
     third = kuke(*LOGIN[:-1], "you", "--server", "ghcr.io", "--password-stdin", "-o", "json", stdin=b"three")
     assert json.loads(third.out)["username"] == "you"
     assert credentials(memory) == [("ghcr.io", "you"), ("quay.io", "me")]
-    assert memory.passwords == {"ghcr.io": "three", "quay.io": "two"}
+    assert {key[1]: password for key, password in memory.world.passwords.items()} == {
+        "ghcr.io": "three",
+        "quay.io": "two",
+    }
 
 
 @pytest.mark.parametrize(

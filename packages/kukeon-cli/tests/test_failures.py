@@ -42,7 +42,10 @@ def test_the_exit_code_is_the_same_in_every_format(
 ) -> None:
     memory.trouble["list_cells"] = [cls("cannot do it: because", hint="do that")]
     result = kuke("get", "cells", "-o", output)
-    assert (result.code, result.out, result.err) == (code, "", "Error: cannot do it: because\nhint: do that\n")
+    assert (result.code, result.out) == (code, "")
+    # Whoever waits in vain is told how to wait longer.
+    hint = "kukeond may hang" if cls is errors.TimedOut else "do that"
+    assert result.err.startswith(f"Error: cannot do it: because\nhint: {hint}")
 
 
 def test_a_bug_is_reported_without_a_traceback(kuke: Kuke, memory: MemoryClient) -> None:
@@ -247,48 +250,6 @@ def test_several_names_go_on_after_a_failure(kuke: Kuke, memory: MemoryClient) -
     assert "cannot find cell" in result.err
     result = kuke("stop", "gone", "lost")
     assert (result.code, result.err.count("hint: see: kuke get cells")) == (3, 1)
-
-
-@pytest.mark.parametrize(
-    ("line", "out"),
-    [
-        (("start", "web"), 'Cell "web" already runs\n'),
-        (("stop", "web"), 'Stopped cell "web" from stack "default"\n'),
-        (("stop", "cell", "web"), 'Stopped cell "web" from stack "default"\n'),
-        (("kill", "ce", "web", "-o", "name"), "cell/web\n"),
-        (("sto", "container", "web", "--cell", "web"), 'Stopped container "web" from cell "web"\n'),
-        (("k", "co", "web", "--cell", "web"), 'Killed container "web" from cell "web"\n'),
-    ],
-)
-def test_lifecycle(kuke: Kuke, memory: MemoryClient, line: tuple[str, ...], out: str) -> None:
-    memory.put(model.Ref("default", "default", "default", "web"))
-    result = kuke(*line)
-    assert (result.code, result.out, result.err) == (0, out, "")
-
-
-def test_create_says_what_was_there(kuke: Kuke) -> None:
-    first = kuke("create", "realm", "blue")
-    assert first.out.splitlines() == [
-        'Realm "blue" (namespace "blue.kukeon.io")',
-        "  - metadata: created",
-        "  - containerd namespace: created",
-        "  - cgroup: created",
-    ]
-    assert kuke("create", "realm", "blue").out.count("already existed") == 3
-    assert "network: created" in kuke("create", "space", "net", "--realm", "blue").out
-    assert kuke("c", "st", "group", "--realm", "blue", "--space", "net", "-o", "name").out == "stack/group\n"
-
-
-def test_delete(kuke: Kuke, memory: MemoryClient) -> None:
-    memory.put(model.Ref("default", "default", "default", "web"))
-    refused = kuke("delete", "space", "default")
-    assert refused.code == 5
-    assert "hint: delete them first or pass --cascade" in refused.err
-    assert kuke("delete", "cell", "web").out == 'Deleted cell "web" from stack "default"\n'
-    assert kuke("delete", "cell", "web").code == 3
-    done = kuke("d", "sp", "default", "--cascade")
-    assert (done.code, done.out) == (0, 'Deleted space "default" from realm "default"\n')
-    assert kuke("delete", "realm", "default", "-o", "name").out == "realm/default\n"
 
 
 def test_a_kukeond_that_is_away_is_named_with_its_run_path(kuke: Kuke, memory: MemoryClient) -> None:

@@ -17,6 +17,8 @@ from kukeon_cli import options
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from click.shell_completion import CompletionItem
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -104,6 +106,10 @@ class LazyGroup(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_options(self, ctx, formatter)
         self.format_commands(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Words are left when one of them is no command of ours: nothing can follow it.
+        return [] if ctx._protected_args or ctx.args else super().shell_complete(ctx, incomplete)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [entry.name for entry in self.entries]

@@ -37,7 +37,7 @@ cli = lazy.LazyGroup(
     context_settings=SETTINGS,
     epilog="Global options may also follow the command.",
 )
-click.version_option(kukeon_cli.__version__, "--version", message="%(version)s")(cli)
+click.version_option(kukeon_cli.__version__, "--version", message="%(version)s", allow_from_autoenv=False)(cli)
 
 
 def run(arguments: Sequence[str], session: Session | None = None) -> int:

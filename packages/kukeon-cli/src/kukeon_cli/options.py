@@ -186,6 +186,7 @@ def selector(function: Callable[..., Any]) -> Callable[..., Any]:
         "--selector",
         metavar="SELECTOR",
         default=None,
+        allow_from_autoenv=False,
         help="Those whose labels match, like 'app=web,tier!=test,!old' or 'env in (a,b)'.",
     )(function)
 
@@ -271,7 +272,7 @@ def later(*flags: str, instead: str = "") -> Decorator:
     return add
 
 
-def seconds(flag: str, *, default: str, text: str) -> Decorator:
+def seconds(flag: str, *, default: str, text: str, variable: str) -> Decorator:
     """Add a duration like `30s`, which arrives as the flag's name and `_s`."""
 
     def parse(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -291,6 +292,8 @@ def seconds(flag: str, *, default: str, text: str) -> Decorator:
         flag,
         flag.removeprefix("--") + "_s",
         default=default,
+        envvar=variable,
+        allow_from_autoenv=False,
         callback=parse,
         metavar="DURATION",
         help=f"{text}  [default: {default}]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 DIFFERENT = 10
 """The exit code of `diff` and of `apply --dry-run --exit-code` when something would change."""
+
+
+_CONTAINER_CHANGE = re.compile(r'container "([^"]*)" (?:added|removed|updated: .*)')
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,24 @@ def _lines(result: model.ApplyDocumentsResult, *, dry_run: bool) -> Iterator[str
 
 
 def changed(resource: model.ApplyResourceResult) -> Iterator[str]:
-    """Yield a line for each change of a resource: the field's path, what it was and what it is now."""
+    """Yield a line for each change of a resource: the field's path, what it was and what it is now.
+
+    What has no fields to tell (a container that was added, a cgroup that was restored) is told as kukeond tells it.
+    """
     from kukeon_api import model
 
-    details = {} if resource.action is model.ApplyAction.FAILED else dict(resource.details)
+    left = {} if resource.action is model.ApplyAction.FAILED else dict(resource.details)
     for change in resource.changes:
-        detail = details.pop(change, "")
-        yield f"  - {change}: {detail}" if detail and detail != change else f"  - {change}"
-    yield from (f"  - {path}: {detail}" for path, detail in details.items())
+        told = _CONTAINER_CHANGE.fullmatch(change)
+        if told is not None:
+            whole = f"spec.containers[{told[1]}]"
+            fields = {path: left.pop(path) for path in [*left] if path == whole or path.startswith(f"{whole}.")}
+            fields.pop(whole, None)
+            yield from (f"  - {path}: {text}" for path, text in fields.items()) if fields else (f"  - {change}",)
+        else:
+            text = left.pop(change, "")
+            yield f"  - {change}: {text}" if text and text != change else f"  - {change}"
+    yield from (f"  - {path}: {text}" for path, text in left.items())
 
 
 def report(result: model.ApplyDocumentsResult, documents: Sequence[manifest.Document]) -> int:
@@ -137,10 +151,12 @@ def prune_selector(prune: bool, selector: str | None) -> str:
 @options.files()
 @click.option("--dry-run", is_flag=True, help="Say what would be done and do nothing.")
 @click.option("--exit-code", is_flag=True, help="With --dry-run: end with code 10 when something would change.")
-@click.option("--prune", is_flag=True, help="Remove what -l selects and no manifest describes.")
+@click.option(
+    "--prune", is_flag=True, allow_from_autoenv=False, help="Remove what -l selects and no manifest describes."
+)
 @options.selector
 @click.option("--wait", is_flag=True, help="Wait until the cells are ready or have ended well.")
-@options.seconds("--timeout", default="5m", text="With --wait: how long at most.")
+@options.seconds("--timeout", default="5m", text="With --wait: how long at most.", variable="KUKE_APPLY_TIMEOUT")
 @options.output()
 @click.pass_obj
 def command(

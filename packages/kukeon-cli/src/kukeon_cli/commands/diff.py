@@ -46,7 +46,7 @@ def _lines(result: model.ApplyDocumentsResult) -> Iterator[str]:
 
 @click.command("diff", cls=lazy.Command)
 @options.files()
-@click.option("--prune", is_flag=True, help="Also what `kuke apply --prune` would remove.")
+@click.option("--prune", is_flag=True, allow_from_autoenv=False, help="Also what `kuke apply --prune` would remove.")
 @options.selector
 @options.output()
 @click.pass_obj

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kuketest import manifests, traces
-from kuketest.instance import Instance
+from kuketest.instance import InProcess, Instance
 from kuketest.waiting import until_equal
 
 TOP = Path(__file__).resolve().parent.parent
@@ -52,25 +52,47 @@ def shared_instance(new_instance: Callable[..., Instance], image_archive: Path) 
     return instance
 
 
+@pytest.fixture(scope="session")
+def inside_instance(image_archive: Path) -> Iterator[Instance]:
+    """An instance that no kukeond serves: every `kuke` works by itself."""
+    instance = InProcess.make()
+    instance.start()
+    instance.kuke("image", "load", str(image_archive))
+    yield instance
+    instance.leave_nothing()
+
+
 @pytest.fixture
 def kukeon(shared_instance: Instance) -> Iterator[Instance]:
-    """The shared instance, running; the story that used it must leave no trace of its cells."""
-    if shared_instance.daemon is None:
-        shared_instance.start()
-    before = traces.of_cells(shared_instance)
-    yield shared_instance
-    if shared_instance.daemon is None:
-        shared_instance.start()
+    """The shared instance, running; the story that used it must leave no trace of its resources."""
+    yield from told(shared_instance)
+
+
+@pytest.fixture(params=["daemon", "in-process"])
+def either(request: pytest.FixtureRequest) -> Iterator[Instance]:
+    """An instance whose `kuke` asks kukeond, and one whose `kuke` does the work itself: a story is told of both."""
+    fixture = {"daemon": "shared_instance", "in-process": "inside_instance"}[request.param]
+    yield from told(request.getfixturevalue(fixture))
+
+
+def told(instance: Instance) -> Iterator[Instance]:
+    """Yield `instance`, running, and fail when it has more on the host afterwards than before."""
+    if instance.daemon is None:
+        instance.start()
+    before = traces.of_cells(instance)
+    yield instance
+    if instance.daemon is None:
+        instance.start()
 
     def new_traces() -> dict[str, set[str]]:
-        now = traces.of_cells(shared_instance)
+        now = traces.of_cells(instance)
         return {what: now[what] - before[what] for what in now if now[what] - before[what]}
 
     # containerd collects garbage when a lease or a container goes, a moment later.
     try:
         until_equal(new_traces, {}, "traces that the story left", 10)
     except AssertionError as error:
-        logs = f"kukeond's log:\n{shared_instance.log_tail()}\ncontainerd's:\n{shared_instance.containerd_log_tail()}"
+        logs = f"kukeond's log:\n{instance.log_tail()}\ncontainerd's:\n{instance.containerd_log_tail()}"
         raise AssertionError(f"{error}\n{logs}") from None
 
 

@@ -18,7 +18,8 @@ def test_no_daemon(kukeon: Instance) -> None:
 
 def test_stopped_daemon(kukeon: Instance) -> None:
     kukeon.stop()
-    down = kukeon.kuke("--run-path", str(kukeon.run_path), "get", "cells", code=8, environment={"KUKEON_HOST": ""})
+    where = {"KUKEON_HOST": "", "KUKEON_RUN_PATH": str(kukeon.run_path)}
+    down = kukeon.kuke("get", "cells", code=8, environment=where)
     assert str(kukeon.socket) in down.err
     assert "daemon start" in down.err
     kukeon.start()

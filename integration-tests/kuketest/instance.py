@@ -231,7 +231,7 @@ class Instance:
     def uninstall(self) -> Done:
         """Remove the instance by the product's own means."""
         self.stop()
-        return self.kuke("--run-path", str(self.run_path), "uninstall", "-y", environment={"KUKEON_HOST": ""})
+        return Instance.kuke(self, "--run-path", str(self.run_path), "uninstall", "-y", environment={"KUKEON_HOST": ""})
 
     def leave_nothing(self) -> None:
         """Uninstall, and fail when anything of the instance is left on the host; once is enough."""
@@ -245,3 +245,35 @@ class Instance:
             left = traces.of_host(self, bridges)
             assert not left, f"{self.name} left traces: {left}\nafter {done}\nkukeond's log:\n{self.log_tail()}"
         shutil.rmtree(self.home)
+
+
+@dataclass
+class InProcess(Instance):
+    """The same without kukeond: each `kuke` does the work in its own process. Only the first start needs one."""
+
+    @property
+    def prepared(self) -> bool:
+        return (self.run_path / ".kukeon-instance.json").exists()
+
+    def start(self) -> None:
+        """Make the host ready, as the first start of kukeond does; nobody serves afterwards."""
+        if not self.prepared:
+            super().start()
+            self.stop()
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | {"KUKEON_RUN_PATH": str(self.run_path)}
+
+    def kuke(
+        self,
+        *arguments: str,
+        manifest: str | None = None,
+        code: int | None = 0,
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> Done:
+        more = ("--no-daemon", *arguments)
+        return super().kuke(*more, manifest=manifest, code=code, environment=environment, prefix=prefix)
+
+    def spawn_kuke(self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        return super().spawn_kuke("--no-daemon", *arguments, stdin=stdin)

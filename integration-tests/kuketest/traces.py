@@ -14,10 +14,12 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def of_cells(instance: "Instance") -> dict[str, set[str]]:
-    """Everything that belongs to cells of a running instance; a story must leave it as it found it."""
+    """Everything that belongs to resources of an instance; a story must leave it as it found it."""
     # Active snapshots are containers'; committed ones belong to images.
     listed = [line.split() for line in instance.ctr("snapshots", "ls").splitlines()]
     return {
+        "namespaces": set(instance.ctr("namespaces", "ls", "-q").split()),
+        "bridges": bridges(instance),
         "containers": set(instance.ctr("containers", "ls", "-q").split()),
         "tasks": set(instance.ctr("tasks", "ls", "-q").split()),
         "snapshots": {row[0] for row in listed if row[-1:] == ["Active"]},
@@ -28,7 +30,7 @@ def of_cells(instance: "Instance") -> dict[str, set[str]]:
         "cgroups": cgroups(instance),
         "addresses": addresses(instance),
         "cni results": {path.name for path in runtime_directory(instance).glob("cni/cache/**/*") if path.is_file()},
-        "cells": {str(path.parent) for path in instance.run_path.glob("data/*/*/*/*/metadata.json")},
+        "documents": {str(path) for path in instance.run_path.glob("data/**/metadata.json")},
     }
 
 

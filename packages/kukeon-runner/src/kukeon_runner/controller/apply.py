@@ -13,13 +13,14 @@ from kukeon_runner import documents, dryrun
 from kukeon_runner.controller import prune as pruning
 from kukeon_runner.controller.base import Base
 from kukeon_runner.runner import HostRunner
+from kukeon_runner.runner.cell.change import Survey
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from kukeon_api.selector import Selector
-    from kukeon_runner import observed
+    from kukeon_runner.runner.cell import Outcome
     from kukeon_runner.runner.cell.change import Applied
 
 AT_ONCE = 16
@@ -60,7 +61,7 @@ class Batch(Base):
         super().__init__(runner)
         self._documents = documents
         self._limit = asyncio.Semaphore(AT_ONCE)
-        self._surveys: dict[str, Mapping[str, observed.Container]] = {}
+        self._surveys: dict[str, Survey] = {}
         """What there is in containerd, by realm."""
         self._apart: dict[model.Ref, set[str]] = {}
         """By cell the containers that have documents of their own in the input: the cell's own leaves them alone."""
@@ -90,7 +91,7 @@ class Batch(Base):
             results += await pruning.prune(self.runner, selector, docs, failed)
         return model.ApplyDocumentsResult(resources=tuple(results))
 
-    async def _survey(self, cells: Sequence[manifest.Document]) -> dict[str, Mapping[str, observed.Container]]:
+    async def _survey(self, cells: Sequence[manifest.Document]) -> dict[str, Survey]:
         """One look at all containers of each realm where several cells may be as they should already."""
         refs = [model.ref_of(each.doc) for each in cells]
         stored = [ref.realm for ref in refs if self.runner.context.store.find(ref) is not None]
@@ -99,7 +100,7 @@ class Batch(Base):
             if stored.count(realm) >= SURVEYED:
                 with contextlib.suppress(errors.KukeonError):  # each cell that is affected tells it
                     namespace = self.runner.realms.namespace(realm)
-                    found[realm] = await self.runner.context.host.containers.survey(namespace)
+                    found[realm] = Survey.of(await self.runner.context.host.containers.survey(namespace))
         return found
 
     async def _parents(self, own: Iterable[manifest.Document]) -> dict[int, list[str] | errors.KukeonError]:
@@ -227,7 +228,7 @@ def _changed(applied: Applied) -> Done:
     return _updated(changes, repaired)
 
 
-def _repaired(before: model.CellDoc, outcome: Any) -> list[str]:
+def _repaired(before: model.CellDoc, outcome: Outcome) -> list[str]:
     """A line for each thing that was not as it should be, whatever the manifest says."""
     pre = outcome.pre
     lines = []

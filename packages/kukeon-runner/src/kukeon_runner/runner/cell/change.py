@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,6 +31,19 @@ class Applied:
     before: model.CellDoc | None
     outcome: Outcome
     recreated: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What there is in a containerd namespace, by containerd id, and how many containers each cell has."""
+
+    containers: Mapping[str, observed.Container]
+    counts: Counter[str]
+
+    @classmethod
+    def of(cls, containers: Mapping[str, observed.Container]) -> Survey:
+        # No name has an underscore, so what is before the last one is the cell.
+        return cls(containers, Counter(id.rpartition("_")[0] for id in containers))
 
 
 class Change(Work):
@@ -106,9 +120,7 @@ class Change(Work):
             _new_root(stored, wanted_doc)
             return await self._recreate(wanted_doc)
 
-    async def as_wanted(
-        self, doc: model.CellDoc, survey: Mapping[str, observed.Container], keep: Collection[str] = ()
-    ) -> bool:
+    async def as_wanted(self, doc: model.CellDoc, survey: Survey, keep: Collection[str] = ()) -> bool:
         """Whether `apply` would find nothing to do, going by a `survey` of the realm's namespace; takes no lock.
 
         Raises SpaceNotFound, StackNotFound, RealmNotFound. A no may be wrong; a yes was true since the survey began.
@@ -121,12 +133,12 @@ class Change(Work):
             return False
         site = self.site(model.ref_of(doc))
         hashes = wanted.spec_hashes(site, stored)
-        own = site.root_id.removesuffix(model.ROOT)
-        if any(id.startswith(own) and id not in hashes for id in survey):
+        found = survey.containers
+        if not all(id in found and plan.intact(digest, found[id]) for id, digest in hashes.items()):
             return False
-        if not all(id in survey and plan.intact(digest, survey[id]) for id, digest in hashes.items()):
-            return False
-        seen = await observe.cell(self.context.host, site, hashes, strays=False, survey=survey)
+        if survey.counts[site.root_id.rpartition("_")[0]] != len(hashes):
+            return False  # strays
+        seen = await observe.cell(self.context.host, site, hashes, strays=False, survey=found)
         whole = seen.cgroup and seen.pinned and seen.shm and seen.address is not None
         return whole and await self._status(stored, site, seen, {}) == stored.status
 

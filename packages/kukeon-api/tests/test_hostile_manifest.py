@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kukeon_api import errors, manifest, yaml_nodes
+from kukeon_api import errors, manifest, model, plain, testing, yaml_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REALM = "kind: Realm\nmetadata: {name: a}\n"
 
@@ -60,6 +65,42 @@ _PIECES = st.sampled_from([*_WORDS.split(), *_SPACES])
 @given(st.lists(_PIECES, max_size=40).map("".join))
 def test_any_text_gets_an_answer(content: str) -> None:
     answered(content)
+
+
+_JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["..", "a/b", "9" * 40]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(doc=testing.documents, data=st.data())
+def test_anything_in_place_of_anything_gets_an_answer(doc: model.Doc, data: st.DataObject) -> None:
+    whole = plain.to_builtins(doc)
+    holder, key = data.draw(st.sampled_from(list(_places(whole))))
+    holder[key] = data.draw(_JUNK)
+    answered(json.dumps(whole))
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield value, key
+        yield from _places(inner)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=100) | st.lists(_PIECES, max_size=30).map("".join))
+def test_any_settings_get_an_answer(content: bytes | str) -> None:
+    with contextlib.suppress(errors.ServerConfigurationInvalid):
+        manifest.parse_server_configuration(content)
+    with contextlib.suppress(errors.ClientConfigurationInvalid):
+        manifest.parse_client_configuration(content)
 
 
 @pytest.mark.usefixtures("_parser")

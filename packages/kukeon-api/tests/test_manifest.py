@@ -295,6 +295,14 @@ def test_the_error_says_how_many_and_carries_them() -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "field", ["args", "env", "securityOpts", "capabilities: {add: [[x]]}", "capabilities: {drop: [{a: b}]}"]
+)
+def test_what_stands_for_a_wrong_item_is_an_item(field: str) -> None:
+    [problem] = problems(CELL + f"    {field if ':' in field else field + ': [[x]]'}\n")
+    assert "[0]: must be text, not a" in problem
+
+
 class TestRoundTrip:
     @settings(max_examples=100, deadline=None)
     @given(docs=st.lists(testing.documents, min_size=1, max_size=3, unique_by=model.ref_of))

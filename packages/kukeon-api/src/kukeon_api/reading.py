@@ -180,14 +180,14 @@ class Reading:
             return self.model(node, field.item, path)
         if not isinstance(node, Scalar):
             self.add(node.line, path, f"must be {_NOUNS.get(field.item, 'a word')}, not {_describe(node)}")
-            return _placeholder(field)
+            return _item_placeholder(field)
         if field.choice and node.text == "" and not field.required:
             return field.default
         try:
             value = scalars.read(node.text, node.plain, field.item)
         except scalars.Unreadable as exc:
             self.add(node.line, path, exc.message, exc.suggestion)
-            return _placeholder(field)
+            return _item_placeholder(field)
         if field.pattern and not field.pattern.match(value):
             self.add(node.line, path, rules.name_message(value))
         return value
@@ -221,6 +221,11 @@ def _placeholder(field: Field) -> Any:
     if field.nested and field.shape == "one":
         return _placeholder_of(field.item)
     return {"list": (), "map": {}}.get(field.shape, field.item() if field.item in _NOUNS else None)
+
+
+def _item_placeholder(field: Field) -> Any:
+    """What stands for one item of a list, or for the whole field where it is none."""
+    return field.item() if field.shape == "list" and field.item in _NOUNS else _placeholder(field)
 
 
 def _placeholder_of(wanted: type[M]) -> M:

@@ -69,12 +69,20 @@ tmpfs = st.builds(
     size_bytes=_limits,
     options=st.lists(st.sampled_from(["noexec", "ro", "mode=1777", "size=64m"]), max_size=2).map(tuple),
 )
+_targets = _paths.map(lambda path: f"/volumes{path}")
 volumes = st.builds(
     model.VolumeMount,
     kind=st.just(model.VolumeKind.BIND),
     source=_paths,
-    target=_paths.map(lambda path: f"/volumes{path}"),
+    target=_targets,
     read_only=st.booleans(),
+) | st.builds(
+    model.VolumeMount,
+    kind=st.just(model.VolumeKind.TMPFS),
+    target=_targets,
+    read_only=st.booleans(),
+    size_bytes=_limits,
+    mode=st.none() | st.integers(0, 0o7777),
 )
 _settings: dict[str, st.SearchStrategy[Any]] = {
     "user": st.none() | st.sampled_from(["", "1000", "1000:10", "nobody", "www-data:www-data"]),
@@ -122,6 +130,7 @@ realms = st.builds(
     metadata=metadata,
     spec=st.builds(
         model.RealmSpec,
+        namespace=st.just("") | resource_names,
         registry_credentials=st.lists(_credentials, max_size=3, unique_by=lambda each: each.server_address).map(tuple),
     ),
 )

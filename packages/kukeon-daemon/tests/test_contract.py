@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from kukeon_sdk.testing import archives, contract
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
+    from pathlib import Path
 
 
 class ArchiveImages(FakeImages):
@@ -31,23 +33,30 @@ class ArchiveImages(FakeImages):
         return [each.name for each in found]
 
 
-@pytest.fixture
-def served(tmp_path: Any) -> Iterator[Served]:
-    """The engine over a fake host, behind a real socket."""
-    host = FakeHost()
+@contextlib.contextmanager
+def engine(home: Path, host: FakeHost | None = None) -> Iterator[Served]:
+    """The engine over a host in memory, with its default hierarchy, behind a socket in `home`."""
+    host = host or FakeHost()
     host.images = ArchiveImages()
     host.containers.images = host.images
 
     async def make() -> Controller:
-        run_path = tmp_path / "run"
-        about = model.PingResult(ok=True, version="test", run_path=str(run_path))
-        controller = Controller(cells.controller(host, run_path).runner, about)
+        about = model.PingResult(ok=True, version="test", run_path=str(home / "run"))
+        controller = Controller(cells.controller(host, home / "run").runner, about)
         await controller.bootstrap()
         return controller
 
-    served = Served(tmp_path / "k.sock", make)
-    yield served
-    served.close()
+    served = Served(home / "k.sock", make)
+    try:
+        yield served
+    finally:
+        served.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with engine(tmp_path) as served:
+        yield served
 
 
 class Waiting(Calls):

@@ -13,7 +13,7 @@ from kukeon_api import errors, model
 from kukeon_daemon.logs import pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kukeon_api.methods import Method
 
@@ -33,11 +33,16 @@ def target(arguments: Mapping[str, Any]) -> str:
 
 
 def summary(result: object) -> dict[str, object]:
-    """Return what is worth telling of a result: how many documents were applied, and how many were not."""
-    if not isinstance(result, model.ApplyDocumentsResult):
-        return {}
-    failed = sum(resource.action is model.ApplyAction.FAILED for resource in result.resources)
-    return {"resources": len(result.resources), "failed": failed or None}
+    """Return what is worth telling of a result: how many documents were done, and how many were not."""
+    match result:
+        case model.ApplyDocumentsResult(resources=applied):
+            failed = sum(each.action is model.ApplyAction.FAILED for each in applied)
+            return {"resources": len(applied), "failed": failed or None}
+        case model.DeleteDocumentsResult(resources=deleted):
+            failed = sum(each.action is model.DeleteAction.FAILED for each in deleted)
+            return {"resources": len(deleted), "failed": failed or None}
+        case _:
+            return {}
 
 
 @contextlib.contextmanager
@@ -73,13 +78,18 @@ def accounted(method: Method, arguments: Mapping[str, Any]) -> Iterator[dict[str
         say(usual, "cancelled")
         raise
     except Exception as error:
-        # A bug: the traceback stays here, the client gets the id to find it by.
-        ident = secrets.token_hex(4)
-        say(logging.ERROR, "internal-error", id=ident)
-        log.exception("internal error %s", ident)
-        raise errors.HostError(
-            f"cannot do {method.name}: internal error {ident}",
-            hint=f"look for {ident} in `kuke daemon logs` and report what stands there",
-            kind=errors.UNKNOWN,
-        ) from error
+        raise internal_error(method, error, say) from error
     say(usual, "ok", **more)
+
+
+def internal_error(method: Method, error: Exception, say: Callable[..., None] | None = None) -> errors.HostError:
+    """Log a bug with its traceback and an id; return what the client gets, which is the id to find it by."""
+    ident = secrets.token_hex(4)
+    if say is not None:
+        say(logging.ERROR, "internal-error", id=ident)
+    log.error("internal error %s", ident, exc_info=error)
+    return errors.HostError(
+        f"cannot do {method.name}: internal error {ident}",
+        hint=f"look for {ident} in `kuke daemon logs` and report what stands there",
+        kind=errors.UNKNOWN,
+    )

@@ -1,18 +1,21 @@
 """The gRPC service: one adapter between the wire and the controller's methods, driven by the table of methods.
 
 Nothing is decided here. Whatever changes something runs as the daemon's own work: a client that hangs up in the middle
-stops waiting, and the change is carried through. Reading ends with its caller.
+stops waiting, and the change is carried through. Reading ends with its caller. Messages are read and written here and
+not by gRPC, which has no better word than UNKNOWN for one that cannot be.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from kukeon_api import calls, errors, methods, status
+from kukeon_api import calls, errors, methods
 from kukeon_daemon import calllog, pages
+from kukeon_daemon.answers import Answers
 from kukeon_daemon.upload import Upload
 
 if TYPE_CHECKING:
@@ -38,19 +41,21 @@ class Service:
         return grpc.method_handlers_generic_handler(f"{methods.PACKAGE}.{methods.SERVICE}", handlers)
 
     def _method_handler(self, method: Method) -> Any:
+        answers = Answers(method)
         if method.upload:
 
-            async def upload(messages: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-                return await _answered(self._upload(method, messages), context)
+            async def upload(stream: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+                return await answers.give(self._upload(method, stream), context)
 
-            return grpc.stream_unary_rpc_method_handler(upload, *_codecs(method))
+            return grpc.stream_unary_rpc_method_handler(upload)
 
-        async def unary(message: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            return await _answered(self._unary(method, message), context)
+        async def unary(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+            return await answers.give(self._unary(method, request), context)
 
-        return grpc.unary_unary_rpc_method_handler(unary, *_codecs(method))
+        return grpc.unary_unary_rpc_method_handler(unary)
 
-    async def _unary(self, method: Method, message: Any) -> Any:
+    async def _unary(self, method: Method, request: bytes) -> Any:
+        message = _parsed(method, request)
         try:
             arguments = calls.unpack_args(method, message)
             if method.writes:
@@ -66,8 +71,9 @@ class Service:
             return await asyncio.to_thread(pages.reply, method, result, message.page_token)
         return pages.reply(method, result, message.page_token)
 
-    async def _upload(self, method: Method, messages: AsyncIterator[Any]) -> Any:
-        first = await anext(aiter(messages), None)
+    async def _upload(self, method: Method, stream: AsyncIterator[bytes]) -> Any:
+        messages = (_parsed(method, request) async for request in stream)
+        first = await anext(messages, None)
         if first is None:
             raise errors.Invalid(f"cannot do {method.name}: the stream has no message")
         arguments = calls.unpack_args(method, first)
@@ -95,18 +101,11 @@ class Service:
             return result
 
 
-def _codecs(method: Method) -> tuple[Any, Any]:
-    return calls.args_class(method).FromString, calls.reply_class(method).SerializeToString
-
-
-async def _answered(work: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-    """Return what `work` returns; the one place where errors become statuses."""
+def _parsed(method: Method, request: bytes) -> Any:
     try:
-        return await work
-    except errors.KukeonError as error:
-        await _abort(context, error)
-
-
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.KukeonError) -> NoReturn:
-    code, message, detail = status.to_status(error)
-    await context.abort(grpc.StatusCode[code], message, ((status.TRAILER, detail),))
+        return calls.args_class(method).FromString(request)
+    except DecodeError as error:
+        raise errors.InvalidRequest(
+            f"cannot do {method.name}: the request is not what its name says: {error}",
+            hint="client and daemon may have different versions: `kuke version` shows them",
+        ) from error

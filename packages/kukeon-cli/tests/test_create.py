@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kukeon_api import errors, model
+from kukeon_api import errors, model, unsupported
 from kukeon_cli import resources
+from kukeon_cli.commands import create_container
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,6 +205,13 @@ def test_a_wrong_flag_is_named_with_its_value(kuke: Kuke, flags: tuple[str, ...]
     assert (result.code, result.out) == (code, "")
     assert words in result.err
     assert "secret" not in result.err
+
+
+def test_help_says_what_is_not_supported_yet(kuke: Kuke) -> None:
+    refused = {f"spec.{field.path.removeprefix('spec.')}" for field in unsupported.FIELDS["Container"]}
+    assert {flag for path, flag in create_container.PATHS.items() if path in refused} == create_container.LATER
+    out = " ".join(kuke("create", "container", "--help").out.split())
+    assert out.count("[not supported yet]") == len(create_container.LATER)
 
 
 def test_a_container_needs_its_cell(kuke: Kuke, memory: MemoryClient, image: str) -> None:

@@ -204,3 +204,48 @@ def test_control_characters_of_others_never_reach_the_terminal(kuke: Kuke, memor
     memory.trouble["list_cells"] = [errors.HostError("bad\x1b[2J\nnews")]
     result = kuke("get", "cells")
     assert result.err == "Error: bad\\x1b[2J\nnews\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (("get", "cells", "--realm", "defualt"), "there is no realm 'defualt'; did you mean 'default'?"),
+        (("get", "cells", "--space", "net", "--realm", "default"), "space 'blue/net' exists: pass --realm blue"),
+        (("get", "containers", "--cell", "shop", "--realm", "default"), "cell 'blue/net/front/shop' exists: pass"),
+        (("get", "containers", "--cell", "sohp"), "there is no cell 'sohp'; did you mean 'shop'?"),
+    ],
+)
+def test_an_empty_list_says_when_its_filter_names_nothing(
+    kuke: Kuke, memory: MemoryClient, line: tuple[str, ...], hint: str
+) -> None:
+    for ref in (("blue",), ("blue", "net"), ("blue", "net", "front"), ("blue", "net", "front", "shop")):
+        memory.put(model.Ref(*ref))
+    result = kuke(*line)
+    assert (result.code, result.out) == (0, "")
+    assert f"\nhint: {hint}" in result.err
+
+
+@pytest.mark.parametrize("line", [("get", "images"), ("get", "image", "app"), ("image", "delete", "app")])
+def test_images_of_a_realm_that_is_none(kuke: Kuke, line: tuple[str, ...]) -> None:
+    result = kuke(*line, "--realm", "defualt")
+    assert (result.code, result.err) == (3, "Error: cannot find realm 'defualt'\nhint: did you mean 'default'?\n")
+
+
+def test_a_table_without_headers(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.put(WEB)
+    assert [row[0] for row in table(kuke("get", "cells", "--no-headers").out)] == ["web"]
+    assert [row[0] for row in table(kuke("--no-headers", "get", "cells").err)][:1] == ["Error:"]
+    assert kuke("get", "cells", "--no-headers", "-o", "json").out == kuke("get", "cells", "-o", "json").out
+
+
+def test_the_generation_is_in_json_alone(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.put(WEB)
+    assert json.loads(kuke("get", "cell", "web", "-o", "json").out)["metadata"]["generation"] == 1
+    assert "generation" not in yaml.safe_load(kuke("get", "cell", "web", "-o", "yaml").out)["metadata"]
+
+
+@pytest.mark.parametrize("word", ["attach", "att", "exec", "build", "cp", "top", "events"])
+def test_commands_of_later_are_refused_as_such(kuke: Kuke, word: str) -> None:
+    result = kuke(word, "web")
+    assert (result.code, result.out) == (7, "")
+    assert "not supported yet" in result.err

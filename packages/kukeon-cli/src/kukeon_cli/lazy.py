@@ -132,7 +132,8 @@ class LazyGroup(click.Group):
             if args[0] in self.later:
                 from kukeon_api import errors
 
-                raise errors.NotSupportedYet(f"cannot {ctx.info_name} {self.later[args[0]]}: not supported yet")
+                doing = self.later[args[0]] if ctx.parent is None else f"{ctx.info_name} {self.later[args[0]]}"
+                raise errors.NotSupportedYet(f"cannot {doing}: not supported yet")
             raise self._unknown(ctx, args[0])
         if entry is None:
             return None, None, args[1:]

@@ -32,6 +32,7 @@ HIDDEN = ("__complete", "__completeNoDesc")
 cli = lazy.LazyGroup(
     "kuke",
     entries=tree.ROOT,
+    later=tree.ROOT_LATER,
     help=HELP,
     params=list(options.root_globals()),
     context_settings=SETTINGS,

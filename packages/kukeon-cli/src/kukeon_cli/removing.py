@@ -27,6 +27,9 @@ PARENTS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+_SELECTED = "With -l: all whose labels match, in every scope that no flag narrows."
+
+
 @dataclass(frozen=True)
 class Switches:
     """`--cascade`: what is inside goes first. `--force`: whatever is inside."""
@@ -79,8 +82,8 @@ def _call(client: Client, verb: Verb, ref: Ref, switches: Switches) -> Any:
         raise resources.with_hint(client, ref, exc) from exc
 
 
-def command(verb: Verb, kind: Kind, entries: Sequence[Entry], examples: Sequence[str]) -> click.Command:
-    """Return the click command that does the verb to resources of a kind."""
+def command(verb: Verb, kind: Kind, entries: Sequence[Entry], examples: Sequence[str], text: str = "") -> click.Command:
+    """Return the click command that does the verb to resources of a kind; `text` is for its help."""
     noun = kind.lower()
     entry = next(entry for entry in entries if entry.name == noun)
     parent = kind not in ("Cell", "Container")
@@ -116,7 +119,8 @@ def command(verb: Verb, kind: Kind, entries: Sequence[Entry], examples: Sequence
     variable = f"KUKE_{verb.name.upper()}_{noun.upper()}_NAME"
     function = options.name(noun, many=True, required=False, variable=variable)(function)
     shown = "\n".join(f"    kuke {verb.name} {line}" for line in examples)
-    return click.command(noun, cls=lazy.Command, help=f"{entry.help}\n\n\b\n{shown}")(function)
+    paragraphs = [entry.help, text, _SELECTED if verb.selects else "", f"\b\n{shown}"]
+    return click.command(noun, cls=lazy.Command, help="\n\n".join(filter(None, paragraphs)))(function)
 
 
 def _given_before(ctx: click.Context, noun: str, *, parent: bool) -> Switches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
@@ -10,7 +11,7 @@ import msgspec
 from kukeon_api import errors, model, names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from kukeon_api.model import Kind, Ref
     from kukeon_sdk.client import Client
@@ -255,12 +256,27 @@ def realm_of(realm: str | None) -> str:
     return Scope(realm=realm).at("Space", names.DEFAULT_SPACE).realm
 
 
-def get_image(client: Client, realm: str, ref: str) -> model.ImageInfo:
-    """Return the image `ref` of a realm, or raise `ImageNotFound` with a hint."""
+@contextmanager
+def looking_in(client: Client, realm: str, ref: str = "") -> Iterator[None]:
+    """Have a `RealmNotFound` or `ImageNotFound` of the block, which is about images of a realm, come with a hint."""
     try:
-        return client.get_image(realm, ref).image
+        yield
+    except errors.RealmNotFound as exc:
+        raise with_hint(client, model.Ref(realm), exc) from exc
     except errors.ImageNotFound as exc:
         raise without_image(client, realm, ref, exc) from exc
+
+
+def images(client: Client, realm: str) -> list[RealmImage]:
+    """Return the images of a realm, or raise `RealmNotFound` with a hint."""
+    with looking_in(client, realm):
+        return [RealmImage(realm, found) for found in client.list_images(realm).images]
+
+
+def get_image(client: Client, realm: str, ref: str) -> model.ImageInfo:
+    """Return the image `ref` of a realm, or raise `ImageNotFound` or `RealmNotFound` with a hint."""
+    with looking_in(client, realm, ref):
+        return client.get_image(realm, ref).image
 
 
 def without_image(client: Client, realm: str, ref: str, exc: errors.KukeonError) -> errors.KukeonError:

@@ -87,6 +87,17 @@ def lifecycle(verb: str) -> tuple[Entry, ...]:
     )
 
 
+ROOT_LATER = {
+    **dict.fromkeys(("attach", "att"), "attach to cells"),
+    "exec": "run commands in containers",
+    "build": "build images",
+    "team": "set up teams",
+    "cp": "copy files",
+    "top": "show what cells use",
+    "events": "show events",
+}
+"""Commands that nothing makes work yet, and what they would do."""
+
 LATER = {
     word: f"{words[0]}s"
     for words in (

@@ -42,11 +42,18 @@ def _lines(ref: Ref, result: Any) -> Iterable[str]:
 
 VERB = removing.Verb("delete", "deleting", _call, _lines)
 
-realm = removing.command(VERB, "Realm", tree.DELETE, ("realm shop", "realm shop --cascade"))
-space = removing.command(VERB, "Space", tree.DELETE, ("space web --realm shop", "space web --realm shop --cascade"))
-stack = removing.command(VERB, "Stack", tree.DELETE, ("stack front", "stack -l tier=test --cascade"))
-cell = removing.command(VERB, "Cell", tree.DELETE, ("cell web", "cell -l app=web"))
-container = removing.command(VERB, "Container", tree.DELETE, ("container log --cell web",))
+_INSIDE = "One with something inside is refused unless --cascade or --force says otherwise."
+_IMAGES = f"Its images go with it. {_INSIDE}"
+_PROGRAMS = "Programs are asked to end first, as by `kuke stop`."
+_SPEC = "They are taken out of what the cell is to be; applying a file that has them brings them back."
+
+realm = removing.command(VERB, "Realm", tree.DELETE, ("realm shop", "realm shop --cascade"), _IMAGES)
+space = removing.command(
+    VERB, "Space", tree.DELETE, ("space web --realm shop", "space web --realm shop --cascade"), _INSIDE
+)
+stack = removing.command(VERB, "Stack", tree.DELETE, ("stack front", "stack -l tier=test --cascade"), _INSIDE)
+cell = removing.command(VERB, "Cell", tree.DELETE, ("cell web", "cell -l app=web"), _PROGRAMS)
+container = removing.command(VERB, "Container", tree.DELETE, ("container log --cell web",), _SPEC)
 
 HELP = """Delete resources and what belongs to them.
 

@@ -50,7 +50,7 @@ def resources_of(
         docs = selection.matching(docs, selector)
     out.documents(docs, columns.of(kind, _now(), controllers=controllers))
     if not docs:
-        _none(kind)
+        _none(kind, "" if selector is not None else _elsewhere(client, scope))
 
 
 def resource(client: Client, kind: Kind, name: str, scope: Scope, out: Output, *, controllers: bool = False) -> None:
@@ -73,14 +73,16 @@ def containers(client: Client, scope: Scope, out: Output, *, selector: str | Non
         rows = [row for row in rows if wanted.matches(row.doc.metadata.labels)]
     out.documents([row.doc for row in rows], columns.of("Container", _now()), rows)
     if not rows:
-        _none("Container", _elsewhere(client, scope))
+        _none("Container", "" if selector is not None else _elsewhere(client, scope))
 
 
 def _elsewhere(client: Client, scope: Scope) -> str:
-    """Return a hint when the cell, space or stack that the flags name is in another scope, else an empty text."""
+    """Return a hint when what the innermost of the flags names is in another scope or nowhere, else an empty text."""
     from kukeon_cli import hints
 
-    stated = [(level, name) for level in ("cell", "stack", "space") if (name := getattr(scope, level)) is not None]
+    stated = [
+        (level, name) for level in ("cell", "stack", "space", "realm") if (name := getattr(scope, level)) is not None
+    ]
     return hints.for_filter(client, *stated[0], scope) if stated else ""
 
 
@@ -120,7 +122,7 @@ def images(client: Client, realm: str | None, out: Output) -> None:
     else:
         (realm,) = resources.Scope(realm=realm).filters("realm")
         realms = [realm]
-    rows = [resources.RealmImage(name, found) for name in realms for found in client.list_images(name).images]
+    rows = [row for name in realms for row in resources.images(client, name)]
     rows.sort(key=lambda row: (row.realm, row.image.name))
     if out.format in (Format.TABLE, Format.WIDE):
         if rows:

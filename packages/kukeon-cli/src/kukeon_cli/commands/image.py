@@ -93,17 +93,14 @@ def delete(client: Client, refs: Sequence[str], realm: str, out: Output) -> int:
 
 
 def _delete(client: Client, realm: str, ref: str) -> Any:
-    from kukeon_api import errors
     from kukeon_cli import resources
 
-    try:
+    with resources.looking_in(client, realm, ref):
         return client.delete_image(realm, ref)
-    except errors.ImageNotFound as exc:
-        raise resources.without_image(client, realm, ref, exc) from exc
 
 
 @click.command("load", cls=lazy.Command)
-@click.argument("file", metavar="FILE", required=False, type=click.Path())
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path())
 @click.option("--from-docker", metavar="REF", help="Take the image REF from docker, by `docker save`.")
 @options.scope("realm")
 @options.output()

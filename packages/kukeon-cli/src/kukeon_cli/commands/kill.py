@@ -14,8 +14,8 @@ cell = lifecycle.command(
     Programs get SIGKILL and cannot clean up; try `kuke stop` first.
 
     \b
-    kuke kill web
-    kuke kill -l tier=test
+        kuke kill web
+        kuke kill -l tier=test
     """,
 )
 
@@ -25,7 +25,7 @@ container = lifecycle.command(
     """Kill containers of a cell.
 
     \b
-    kuke kill container nginx --cell web
+        kuke kill container nginx --cell web
     """,
 )
 

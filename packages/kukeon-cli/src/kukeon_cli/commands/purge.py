@@ -34,16 +34,17 @@ def _call(client: Client, ref: Ref, switches: Switches) -> Any:
 def _lines(ref: Ref, result: Any) -> Iterable[str]:
     from kukeon_cli import resources
 
+    warnings = [f"  warning: {warning}" for warning in result.warnings]
     if not result.deleted and not result.purged:
-        yield f"Nothing is left of {resources.described(ref)}"
-    else:
-        yield f"Purged {resources.described(ref, 'from')}"
+        yield from (f"Nothing is left of {resources.described(ref)}", *warnings)
+        return
+    yield f"Purged {resources.described(ref, 'from')}"
     if ref.kind == "Space":
         told = {"metadata": result.metadata_deleted, "cgroup": result.cgroup_deleted, "cni": result.cni_network_deleted}
         yield "  Deleted resources -> " + " ".join(f"{name}:{str(done).lower()}" for name, done in told.items())
     if result.purged:
         yield f"  Additional resources purged: [{' '.join(result.purged)}]"
-    yield from (f"  warning: {warning}" for warning in result.warnings)
+    yield from warnings
 
 
 VERB = removing.Verb("purge", "purging", _call, _lines, selects=False)

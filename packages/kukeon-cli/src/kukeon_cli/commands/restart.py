@@ -14,8 +14,8 @@ cell = lifecycle.command(
     What runs is stopped as by `kuke stop` and started again; what does not run is started.
 
     \b
-    kuke restart web
-    kuke restart -l app=web --stack shop
+        kuke restart web
+        kuke restart -l app=web --stack shop
     """,
 )
 
@@ -25,7 +25,7 @@ container = lifecycle.command(
     """Restart containers of a cell.
 
     \b
-    kuke restart container nginx --cell web
+        kuke restart container nginx --cell web
     """,
 )
 

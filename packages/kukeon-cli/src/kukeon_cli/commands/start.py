@@ -15,9 +15,9 @@ cell = lifecycle.command(
     narrows; the failure of one stops none of the others.
 
     \b
-    kuke start web
-    kuke start cell web worker --stack shop
-    kuke start -l app=web
+        kuke start web
+        kuke start cell web worker --stack shop
+        kuke start -l app=web
     """,
 )
 
@@ -27,7 +27,7 @@ container = lifecycle.command(
     """Start containers of a cell.
 
     \b
-    kuke start container nginx --cell web
+        kuke start container nginx --cell web
     """,
 )
 

@@ -15,8 +15,8 @@ cell = lifecycle.command(
     when the host starts again.
 
     \b
-    kuke stop web
-    kuke stop -l tier=test
+        kuke stop web
+        kuke stop -l tier=test
     """,
 )
 
@@ -26,7 +26,7 @@ container = lifecycle.command(
     """Stop containers of a cell.
 
     \b
-    kuke stop container nginx --cell web
+        kuke stop container nginx --cell web
     """,
 )
 

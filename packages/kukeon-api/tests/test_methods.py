@@ -125,6 +125,30 @@ def test_arguments_that_are_wrong_are_refused_with_their_path() -> None:
         calls.unpack_args(method, message)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("ListSpaces", {"realm_name": "../etc"}, errors.InvalidRealmName),
+        ("ListCells", {"realm_name": "r", "stack_name": "a_b"}, errors.InvalidName),
+        ("ListImages", {"realm": ""}, errors.RealmNameRequired),
+        ("GetImage", {"realm": "r/..", "ref": "busybox"}, errors.InvalidRealmName),
+    ],
+)
+def test_names_among_the_arguments_are_names(name: str, values: dict[str, str], kind: type[errors.Invalid]) -> None:
+    method = METHODS[name]
+    with pytest.raises(kind):
+        calls.unpack_args(method, travel(calls.pack_args(method, values)))
+    with pytest.raises(kind):
+        method.check_names(values)
+
+
+def test_a_name_that_does_not_filter_is_empty() -> None:
+    method = METHODS["ListCells"]
+    method.check_names({"realm_name": "r", "space_name": "", "stack_name": ""})
+    method.check_names({})
+    METHODS["ApplyDocuments"].check_names({"raw_yaml": b"", "prune": "a=b"})
+
+
 def test_requests_that_are_none_are_refused() -> None:
     with pytest.raises(errors.InvalidRequest, match="cannot do GetRealm: the request is no GetRealmArgs"):
         calls.parse_args(METHODS["GetRealm"], b"\xff\xff")

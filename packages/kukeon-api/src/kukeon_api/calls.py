@@ -80,13 +80,15 @@ def unpack_args(method: Method, message: Any) -> dict[str, Any]:
             f"cannot do {method.name}: the request has fields that this version does not know",
             hint="upgrade kukeond, or use the kuke that came with it",
         )
-    return {
+    values = {
         name: wire.from_proto(getattr(message, name), kind)
         if issubclass(kind, msgspec.Struct)
         else getattr(message, name)
         for name, kind in method.params
         if name != method.upload
     }
+    method.check_names(values)
+    return values
 
 
 def first_chunk(method: Method, values: Mapping[str, Any]) -> Any:

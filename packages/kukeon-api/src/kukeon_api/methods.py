@@ -9,7 +9,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import model
+from kukeon_api import model, names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,8 @@ SERVICE = "KukeonV1"
 """The service's name; the suffix is the version of the wire, a breaking change becomes KukeonV2."""
 
 PACKAGE = "kukeon.v1"
+
+_LEVELS = frozenset(kind.lower() for kind in model.KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,16 @@ class Method:
     def full_name(self) -> str:
         """The name in logs and errors: `KukeonV1.CreateRealm`."""
         return f"{SERVICE}.{self.name}"
+
+    def check_names(self, values: Mapping[str, Any]) -> None:
+        """Raise `Invalid` when an argument that is the name of a resource is none; "" is one where it has a default.
+
+        The names in documents are checked by their types; this is for `realm`, `space_name` and so on.
+        """
+        for name, kind in self.params:
+            level = name.removesuffix("_name")
+            if kind is str and level in _LEVELS and (values.get(name) or name not in self.defaults):
+                names.check_name(values[name], level)
 
     @property
     def path(self) -> str:

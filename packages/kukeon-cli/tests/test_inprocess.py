@@ -49,6 +49,9 @@ class Controller:
         self.realms[doc.metadata.name] = doc
         return model.CreateRealmResult(realm=doc, created=True)
 
+    async def apply_documents(self, raw_yaml: bytes, dry_run: bool, prune: str) -> model.ApplyDocumentsResult:
+        return model.ApplyDocumentsResult(resources=())
+
     async def load_image(self, realm: str, chunks: AsyncIterator[bytes]) -> model.LoadImageResult:
         size = 0
         async for chunk in chunks:
@@ -133,6 +136,15 @@ def test_changes_need_root_and_reading_does_not(
     assert client.list_realms() == ()
     with pytest.raises(errors.MustRunAsRoot, match="cannot change '/r' without kukeond"):
         client.create_realm(realm("a"))
+
+
+def test_what_only_tells_what_would_happen_is_a_look(
+    host: Host, client: inprocess.InProcessClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.locked = True
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    client.apply_documents(b"", dry_run=True)
+    assert host.made() == [False]
 
 
 def test_errors_and_arguments_are_those_of_the_wire(client: inprocess.InProcessClient) -> None:
@@ -237,5 +249,8 @@ def test_every_call_has_an_end(stated: float | None, given: list[float | None]) 
 def test_a_call_that_took_too_long_says_how_to_allow_more() -> None:
     client: Any = deadlines.Deadlines(Patient(), 0.5)  # type: ignore[arg-type]
     with pytest.raises(errors.TimedOut) as caught:
-        client.list_realms()
+        client.create_realm(realm("a"))
     assert caught.value.hint == "see: --timeout 1h"
+    with pytest.raises(errors.TimedOut) as caught:
+        client.list_realms()
+    assert "kukeond may hang" in caught.value.hint

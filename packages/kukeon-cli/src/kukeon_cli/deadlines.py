@@ -55,8 +55,16 @@ class Deadlines(Calls):
         try:
             return method(**arguments, timeout=chosen_s)
         except errors.TimedOut as exc:
-            raise type(exc)(exc.message, kind=exc.kind, hint=f"{exc.hint or 'allow more time'}: --timeout 1h") from exc
+            raise type(exc)(exc.message, kind=exc.kind, hint=_hint(name, exc)) from exc
 
     def close(self) -> None:
         """Close the client behind. Twice is fine."""
         self._client.close()
+
+
+def _hint(name: str, exc: errors.TimedOut) -> str:
+    from kukeon_api import methods
+
+    if methods.BY_PYTHON[name].writes:
+        return f"{exc.hint or 'allow more time'}: --timeout 1h"
+    return "kukeond may hang: see `kuke status` and `kuke daemon logs`; or allow more time: --timeout 5m"

@@ -55,7 +55,9 @@ class InProcessClient(Calls):
         from kukeon_api import methods
 
         method = methods.BY_PYTHON[name]
-        if method.writes and os.geteuid() != 0:
+        # What merely tells what a change would do is a look.
+        changes = method.writes and not arguments.get("dry_run")
+        if changes and os.geteuid() != 0:
             raise errors.MustRunAsRoot(
                 f"cannot change {self._run_path!r} without kukeond: it must run as root",
                 hint="use sudo, or leave --no-daemon and --run-path away to go through kukeond",
@@ -65,7 +67,7 @@ class InProcessClient(Calls):
         feed = _Feed(arguments[method.upload]) if method.upload else None
         accepted = _accepted(method, arguments)
         try:
-            return self._wait(method, self._do(method, accepted, feed), timeout)
+            return self._wait(method, self._do(method, accepted, feed, changes=changes), timeout)
         except Exception:
             if feed is not None and feed.error is not None:
                 raise feed.error from None
@@ -140,8 +142,8 @@ class InProcessClient(Calls):
             self._loop.call_soon_threadsafe(begin)
         return future  # type: ignore[no-any-return]
 
-    async def _do(self, method: Method, arguments: dict[str, Any], feed: _Feed | None) -> Any:
-        controller = await self._controller(writes=method.writes)
+    async def _do(self, method: Method, arguments: dict[str, Any], feed: _Feed | None, *, changes: bool) -> Any:
+        controller = await self._controller(writes=changes)
         if feed is not None:
             arguments = {**arguments, method.upload: feed.pieces()}
         # By position: what a parameter is called is the controller's own business.

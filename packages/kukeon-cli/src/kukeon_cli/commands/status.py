@@ -112,7 +112,8 @@ def look(
         hint = failures.hint_for(exc, option)
         status.add("daemon", "socket", Verdict.FAIL, exc.message, hint, code=exc.exit_code)
         if said := process():
-            status.add("daemon", "process", Verdict.WARN, said)
+            hint = "" if option is None else f"have it start anew: sudo kuke{option} daemon restart"
+            status.add("daemon", "process", Verdict.WARN, said, hint)
         _cgroups(status, "", option)
         return status
     latency_ms = (time.monotonic() - started) * 1000

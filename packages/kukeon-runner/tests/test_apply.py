@@ -117,6 +117,14 @@ async def test_a_cell_that_is_down_is_started_again_and_says_so(verb: str, tmp_p
     assert await apply(found, CELL) == [UNCHANGED]
 
 
+async def test_what_has_to_run_in_other_namespaces_is_restarted_and_says_so(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await running(host, tmp_path)
+    host.kernel.pins.clear()
+    assert await apply(found, CELL) == [("updated", ('container "web" restarted', 'container "db" restarted'))]
+    assert await apply(found, CELL) == [UNCHANGED]
+
+
 async def test_a_failed_cell_is_tried_again(tmp_path: Path) -> None:
     host = FakeHost()
     found = await prepared(host, tmp_path)

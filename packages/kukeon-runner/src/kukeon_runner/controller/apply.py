@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kukeon_api import diff, errors, manifest, model, normalise
-from kukeon_runner import documents, dryrun
+from kukeon_runner import documents, dryrun, wanted
 from kukeon_runner.controller import prune as pruning
 from kukeon_runner.controller.base import Base
+from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import HostRunner
 from kukeon_runner.runner.cell.change import Survey
 from kukeon_runner.together import together
@@ -149,7 +150,8 @@ class Batch(Base):
         for _ in range(ATTEMPTS - 1):
             with contextlib.suppress(errors.RealmNotFound, errors.SpaceNotFound, errors.StackNotFound):
                 return await self._verb(doc)
-            await self._have_parents(model.ref_of(doc))
+            if not isinstance(doc, model.ContainerDoc):
+                await self._have_parents(model.ref_of(doc))
         return await self._verb(doc)
 
     def _verb(self, doc: model.Doc) -> Coroutine[Any, Any, Done]:
@@ -230,15 +232,19 @@ def _changed(applied: Applied) -> Done:
 
 def _repaired(before: model.CellDoc, outcome: Outcome) -> list[str]:
     """A line for each thing that was not as it should be, whatever the manifest says."""
-    pre = outcome.pre
+    pre, site = outcome.pre, outcome.site
+    own = {each.id: each for each in outcome.doc.spec.containers}
     lines = []
     for each in before.spec.containers:
-        found = pre.containers.get(outcome.site.container_id(each.id, root=each.root))
-        stays = any(own.id == each.id for own in outcome.doc.spec.containers)
-        if stays and (found is None or not found.alive):
+        found = pre.containers.get(site.container_id(each.id, root=each.root))
+        if each.id not in own:
+            continue
+        if found is None or not found.alive:
             lines.append(f'container "{each.id}" started')
+        elif own[each.id] == each and not (pre.pinned and pre.shm and plan.intact(wanted.spec_hash(each), found)):
+            lines.append(f'container "{each.id}" restarted')
     if before.status.ready_observed:
-        root = pre.containers.get(outcome.site.root_id)
+        root = pre.containers.get(site.root_id)
         if not lines and (root is None or not root.alive):
             lines.append("root container started")
         if pre.pinned and pre.address is None:

@@ -28,6 +28,7 @@ class DryStore(Store):
     def __init__(self, below: Store, layout: Layout, now: Callable[[], dt.datetime]) -> None:
         super().__init__(layout, now=now)
         self._below = below
+        self._logged = below._logged
         self._changed: dict[Ref, StoredDoc | None] = {}
         """What this run stored; None for what it deleted."""
 

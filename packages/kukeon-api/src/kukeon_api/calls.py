@@ -64,7 +64,10 @@ def parse_args(method: Method, content: bytes) -> Any:
     try:
         return args_class(method).FromString(content)
     except DecodeError as exc:
-        raise errors.InvalidRequest(f"cannot do {method.name}: the request is no {method.name}Args") from exc
+        raise errors.InvalidRequest(
+            f"cannot do {method.name}: the request is no {method.name}Args",
+            hint="client and kukeond may have different versions: kuke version shows them",
+        ) from exc
 
 
 def unpack_args(method: Method, message: Any) -> dict[str, Any]:

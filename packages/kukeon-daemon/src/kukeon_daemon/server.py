@@ -33,7 +33,8 @@ class Server:
         self.tasks = tasks.Tasks()
         self._socket = socket
         self._grpc = grpc.aio.server(options=OPTIONS)
-        self._grpc.add_generic_rpc_handlers((Service(controller, self.tasks).handler(),))
+        self._service = Service(controller, self.tasks)
+        self._grpc.add_generic_rpc_handlers((self._service.handler(),))
 
     async def start(self) -> None:
         """Listen. Raises `HostError` when the socket can't be bound or put in place."""
@@ -54,3 +55,4 @@ class Server:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._grpc.stop(grace_s + tasks.UNDO_S + ANSWER_S))
             group.create_task(self.tasks.drain(grace_s))
+        await self._service.close()

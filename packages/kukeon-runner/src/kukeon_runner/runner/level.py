@@ -139,19 +139,6 @@ class Level(abc.ABC, Generic[D]):
             self.get(ref)
             return await self._converge(ref, wanted, update=True)
 
-    async def preview(self, wanted: D) -> tuple[D | None, D, tuple[str, ...]]:
-        """What `converge` with `update` would find and leave stored, with its `secrets`. Changes nothing.
-
-        Raises what `converge` raises before it touches anything.
-        """
-        ref = model.ref_of(wanted)
-        stored = self.find(ref)
-        secrets = await self.compared(ref, wanted)
-        if stored is None:
-            return None, self.complete(ref, self._new(ref, wanted)), secrets
-        await self._check(ref, stored, wanted)
-        return stored, self.complete(ref, merged(stored, _labelled(ref, wanted))), secrets
-
     async def compared(self, ref: model.Ref, wanted: D) -> tuple[str, ...]:
         """What `keep` would return. Raises Invalid for what it would refuse."""
         return ()

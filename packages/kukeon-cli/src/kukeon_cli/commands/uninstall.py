@@ -44,8 +44,11 @@ def uninstall(server: Server, service: Service, rows: list[Row], *, progress: Ca
     if server.default:
         if services.SYSTEMD_RUNTIME.is_dir():
             rows.append(local.Row(f'systemd unit "{services.UNIT}"', services.remove_unit()))
+        # userdel takes the group of that name along when nobody else is in it, login.defs(5).
+        grouped = accounts.group_gid() is not None
         rows.append(local.Row(f'user "{accounts.USER}"', accounts.remove_user()))
-        rows.append(local.Row(f'group "{accounts.GROUP}"', accounts.remove_group()))
+        gone = accounts.remove_group()
+        rows.append(local.Row(f'group "{accounts.GROUP}"', "removed" if grouped else gone))
     if server.configuration.exists():
         rows.append(local.Row(f'settings "{server.configuration}"', "kept"))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +13,7 @@ from kukeon_api import errors, model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from memory_client import MemoryClient
 
@@ -138,3 +142,12 @@ def test_kukeond_has_two_seconds(kuke: Kuke, memory: MemoryClient) -> None:
     memory.perform = recording  # type: ignore[method-assign]
     kuke("__complete", "get", "cell", "")
     assert times == [2.0]
+
+
+def test_a_process_of_its_own_prints_it_all(tmp_path: Path) -> None:
+    """The process ends without the interpreter's last flush; nothing may be left in its buffers then."""
+    command = [sys.executable, "-c", "from kukeon_cli.main import main; main()", "__complete", "get", "cell", ""]
+    environ = {**os.environ, "HOME": str(tmp_path), "KUKEON_HOST": f"unix://{tmp_path}/none.sock"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, ":4\n")
+    assert "none.sock" not in done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -50,6 +52,7 @@ def saved(ref: str) -> Iterator[BinaryIO]:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
+                start_new_session=True,
             )
         except OSError as exc:
             raise errors.HostError(
@@ -58,8 +61,9 @@ def saved(ref: str) -> Iterator[BinaryIO]:
         try:
             yield cast("BinaryIO", _Archive(process, cast("BinaryIO", complaints), ref))
         finally:
-            # One that nobody reads from any more would wait for ever.
-            process.kill()
+            # One that nobody reads from any more would wait for ever; as long as it is not waited for, the pid is its.
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             assert process.stdout is not None
             process.stdout.close()

@@ -45,13 +45,7 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
     """Run one command line and return its exit code; whatever fails is reported on stderr."""
     session = session or Session()
     try:
-        if COMPLETION in session.environ:
-            return _complete(session.environ[COMPLETION], session)
-        if arguments and arguments[0] in HIDDEN:
-            from kukeon_cli import completion
-
-            return completion.run(cli, arguments, session)
-        code = _invoke(arguments, session)
+        code = _run(arguments, session)
         # A reader that went away is to be noticed here and not by the interpreter's last flush.
         sys.stdout.flush()
     except BaseException as exc:
@@ -61,6 +55,16 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
     finally:
         session.close()
     return code
+
+
+def _run(arguments: Sequence[str], session: Session) -> int:
+    if COMPLETION in session.environ:
+        return _complete(session.environ[COMPLETION], session)
+    if arguments and arguments[0] in HIDDEN:
+        from kukeon_cli import completion
+
+        return completion.run(cli, arguments, session)
+    return _invoke(arguments, session)
 
 
 def _option(session: Session) -> str | None:

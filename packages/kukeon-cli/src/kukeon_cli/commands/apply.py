@@ -103,6 +103,9 @@ def changed(resource: model.ApplyResourceResult) -> Iterator[str]:
     from kukeon_api import model
 
     left = {} if resource.action is model.ApplyAction.FAILED else dict(resource.details)
+    if resource.action is model.ApplyAction.PRUNED and "ref" in left:
+        # Pruning goes through all scopes, so the name alone does not say which one it was.
+        yield f"  - {left.pop('ref')}"
     for change in resource.changes:
         told = _CONTAINER_CHANGE.fullmatch(change)
         if told is not None:

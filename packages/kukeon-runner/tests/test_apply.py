@@ -245,6 +245,15 @@ class TestDefaultsOfTheSpace:
         assert users == {"web": "1000", "db": None}
         assert not [line for line in host.faults.log if "_db" in line]
 
+    async def test_documents_of_containers_and_of_their_cell_each_tell_their_own(self, tmp_path: Path) -> None:
+        found = await running(FakeHost(), tmp_path, CELL, single("side"))
+        assert await apply(found, space(user="1000"), CELL, single("side")) == [
+            ("updated", ("spec.defaults",)),
+            ("updated", ('container "web" updated: user', 'container "db" updated: user')),
+            ("updated", ('container "side" updated: user',)),
+        ]
+        assert await apply(found, space(user="1000"), CELL, single("side")) == [UNCHANGED] * 3
+
 
 class TestContainerDocuments:
     async def test_it_comes_changes_and_stays(self, tmp_path: Path) -> None:

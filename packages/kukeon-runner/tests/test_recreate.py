@@ -129,6 +129,17 @@ async def test_a_container_document_can_be_about_the_root(tmp_path: Path) -> Non
     assert alive(host) == set(IDS)
 
 
+async def test_a_root_that_has_a_document_of_its_own_is_left_to_it(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await running(host, tmp_path)
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+    web = model.ContainerDoc(metadata=model.Metadata(name="web"), spec=container("web", root=True, **place))
+    told = await results(found, cell("hello", container("db"), team="a"), web)
+    assert [each.action for each in told] == ["updated", "unchanged"]
+    assert told[0].changes == ("containers reordered",)
+    assert not [line for line in host.faults.log if not line.startswith("write")]
+
+
 @pytest.mark.parametrize(
     ("new", "kind"),
     [

@@ -71,7 +71,7 @@ class Change(Work):
             if new:
                 return Applied(None, await self._start(stored, None))
             _check_generation(doc, stored)
-            return await self._become(stored, self._merged(stored, self.effective(_keeping(doc, stored, keep))))
+            return await self._become(stored, self._merged(stored, _keeping(self.effective(doc), stored, keep)))
 
     async def apply_container(self, doc: model.ContainerDoc) -> Applied:
         """Have the cell running with this container as `doc` says, and the others as they are stored.
@@ -129,7 +129,7 @@ class Change(Work):
         if stored is None or doc.metadata.generation:
             return False
         running = stored.status.desired is model.DesiredState.RUNNING
-        if not running or self._merged(stored, self.effective(_keeping(doc, stored, keep))) != stored:
+        if not running or self._merged(stored, _keeping(self.effective(doc), stored, keep)) != stored:
             return False
         site = self.site(model.ref_of(doc))
         hashes = wanted.spec_hashes(site, stored)
@@ -260,12 +260,13 @@ def _new_root(stored: model.CellDoc, doc: model.CellDoc) -> str:
 
 
 def _keeping(doc: model.CellDoc, stored: model.CellDoc, keep: Collection[str]) -> model.CellDoc:
-    """`doc` with those of the stored containers that are called `keep`."""
+    """`doc` with those of the stored containers that are called `keep`. Raises MultipleRootContainers."""
     kept = {each.id: each for each in stored.spec.containers if each.id in keep}
     if not kept:
         return doc
     own = [kept.pop(each.id, each) for each in doc.spec.containers]
-    return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, containers=(*own, *kept.values())))
+    spec = msgspec.structs.replace(doc.spec, containers=(*own, *kept.values()))
+    return msgspec.structs.replace(doc, spec=normalise.cell_spec(doc.metadata.name, spec))
 
 
 def _with(stored: model.CellDoc, container: model.ContainerSpec) -> model.CellDoc:

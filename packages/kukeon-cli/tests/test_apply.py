@@ -285,7 +285,7 @@ def test_run_leaves_a_different_cell_alone(kuke: Kuke, memory: MemoryClient, web
     other = write(tmp_path, "other.yaml", WEB + "      env: [A=b]\n    - id: extra\n      image: busybox\n")
     result = kuke("run", "-d", "-f", other)
     assert result.code == 5
-    assert "differs in containers[web].env, containers[extra]" in result.err
+    assert "differs in spec.containers[extra], spec.containers[web].env" in result.err
     assert f"hint: change it with: kuke apply -f {other}" in result.err
     assert memory.docs == before
 

@@ -28,14 +28,14 @@ _GLOBALS: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any]], ...] = (
         "run_path",
         ("--run-path",),
         "KUKEON_RUN_PATH",
-        "Run path of the instance to talk to.",
+        "Run path of the instance meant; an option like this works in this process.",
         {"metavar": "DIRECTORY"},
     ),
     (
         "no_daemon",
         ("--no-daemon",),
         "KUKEON_NO_DAEMON",
-        "Work in this process, without kukeond; the option --run-path does so as well.",
+        "Work in this process, without kukeond.",
         {"is_flag": True},
     ),
     (

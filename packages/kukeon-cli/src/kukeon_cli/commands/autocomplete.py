@@ -8,7 +8,7 @@ from kukeon_cli import lazy
 
 
 @click.command("autocomplete", cls=lazy.Command)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print a completion script for a shell.
 

@@ -208,6 +208,7 @@ def _verb(name: str, *, timeout: bool) -> Callable[[Callable[..., Any]], click.C
                 "timeout_s",
                 default="10s",
                 envvar=f"KUKE_DAEMON_{name.upper()}_TIMEOUT",
+                allow_from_autoenv=False,
                 callback=_seconds,
                 metavar="DURATION",
                 help="How long it may take before it is killed.  [default: 10s]",

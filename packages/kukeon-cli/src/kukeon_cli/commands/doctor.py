@@ -98,7 +98,7 @@ def _code(found: Diagnosis) -> int:
 
 
 @click.command("cgroups", cls=lazy.Command)
-@click.argument("name", required=False)
+@click.argument("name", metavar="[NAME]", required=False)
 @click.option(
     "--root",
     type=click.Path(path_type=Path),

@@ -1,0 +1,69 @@
+"""Command lines worth showing, for the reference: what each does, and the line itself. A test parses all of them."""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "init": (
+        ("Prepare the host and start kukeond", "sudo kuke init"),
+        ("One more kukeon beside the main one", "sudo kuke --run-path /srv/test init --containerd embedded"),
+    ),
+    "status": (
+        ("Look at everything once", "kuke status"),
+        ("For a monitoring program", "kuke status --json"),
+    ),
+    "apply": (
+        ("Make a file so", "kuke apply -f web.yaml"),
+        ("See what would change, in a script", "kuke apply -f web.yaml --dry-run --exit-code"),
+    ),
+    "diff": (("See what apply would change", "kuke diff -f web.yaml"),),
+    "get": (
+        ("All cells of all realms", "kuke get cells"),
+        ("One cell, as a manifest that can be applied again", "kuke get cell web -o yaml"),
+        ("By label, from the files of a host whose kukeond is down", "sudo kuke get cells -l tier=front --no-daemon"),
+    ),
+    "create": (
+        ("A tenant with a network and a group of cells", "kuke create realm lab"),
+        ("", "kuke create space net --realm lab"),
+        ("", "kuke create stack web --realm lab --space net"),
+        ("A cell out of one image", "kuke create cell hello --image busybox -- sleep 60"),
+    ),
+    "run": (("Start the cell of a file and leave it running", "kuke run -f web.yaml -d"),),
+    "start": (("Start a cell again", "kuke start cell web"),),
+    "stop": (("Ask the programs of a cell to end", "kuke stop cell web"),),
+    "kill": (("End one container at once", "kuke kill container main --cell web"),),
+    "restart": (("Stop and start a cell", "kuke restart cell web"),),
+    "delete": (
+        ("A cell", "kuke delete cell web"),
+        ("A realm with all that is in it", "kuke delete realm lab --cascade"),
+        ("What a file says, children first", "kuke delete -f web.yaml"),
+    ),
+    "purge": (("Clear every trace of a cell that was half made", "kuke purge cell web"),),
+    "refresh": (("Have all statuses looked at now", "kuke refresh"),),
+    "log": (("Follow what a container writes", "kuke log web -c main -f"),),
+    "image": (
+        ("Load an archive into a realm", "kuke image load busybox.tar --realm lab"),
+        ("What is there", "kuke image get --realm lab"),
+    ),
+    "daemon": (
+        ("Restart kukeond; cells go on", "sudo kuke daemon restart"),
+        ("One that hangs", "sudo kuke daemon kill"),
+        ("What it says, as it says it", "kuke daemon logs --tail 20 -f"),
+    ),
+    "doctor": (
+        ("Check, and ask the kernel for what is not enabled", "sudo kuke doctor cgroups"),
+        ("Look only, at the cgroup of one realm", "kuke doctor cgroups --no-probe --scope realm lab"),
+    ),
+    "uninstall": (("Remove everything, after a question", "sudo kuke uninstall"),),
+    "explain": (
+        ("All fields of a kind", "kuke explain cell --recursive"),
+        ("One of them", "kuke explain cell.spec.containers.volumes"),
+        ("A JSON Schema for an editor", "kuke explain cell -o json"),
+    ),
+    "config": (("Who says what", "kuke config view --show-origin"),),
+    "version": (
+        ("Both versions", "kuke version"),
+        ("This program's alone, for a script", "kuke version --client"),
+    ),
+    "autocomplete": (("In ~/.bashrc", "source <(kuke autocomplete bash)"),),
+}
+"""Command -> pairs of words for people and a command line; empty words go on with the line above."""

@@ -251,3 +251,26 @@ def test_ctrl_c_ends_following_and_is_no_failure(
     monkeypatch.setattr("kukeon_cli.inotify.Watch.wait", interrupt)
     result = kuke("log", "-f", "web")
     assert (result.code, result.out, result.err) == (0, "hello\n", "")
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid", "words"), [(0o640, 990, "usermod -aG 990"), (0o600, 990, "sudo"), (0o640, 0, "sudo")]
+)
+def test_a_log_that_may_not_be_read_says_who_may(
+    kuke: Kuke, memory: MemoryClient, directory: Path, monkeypatch: pytest.MonkeyPatch, mode: int, gid: int, words: str
+) -> None:
+    memory.put(WEB)
+    log = directory / "log"
+    log.write_text(entry("secret"))
+    memory.logs[WEB.child("web")] = str(log)
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    shown = os.stat_result((0o100000 | mode, 1, 1, 1, 0, gid, 1, 0, 0, 0))
+    monkeypatch.setattr("kukeon_cli.rotated.RotatedLog", refuse)
+    monkeypatch.setattr("kukeon_sdk.reach._refusing", lambda path: shown)
+    result = kuke("log", "web")
+    assert result.code == 6
+    assert words in result.err.splitlines()[-1]
+    assert ("usermod" in result.err) is (words != "sudo")

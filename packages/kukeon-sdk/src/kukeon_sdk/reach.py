@@ -65,13 +65,16 @@ def unreachable(path: str, error: OSError) -> errors.KukeonError:
             return errors.Unavailable(f"{prefix}: {error.strerror or error}", hint=START_HINT)
 
 
-def permission_hint(path: str) -> str:
-    """Return what gives somebody access who may not connect to `path`: membership of a group, or nothing but sudo."""
+def permission_hint(path: str, needed: int = stat.S_IWGRP) -> str:
+    """Return what gives somebody access who may not use `path`: membership of a group, or nothing but sudo.
+
+    `needed` is the group's right that it takes: to write for a socket, `stat.S_IRGRP` for a file that is read.
+    """
     found = _refusing(path)
     if found is None:
         return ROOT_HINT
     # Connecting takes the right to write to the socket (unix(7)), getting there that to search directories.
-    needed = stat.S_IXGRP if stat.S_ISDIR(found.st_mode) else stat.S_IWGRP
+    needed = stat.S_IXGRP if stat.S_ISDIR(found.st_mode) else needed
     if not found.st_gid or not found.st_mode & needed:
         return ROOT_HINT
     try:

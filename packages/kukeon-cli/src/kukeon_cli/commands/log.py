@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -74,10 +75,10 @@ def lines(path: str, container: Ref, *, follow: bool) -> Iterator[bytes]:
             hint=f"see how it is: kuke get container {container.name} --cell {container.cell}",
         ) from exc
     except PermissionError as exc:
-        raise errors.Denied(
-            f"cannot read the log {path!r}: {exc.strerror}",
-            hint="add yourself to the group with `sudo usermod -aG kukeon $USER` and log in again, or use sudo",
-        ) from exc
+        from kukeon_sdk import reach
+
+        hint = reach.permission_hint(path, stat.S_IRGRP)
+        raise errors.Denied(f"cannot read the log {path!r}: {exc.strerror}", hint=hint) from exc
     except OSError as exc:
         raise errors.HostError(f"cannot read the log {path!r}: {exc.strerror}") from exc
 
@@ -100,6 +101,10 @@ def command(
     """Print what a container wrote.
 
     NAME is its cell. Its stdout comes on stdout and its stderr on stderr, rotated files included.
+
+    \b
+        kuke log web
+        kuke log web -c nginx --follow
     """
     from kukeon_cli import resources
 

@@ -362,3 +362,25 @@ class TestRoundTrip:
             "apiVersion: v1beta1\nkind: Cell\nmetadata:\n  name: web\nspec:\n  realmId: default\n  spaceId: default\n"
             "  stackId: default\n  containers:\n  - id: main\n    image: busybox\n"
         )
+
+
+EMPTY_CELL = """\
+kind: Cell
+metadata: {name: web}
+spec: {realmId: r, spaceId: s, stackId: t%s}
+"""
+
+
+@pytest.mark.parametrize("containers", ["", ", containers: ~"])
+def test_a_cell_without_containers_is_hardly_meant(containers: str) -> None:
+    with pytest.raises(errors.InvalidManifest) as raised:
+        manifest.parse(EMPTY_CELL % containers)
+    assert [(each.path, each.message) for each in raised.value.problems] == [("spec.containers", "is required")]
+
+
+def test_a_cell_may_be_empty_when_that_is_said() -> None:
+    [document] = manifest.parse(EMPTY_CELL % ", containers: []")
+    assert isinstance(document.doc, model.CellDoc)
+    assert document.doc.spec.containers == ()
+    [again] = manifest.parse(manifest.dump(document.doc))
+    assert again.doc == document.doc

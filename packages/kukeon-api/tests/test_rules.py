@@ -140,9 +140,9 @@ def test_secrets_in_env_are_not_repeated() -> None:
 
 
 class TestCells:
-    def test_need_a_container(self) -> None:
+    def test_may_have_a_root_container_only(self) -> None:
         doc = msgspec.structs.replace(cell(), spec=msgspec.structs.replace(cell().spec, containers=()))
-        assert told(doc) == [("spec.containers", "is required and cannot be empty")]
+        assert told(doc) == []
 
     def test_have_an_id_that_is_their_name(self) -> None:
         assert told(cell(id="other")) == [("spec.id", "'other' differs from metadata.name")]

@@ -132,7 +132,6 @@ def test_these_are_good(document: dict[str, Any]) -> None:
         (CELL, "spec.realmId", GONE),
         (CELL, "spec.stackId", ""),
         (CELL, "spec.containers", GONE),
-        (CELL, "spec.containers", []),
         (CELL, "spec.autoDelete", True),
         (CELL, "spec.autoDelete", "true"),
         (CELL, "spec.tty", {"default": "a"}),

@@ -25,6 +25,7 @@ class Field:
     """One field: `item` is its type, or that of a list's items or a map's values.
 
     `optional`: `X | None`, unset differs from empty.  `required`: has no default.  `pattern` constrains text.
+    `stated`: must stand on paper, where leaving it out would hardly be meant, although empty is a value of it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Field:
     required: bool
     default: Any
     pattern: re.Pattern[str] | None = None
+    stated: bool = False
 
     @functools.cached_property
     def nested(self) -> bool:
@@ -63,6 +65,11 @@ def fields_on_paper(model: type[msgspec.Struct]) -> Mapping[str, Field]:
 
 def _field(info: msgspec.structs.FieldInfo) -> Field:
     hint = info.type
+    stated = typing.get_origin(hint) is typing.Annotated and any(
+        "stated" in (meta.extra or {}) for meta in typing.get_args(hint)[1:]
+    )
+    if stated:
+        hint = typing.get_args(hint)[0]
     optional = False
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         [hint] = [arg for arg in typing.get_args(hint) if arg is not type(None)]
@@ -81,7 +88,7 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
     if info.default_factory is not msgspec.NODEFAULT:
         default = info.default_factory()
     required = default is msgspec.NODEFAULT
-    return Field(info.name, info.encode_name, shape, hint, optional, required, default, pattern)
+    return Field(info.name, info.encode_name, shape, hint, optional, required, default, pattern, stated)
 
 
 def zero(item: type) -> Any:

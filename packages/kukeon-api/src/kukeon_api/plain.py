@@ -59,4 +59,4 @@ def _fields(value: msgspec.Struct) -> dict[str, Any]:
 def _told(field: Field, value: Any) -> bool:
     if value is None:
         return False
-    return field.required or field.optional or field.choice or bool(value != field.default)
+    return field.required or field.stated or field.optional or field.choice or bool(value != field.default)

@@ -99,10 +99,12 @@ class Reading:
             field = fields.get(key)
             if field is None:
                 self._unknown(key_line, path, key, fields)
+            elif field.stated and isinstance(value, Scalar) and value.is_null:
+                continue
             else:
                 values[field.name] = self._field(value, field, here)
         for field in fields.values():
-            if field.required and field.name not in values:
+            if (field.required or field.stated) and field.name not in values:
                 here = f"{path}.{field.paper}" if path else field.paper
                 if field.paper not in ignored and here not in self.meant:
                     self._missing(field, here, node.line)

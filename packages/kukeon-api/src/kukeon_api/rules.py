@@ -143,8 +143,6 @@ def _same_name(own: str, name: str) -> Iterator[Problem]:
 def _cell(doc: model.CellDoc) -> Iterator[Problem]:
     spec = doc.spec
     yield from _same_name(spec.id, doc.metadata.name)
-    if not spec.containers:
-        yield Problem(path="spec.containers", message="is required and cannot be empty")
     yield from _roots(spec)
     root = spec.root_container_id
     first: dict[str, str] = {}

@@ -20,7 +20,6 @@ _LABELS = {"propertyNames": {"pattern": r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-
 _CONSTRAINTS: dict[tuple[type, str], dict[str, Any]] = {
     (model.Metadata, "labels"): _LABELS,
     (model.Metadata, "generation"): _AT_LEAST_ZERO,
-    (model.CellSpec, "containers"): {"minItems": 1},
     (model.ContainerSpec, "labels"): _LABELS,
     (model.ContainerSpec, "image"): {"minLength": 1},
     (model.ContainerSpec, "env"): {"items": {"pattern": "^[^=]+="}},

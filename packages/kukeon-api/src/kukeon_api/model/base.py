@@ -19,6 +19,8 @@ API_VERSION = "v1beta1"
 
 Name = Annotated[str, msgspec.Meta(pattern=names.NAME_PATTERN)]
 OptionalName = Annotated[str, msgspec.Meta(pattern=names.OPTIONAL_NAME_PATTERN)]
+STATED = msgspec.Meta(extra={"stated": True})
+"""Of a field that documents must have although it may be empty: leaving it out would hardly be meant."""
 Time = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
 

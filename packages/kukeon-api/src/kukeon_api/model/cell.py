@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from kukeon_api.model.base import API_VERSION, Metadata, Model, Name, OptionalName, Status
+from kukeon_api.model.base import API_VERSION, STATED, Metadata, Model, Name, OptionalName, Status
 from kukeon_api.model.container import ContainerSpec, ContainerStatus
 
 
@@ -60,8 +60,8 @@ class CellSpec(Model, kw_only=True):
     tty: CellTty | None = None
     """Terminals of the cell."""
 
-    containers: tuple[ContainerSpec, ...] = ()
-    """What runs in the cell: at least one container. They share address, host name and shared memory."""
+    containers: Annotated[tuple[ContainerSpec, ...], STATED] = ()
+    """What runs in the cell, sharing address, host name and shared memory; `[]` leaves it with its root container."""
 
     auto_delete: bool = False
     """Delete the cell once it was ready and has ended. Default: false."""

@@ -7,6 +7,7 @@ number that says what the shell may add to them.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 2.0
 COMMANDS = ("__complete", "__completeNoDesc")
+
+_WORD = re.compile(r"[-A-Za-z0-9_.:/@+]+")
 
 # ShellCompDirective of cobra: nothing but our words; the shell's own completion of files.
 _NO_FILES, _FILES = 4, 0
@@ -41,7 +44,10 @@ def complete(ctx: click.Context, kind: str, incomplete: str) -> list[str]:
         except Exception:
             return []
     given = {value for name in ("name", "names", "ref", "refs") for value in _many(ctx.params.get(name))}
-    return sorted({name for name in known if name.startswith(incomplete) and name not in given})
+    # What is odd is not worth offering: the shell would obey it, or break a word in two.
+    return sorted(
+        {name for name in known if name.startswith(incomplete) and name not in given and _WORD.fullmatch(name)}
+    )
 
 
 def _many(value: Any) -> Iterable[str]:

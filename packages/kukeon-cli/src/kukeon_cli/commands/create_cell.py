@@ -23,17 +23,11 @@ CONTAINER = "main"
 
 def create(client: Client, doc: model.CellDoc, out: Output, *, no_start: bool) -> None:
     """Make sure that the cell exists and, unless `no_start`, runs; say what of it was there before."""
-    from kukeon_api import errors, model
+    from kukeon_api import model
     from kukeon_cli import creation
 
     ref = model.ref_of(doc)
-    try:
-        result = creation.make(client, ref, lambda: client.create_cell(doc, no_start))
-    except errors.Invalid as exc:
-        if doc.spec.containers or not any(problem.path == "spec.containers" for problem in exc.problems):
-            raise
-        message = f"cannot create an empty cell {str(ref)!r}"
-        raise type(exc)(message, kind=exc.kind, hint="give it a container with --image REF") from exc
+    result = creation.make(client, ref, lambda: client.create_cell(doc, no_start))
     out.result(result, creation.lines(ref, result), [f"cell/{ref.name}"])
 
 

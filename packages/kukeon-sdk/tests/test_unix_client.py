@@ -426,3 +426,29 @@ def test_ctrl_c_ends_the_waiting_at_once_and_importing_is_cheap(daemon: Daemon) 
     release.set()
     assert (out, err, process.returncode) == ("calling\ninterrupted\n", "", 0)
     assert took_s < 10
+
+
+FORKING = """
+import os, sys
+import kukeon_sdk
+client = kukeon_sdk.dial(sys.argv[1])
+assert client.ping(timeout=30).ok
+child = os.fork()
+if child == 0:
+    ok = client.ping(timeout=30).ok
+    client.close()
+    os._exit(0 if ok else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert client.ping(timeout=30).ok
+client.close()
+print("done")
+"""
+
+
+def test_a_forked_process_has_a_connection_of_its_own(daemon: Daemon) -> None:
+    daemon.answers["ping"] = pong
+    command = [sys.executable, "-c", FORKING, str(daemon.path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=WAIT_S * 2, env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "1"}
+    )
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr

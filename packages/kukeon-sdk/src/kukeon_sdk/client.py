@@ -68,7 +68,7 @@ class Client(Protocol):
         """Make the host match the YAML documents; each resource's outcome is in the result, failures too.
 
         `dry_run` changes nothing and tells what would be done. `prune` is a label selector (`app=shop,tier!=test`):
-        what matches it, is of a kind and in a place that the documents speak of, and is not among them, is deleted.
+        everything that matches it and that the documents do not name is deleted afterwards, unless one of them failed.
         Raises `Invalid` with every problem of every document, and then nothing was changed.
         """
         ...

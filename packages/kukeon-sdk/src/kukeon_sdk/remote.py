@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ class UnixClient(Calls):
     """A `Client` of the kukeond that listens at the socket `path`.
 
     One connection serves all calls, from any number of threads; it is made by the first call and made again when
-    kukeond was restarted. `dial_timeout` is how many seconds connecting may take.
+    kukeond was restarted, and in a child process that was forked (gRPC wants it forked while no call is running).
+    `dial_timeout` is how many seconds connecting may take.
     """
 
     def __init__(self, path: str, dial_timeout: float = DIAL_TIMEOUT_S) -> None:
@@ -28,6 +30,7 @@ class UnixClient(Calls):
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._closed = False
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"UnixClient({self._path!r})"
@@ -51,6 +54,7 @@ class UnixClient(Calls):
 
     def close(self) -> None:
         """Hang up; calls that are running on other threads raise `Conflict`. Twice is fine."""
+        self._check_process()
         with self._lock:
             self._closed = True
             connection, self._connection = self._connection, None
@@ -58,6 +62,7 @@ class UnixClient(Calls):
             connection.close()
 
     def _connected(self, deadline: Deadline) -> Connection:
+        self._check_process()
         with self._lock:
             if self._closed:
                 raise errors.Conflict("cannot call kukeond: this client is closed")
@@ -67,6 +72,13 @@ class UnixClient(Calls):
 
                 self._connection = connection.Connection(self._path, self._dial_timeout_s)
             return self._connection
+
+    def _check_process(self) -> None:
+        """Leave to the parent what is the parent's: a connection has threads, and a fork takes none along."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._lock = threading.Lock()  # another thread may have held it while the process was forked
+            self._connection = None
 
     def _forget(self, connection: Connection) -> None:
         """Connect anew next time. Calls that other threads have on `connection` end by themselves."""

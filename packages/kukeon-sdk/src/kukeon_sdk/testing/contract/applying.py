@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -129,7 +130,7 @@ class Applying(Placed):
         created = place.cell().status.created_at
         result = only(place.apply(with_container(doc, env=("A=2",))))
         assert result.action is Action.RECREATED
-        assert any("base" in line for line in result.changes)
+        assert result.changes == ("root container recreated", 'container "base" updated: env')
         cell = place.cell()
         assert cell.status.state is model.CellState.READY
         assert cell.status.created_at == created
@@ -253,16 +254,63 @@ class Applying(Placed):
         assert place.snapshot() == before
         done = place.apply(kept, prune=f"app={mark}")
         assert actions(done) == {"kept": "unchanged", "dropped": "pruned"}
-        assert next(each for each in done if each.name == "dropped").kind == "Cell"
+        dropped_result = next(each for each in done if each.name == "dropped")
+        assert (dropped_result.kind, dropped_result.index) == ("Cell", -1)
+        assert dropped_result.details["ref"] == f"{place.realm}/{place.space}/{place.stack}/dropped"
         assert [doc.metadata.name for doc in client.list_cells(place.realm, timeout=WAIT_S)] == ["kept", "other"]
         assert actions(place.apply(kept, prune=f"app in ({mark}, x),!absent")) == {"kept": "unchanged"}
 
-    def test_a_selector_that_cannot_be_read(self, client: Client, place: Place) -> None:
+    def test_nothing_is_pruned_when_a_document_fails(self, client: Client, place: Place) -> None:
+        mark = place.realm
+        place.apply(place.stack_doc("dropped", app=mark))
+        lost = place.container_doc("lost", cell="absent", image=place.image, command="/bin/true")
+        results = place.apply(place.stack_doc(), lost, prune=f"app={mark}")
+        assert actions(results) == {place.stack: "unchanged", "lost": "failed", "dropped": "failed"}
+        assert "not pruned" in results[-1].error
+        assert len(client.list_stacks(place.realm, timeout=WAIT_S)) == 2
+
+    def test_containers_are_pruned_by_their_own_labels(self, client: Client, place: Place) -> None:
+        mark = place.realm
+        web, side = place.container("web"), place.container("side", labels={"app": mark})
+        place.apply(place.cell_doc("web", web, side))
+        done = actions(place.apply(place.stack_doc(), prune=f"app={mark}"))
+        assert done == {place.stack: "unchanged", "side": "pruned"}
+        assert [each.id for each in place.cell().spec.containers] == ["web"]
+
+    def test_a_cell_and_a_container_of_it_in_one_input(self, client: Client, place: Place) -> None:
+        docs = (place.cell_doc("web"), place.new_container_doc("side"))
+        assert [each.action for each in place.apply(*docs)] == [Action.CREATED, Action.CREATED]
+        assert [each.action for each in place.apply(*docs)] == [Action.UNCHANGED, Action.UNCHANGED]
+        assert [each.id for each in place.cell().spec.containers] == ["web", "side"]
+
+    def test_a_selector_that_cannot_be_used(self, client: Client, place: Place) -> None:
         before = place.snapshot()
-        for text in ("app in (", "=x", ",", "a b"):
+        for text in ("app in (", "=x", ",", "a b", "!app", "app!=x"):
             with pytest.raises(errors.Invalid):
                 place.apply(place.stack_doc("fresh"), prune=text)
         assert place.snapshot() == before
+
+    def test_many_at_once_end_as_if_in_some_order(self, client: Client, place: Place) -> None:
+        place.apply(place.cell_doc("web", number="none"))
+        failed: list[BaseException] = []
+
+        def work(number: int) -> None:
+            try:
+                for result in place.apply(place.stack_doc(f"s{number}"), place.cell_doc("web", number=str(number))):
+                    assert result.action is not Action.FAILED, result
+            except BaseException as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT_S)
+        assert failed == []
+        stacks = {doc.metadata.name for doc in client.list_stacks(place.realm, timeout=WAIT_S)}
+        assert stacks == {place.stack, *(f"s{number}" for number in range(8))}
+        assert place.cell().metadata.labels["number"] in {str(number) for number in range(8)}
+        assert place.state() is model.CellState.READY
 
     def test_deleting_documents_innermost_first_and_twice(self, client: Client, place: Place) -> None:
         docs = (
@@ -286,10 +334,12 @@ class Applying(Placed):
         assert all(each.error == "" for each in again)
 
     def test_deleting_a_document_with_children(self, client: Client, place: Place) -> None:
+        client.create_cell(place.cell_doc(), no_start=True, timeout=WAIT_S)
         refused = only(place.delete(place.space_doc()))
         assert (refused.action, refused.details["kind"]) == (Deleted.FAILED, "ResourceHasDependencies")
         assert "1 stack " in refused.error
         gone = only(place.delete(place.space_doc(), cascade=True))
         assert gone.action is Deleted.DELETED
-        assert f"stack:{place.stack}" in gone.cascaded
+        assert gone.cascaded == (f"stack:{place.stack}", f"cell:{place.stack}/web")
+        assert gone.details == {"stacks": "1 deleted", "cells": "1 deleted", "containers": "1 deleted"}
         assert client.list_spaces(place.realm, timeout=WAIT_S) == ()

@@ -108,7 +108,7 @@ class Levels(Placed):
         assert stack == model.GetStackResult(stack=place.stack_doc("absent"))
 
     def test_names_that_are_none_are_refused_everywhere(self, client: Client, place: Place) -> None:
-        for name in ("Bad Name", "../up", "under_score", "x" * 64):
+        for name in ("", "Bad Name", "../up", "under_score", "x" * 64):
             doc = model.RealmDoc(metadata=model.Metadata(name=name))
             for call in (client.create_realm, client.get_realm, client.delete_realm, client.purge_realm):
                 with pytest.raises(errors.Invalid):
@@ -194,6 +194,26 @@ class Levels(Placed):
         with pytest.raises(errors.Conflict, match=namespace):
             client.create_realm(other, timeout=WAIT_S)
         assert not client.get_realm(other, timeout=WAIT_S).metadata_exists
+
+    def test_passwords_of_registries_never_come_back(self, client: Client, place: Place) -> None:
+        def with_login(**login: str) -> model.RealmDoc:
+            found = model.RegistryCredentials(username="me", server_address="registry.invalid", **login)
+            return msgspec.structs.replace(place.realm_doc(), spec=model.RealmSpec(registry_credentials=(found,)))
+
+        unknown = place.apply(with_login())[0]
+        assert (unknown.action, unknown.details["kind"]) == (model.ApplyAction.FAILED, "Invalid")
+        first = place.apply(with_login(password="hunter2"))[0]  # noqa: S106 - a test's
+        assert first.action is model.ApplyAction.UPDATED
+        assert place.apply(with_login(password="hunter2"))[0].action is model.ApplyAction.UNCHANGED  # noqa: S106
+        assert place.apply(with_login())[0].action is model.ApplyAction.UNCHANGED
+        second = place.apply(with_login(password="hunter3"))[0]  # noqa: S106
+        assert second.action is model.ApplyAction.UPDATED
+        shown = client.get_realm(place.realm_doc(), timeout=WAIT_S).realm
+        assert shown.spec.registry_credentials == (
+            model.RegistryCredentials(username="me", server_address="registry.invalid"),
+        )
+        told = repr((first, second, shown, client.list_realms(timeout=WAIT_S)))
+        assert "hunter" not in told
 
     def test_the_system_realm_is_kukeons_own(self, client: Client, place: Place) -> None:
         name = model.SYSTEM_REALM

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import diff, errors, labels, manifest, model, normalise, selector
+from kukeon_api import diff, errors, manifest, model, normalise
+from kukeon_sdk.testing.memory import pruning
 from kukeon_sdk.testing.memory.cells import State, root_changed
 from kukeon_sdk.testing.memory.containers import cell_of
 from kukeon_sdk.testing.memory.removal import Removal
@@ -21,18 +22,22 @@ class Apply(Removal):
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.apart: dict[model.Ref, set[str]] = {}
+        """By cell the containers that have documents of their own in the input: the cell's own leaves them alone."""
 
     def apply_documents(self, raw_yaml: bytes, dry_run: bool = False, prune: str = "") -> model.ApplyDocumentsResult:
+        chosen = pruning.selector(prune) if prune else None
         documents = manifest.parse(raw_yaml)
-        chosen = selector.Selector.parse(prune) if prune else None
         # What is tried on a copy leaves no trace.
         work = type(self)(self.world.copy()) if dry_run else self
         depth: dict[str, int] = {kind: number for number, kind in enumerate(model.KINDS)}
         documents.sort(key=lambda each: depth[each.doc.kind])
+        work.apart = _apart(documents)
         results = [work.apply_document(each) for each in documents]
         if chosen is not None:
-            named = {model.ref_of(each.doc) for each in documents}
-            results += work.prune(chosen, named, len(documents))
+            docs = [normalise.normalise(each.doc) for each in documents]
+            failed = sum(each.action is Action.FAILED for each in results)
+            results += pruning.prune(work, chosen, docs, failed)
         return model.ApplyDocumentsResult(resources=tuple(results))
 
     def apply_document(self, document: manifest.Document) -> model.ApplyResourceResult:
@@ -55,6 +60,8 @@ class Apply(Removal):
         if before is not None:
             check_fresh(ref, doc.metadata.generation, before)
         passwords = dict(self.world.passwords)
+        if isinstance(doc, model.CellDoc) and before is not None:
+            doc = _with_kept(doc, before, self.apart.get(ref, set()))
         after: Any = self.apply_cell(doc, before) if isinstance(doc, model.CellDoc) else self.have_level(doc)
         if before is None:
             return Action.CREATED, made, {}
@@ -87,27 +94,20 @@ class Apply(Removal):
                 self.have_level(bare(parent))
                 yield f'{parent.kind.lower()} "{parent.name}" created'
 
-    def prune(
-        self, chosen: selector.Selector, named: set[model.Ref], first: int
-    ) -> Iterator[model.ApplyResourceResult]:
-        """Delete what `chosen` matches and the documents do not name, the innermost first."""
-        for ref in sorted(self.world.docs, key=lambda each: (-len(each.parts), each)):
-            found = self.world.find(ref)
-            if found is None or any(ref.contains(other) for other in named):
-                continue
-            if ref.realm == model.SYSTEM_REALM or not chosen.matches(labels.authored(found.metadata.labels)):
-                continue
-            about: dict[str, Any] = {"index": first, "kind": ref.kind, "name": ref.name}
-            try:
-                if ref.kind == "Cell":
-                    self.delete_cell(found)
-                else:
-                    self._delete(found, cascade=False)
-            except errors.KukeonError as error:
-                details = {"kind": error.kind, "hint": error.hint}
-                yield model.ApplyResourceResult(**about, action=Action.FAILED, error=str(error), details=details)
-            else:
-                yield model.ApplyResourceResult(**about, action=Action.PRUNED)
+
+def _apart(documents: list[manifest.Document]) -> dict[model.Ref, set[str]]:
+    found: dict[model.Ref, set[str]] = {}
+    for each in documents:
+        if isinstance(each.doc, model.ContainerDoc):
+            ref = model.ref_of(each.doc)
+            found.setdefault(cell_of(ref), set()).add(ref.container)
+    return found
+
+
+def _with_kept(doc: model.CellDoc, stored: model.CellDoc, keep: set[str]) -> model.CellDoc:
+    own = {each.id for each in doc.spec.containers}
+    kept = tuple(each for each in stored.spec.containers if each.id in keep - own)
+    return replace(doc, spec=replace(doc.spec, containers=(*doc.spec.containers, *kept)))
 
 
 def check_fresh(ref: model.Ref, generation: int, stored: Any) -> None:
@@ -134,7 +134,7 @@ def _cell_outcome(
         if each.id not in ran and each.id not in changed
     ]
     if root_changed(before.spec, after.spec):
-        return Action.RECREATED, tuple(lines), diff.details(changes)
+        return Action.RECREATED, ("root container recreated", *diff.lines(changes)), diff.details(changes)
     return (Action.UPDATED if lines else Action.UNCHANGED), tuple(lines), diff.details(changes)
 
 

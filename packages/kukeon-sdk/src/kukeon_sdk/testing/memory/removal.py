@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, manifest, model
@@ -10,7 +11,7 @@ from kukeon_sdk.testing.memory.levels import PIECES, Levels
 from kukeon_sdk.testing.memory.world import changeable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CHILD = {"Realm": "space", "Space": "stack", "Stack": "cell"}
 
@@ -121,20 +122,11 @@ class Removal(Levels, Containers):
         )
 
     def _delete_document(self, document: manifest.Document, cascade: bool) -> model.DeleteResourceResult:
-        doc: Any = document.doc
-        about: dict[str, Any] = {"index": document.index, "kind": doc.kind, "name": doc.metadata.name}
-        details: dict[str, str] = {}
-        cascaded: tuple[str, ...] = ()
+        ref = model.ref_of(document.doc)
+        about: dict[str, Any] = {"index": document.index, "kind": ref.kind, "name": ref.name}
+        inside = list(self._inside(ref))
         try:
-            match doc:
-                case model.ContainerDoc():
-                    self.delete_container(doc)
-                case model.CellDoc():
-                    count = len(self.delete_cell(doc).cell.spec.containers)
-                    details = {"containers": f"{count} deleted"}
-                case _:
-                    gone = self._delete(doc, cascade)[1]
-                    cascaded = tuple(each for each in gone if ":" in each)
+            self.remove(ref, cascade=cascade)
         except errors.NotFound:
             return model.DeleteResourceResult(**about, action=model.DeleteAction.NOT_FOUND)
         except errors.KukeonError as error:
@@ -142,9 +134,37 @@ class Removal(Levels, Containers):
             return model.DeleteResourceResult(
                 **about, action=model.DeleteAction.FAILED, error=str(error), details=details
             )
+        deep = len(ref.parts)
+        cascaded = tuple(
+            f"{each.kind.lower()}:{'/'.join(each.parts[deep:])}" for each in inside if each.kind != "Container"
+        )
+        counts = Counter(each.kind for each in inside)
+        details = {f"{kind.lower()}s": f"{counts[kind]} deleted" for kind in model.KINDS if counts[kind]}
         return model.DeleteResourceResult(
             **about, action=model.DeleteAction.DELETED, cascaded=cascaded, details=details
         )
+
+    def remove(self, ref: model.Ref, *, cascade: bool = False) -> None:
+        """Delete one resource of any kind; raises what the method for its kind does."""
+        changeable(ref)
+        if ref.kind == "Container":
+            spec = model.ContainerSpec(
+                id=ref.container, realm_id=ref.realm, space_id=ref.space, stack_id=ref.stack, cell_id=ref.cell
+            )
+            self.delete_container(model.ContainerDoc(metadata=model.Metadata(name=ref.container), spec=spec))
+        elif ref.kind == "Cell":
+            self.delete_cell(self.world.load(ref))
+        else:
+            self._delete(self.world.load(ref), cascade)
+
+    def _inside(self, ref: model.Ref) -> Iterator[model.Ref]:
+        """Yield what is in `ref`, parents first."""
+        found = self.world.find(ref)
+        if isinstance(found, model.CellDoc):
+            yield from (ref.child(each.id) for each in found.spec.containers)
+        for name in self.world.children(ref):
+            yield ref.child(name)
+            yield from self._inside(ref.child(name))
 
     def _purge(self, doc: Any, cascade: bool) -> tuple[Any, tuple[str, ...]]:
         ref = changeable(model.ref_of(doc))

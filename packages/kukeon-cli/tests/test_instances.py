@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -109,9 +109,8 @@ def test_what_is_uninstalled_is_what_the_run_path_says(
     monkeypatch.setattr(privilege, "require_root", lambda command, session: None)
     taken: list[str] = []
 
-    def remove(found: server.Server) -> list[Any]:
+    def remove(found: server.Server, told: object) -> None:
         taken.append(found.run_path)
-        return []
 
     monkeypatch.setattr("kukeon_cli.local.uninstall", remove)
     run_path = str(host.run_path)

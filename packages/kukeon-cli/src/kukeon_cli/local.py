@@ -19,7 +19,7 @@ from kukeon_api import errors
 
 if TYPE_CHECKING:
     import enum
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from kukeon_cli.server import Server
@@ -100,19 +100,20 @@ async def _regenerate(controller: Controller) -> list[Row]:
     return rows
 
 
-def uninstall(server: Server) -> list[Row]:
-    """Remove every cell, network, cgroup and file of the instance, and report it row by row.
+def uninstall(server: Server, told: Callable[[Row], object]) -> None:
+    """Remove every cell, network, cgroup and file of the instance; `told` gets a row for each thing when it is done.
 
-    Raises `RunPathLocked` while a kukeond runs, and whatever keeps a realm from going.
+    Works without kukeond and without containerd. Raises `RunPathLocked` while a kukeond runs, and whatever keeps a
+    realm from going.
     """
     _require()
-    return asyncio.run(_uninstall(_options(server, 0)))
+    asyncio.run(_uninstall(_options(server, 0), told))
 
 
-async def _uninstall(options: Options) -> list[Row]:
+async def _uninstall(options: Options, told: Callable[[Row], object]) -> None:
     import kukeon_runner
 
-    return [Row(row.label, row.outcome) for row in await kukeon_runner.uninstall(options)]
+    await kukeon_runner.uninstall(options, lambda row: told(Row(row.label, row.outcome)))
 
 
 def purge_system(server: Server) -> list[str]:

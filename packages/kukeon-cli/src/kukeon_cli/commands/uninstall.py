@@ -40,7 +40,12 @@ def uninstall(server: Server, service: Service, rows: list[Row], *, progress: Ca
         forced = service.stop(_STOP_TIMEOUT_S)
         rows.append(local.Row("kukeond", f"{'force-killed' if forced else 'stopped'} (pid {running})"))
     progress("removing cells, networks and files")
-    rows += local.uninstall(server)
+
+    def told(row: Row) -> None:
+        rows.append(row)
+        progress(f"removed {row.label}")
+
+    local.uninstall(server, told)
     if server.default:
         if services.SYSTEMD_RUNTIME.is_dir():
             rows.append(local.Row(f'systemd unit "{services.UNIT}"', services.remove_unit()))

@@ -13,7 +13,7 @@ import kukeon_cni
 from kukeon_api import errors, model
 from kukeon_api.model import Ref
 from kukeon_runner import bootstrap
-from kukeon_runner.bootstrap import Outcome
+from kukeon_runner.groundwork import BootstrapReport, Outcome
 from kukeon_runner.instance import Containerd, Instance
 from kukeon_runner.layout import Layout
 
@@ -71,7 +71,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(Layout(instance, str(tmp_path / "run")))
 
 
-def outcomes(report: bootstrap.BootstrapReport) -> dict[str, Outcome]:
+def outcomes(report: BootstrapReport) -> dict[str, Outcome]:
     return {row.label: row.outcome for row in report.rows}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from kukeon_api import errors, model
+from kukeon_api import errors, manifest, model
 from kukeon_runner import steps
 from kukeon_runner.testing.cells import IMAGE, NAMESPACE, cell, container, controller, prepared
 from kukeon_runner.testing.host import FakeHost
@@ -211,3 +211,18 @@ async def test_only_labels_are_stored_by_an_update_of_metadata(tmp_path: Path) -
     assert after.metadata.labels["tier"] == "front"
     assert after.metadata.labels.items() >= stored.metadata.labels.items()
     assert (after.spec, host.faults.log) == (stored.spec, [])
+
+
+async def test_an_empty_cell_runs_its_root_container(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    bare = cell("hello")
+    empty = msgspec.structs.replace(bare, spec=msgspec.structs.replace(bare.spec, containers=()))
+    result = await found.create_cell(empty)
+    assert (result.created, result.started, result.root_container_created, result.containers) == (True, True, True, ())
+    assert result.cell.status.state is model.CellState.READY
+    assert {id for _, id in host.containers.tasks} == {ROOT}
+    (again,) = (await found.apply_documents(manifest.dump(result.cell).encode())).resources
+    assert again.action is model.ApplyAction.UNCHANGED
+    await found.reconcile()
+    assert {id for _, id in host.containers.tasks} == {ROOT}

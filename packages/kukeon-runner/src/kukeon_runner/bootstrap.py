@@ -5,62 +5,18 @@ It uses the runner's public verbs alone, so whatever it makes is made as a user'
 
 from __future__ import annotations
 
-import asyncio
-import enum
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import kukeon_cni
 from kukeon_api import model
-from kukeon_runner import durable
+from kukeon_runner import groundwork
+from kukeon_runner.groundwork import BootstrapReport, BootstrapRow, Outcome, row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kukeon_runner.layout import Layout
 
-PLUGINS = ("bridge", "host-local")
-"""What the network of a space is made of."""
-
-_RUNTIME_MODE = 0o755
-_PRIVATE_MODE = 0o750
-
 D_contra = TypeVar("D_contra", contravariant=True)
-
-
-class Outcome(enum.StrEnum):
-    """What became of one thing."""
-
-    CREATED = "created"
-    EXISTED = "already existed"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class BootstrapRow:
-    """One thing: `realm "default"`, what became of it, and where it is or what to do."""
-
-    label: str
-    outcome: Outcome
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class BootstrapReport:
-    """All rows, in the order of making."""
-
-    rows: tuple[BootstrapRow, ...]
-
-    @property
-    def created(self) -> bool:
-        """Whether anything was made: False says that the host was set up already."""
-        return any(row.outcome is Outcome.CREATED for row in self.rows)
-
-    @property
-    def missing(self) -> tuple[BootstrapRow, ...]:
-        """What should be there and is not."""
-        return tuple(row for row in self.rows if row.outcome is Outcome.MISSING)
 
 
 class Converged(Protocol):
@@ -108,41 +64,13 @@ async def bootstrap(runner: Runner) -> BootstrapReport:
     only looked for: their absence is a row, since cells on the host's network do without.
     """
     layout = runner.context.layout
-    rows = list((await directories(layout)).rows)
+    rows = list((await groundwork.directories(layout)).rows)
     if (containerd := layout.instance.containerd) is not None:
-        rows.append(_row(f'containerd "{containerd.socket}"', existed=True, detail=containerd.mode))
+        rows.append(row(f'containerd "{containerd.socket}"', existed=True, detail=containerd.mode))
     existed, _ = await runner.ensure_kukeon_root_cgroup()
-    rows.append(_row("kukeon root cgroup", existed=existed, detail=layout.cgroup_root))
+    rows.append(row("kukeon root cgroup", existed=existed, detail=layout.cgroup_root))
     rows += await _default_hierarchy(runner)
     return BootstrapReport(tuple(rows))
-
-
-async def directories(layout: Layout) -> BootstrapReport:
-    """Have the directories that networks need, and look for the CNI plugins."""
-    return BootstrapReport(tuple(await asyncio.to_thread(_directories, layout)))
-
-
-def _directories(layout: Layout) -> list[BootstrapRow]:
-    rows = []
-    for label, path, mode in (
-        ("runtime dir", layout.runtime_dir, _RUNTIME_MODE),
-        ("CNI cache dir", layout.cni_cache, _PRIVATE_MODE),
-        ("CNI address dir", layout.cni_data, _PRIVATE_MODE),
-    ):
-        with durable.host_errors("make", path):
-            existed = Path(path).is_dir()
-            if not existed:
-                Path(path).mkdir(parents=True)
-                Path(path).chmod(mode)
-        rows.append(_row(f'{label} "{path}"', existed=existed))
-    for plugin in PLUGINS:
-        try:
-            path = str(kukeon_cni.find_plugin(plugin, kukeon_cni.DEFAULT_PLUGIN_DIRS))
-        except kukeon_cni.PluginNotFound as exc:
-            rows.append(BootstrapRow(f'CNI plugin "{plugin}"', Outcome.MISSING, exc.hint or str(exc)))
-        else:
-            rows.append(_row(f'CNI plugin "{plugin}"', existed=True, detail=path))
-    return rows
 
 
 async def _default_hierarchy(runner: Runner) -> list[BootstrapRow]:
@@ -168,16 +96,12 @@ async def _default_hierarchy(runner: Runner) -> list[BootstrapRow]:
 
 
 def _resource(kind: str, name: str, made: Converged, labels: Mapping[str, str]) -> list[BootstrapRow]:
-    rows = [_row(f'{kind} "{name}"', existed=made.existed)]
+    rows = [row(f'{kind} "{name}"', existed=made.existed)]
     for piece, there in made.post.items():
         label = labels.get(piece, f"{kind} {piece}")
         if there:
-            rows.append(_row(label, existed=made.pre.get(piece, False)))
+            rows.append(row(label, existed=made.pre.get(piece, False)))
         else:
             was = "was previously present" if made.pre.get(piece) else ""
             rows.append(BootstrapRow(label, Outcome.MISSING, was))
     return rows
-
-
-def _row(label: str, *, existed: bool, detail: str = "") -> BootstrapRow:
-    return BootstrapRow(label, Outcome.EXISTED if existed else Outcome.CREATED, detail)

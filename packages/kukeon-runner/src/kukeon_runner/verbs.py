@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from kukeon_api import model
-    from kukeon_runner.bootstrap import BootstrapReport
+    from kukeon_runner.groundwork import BootstrapReport
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import msgspec
 
 from kukeon_api import errors
 from kukeon_runner import documents
-from kukeon_runner.bootstrap import BootstrapReport, bootstrap
+from kukeon_runner.bootstrap import bootstrap
 from kukeon_runner.controller.apply import Apply
 from kukeon_runner.controller.cells import Cells
 from kukeon_runner.controller.containers import Containers
@@ -17,6 +17,7 @@ from kukeon_runner.controller.delete_documents import DeleteDocuments
 from kukeon_runner.controller.images import Images
 from kukeon_runner.controller.levels import Levels
 from kukeon_runner.controller.upkeep import Upkeep
+from kukeon_runner.groundwork import BootstrapReport
 
 if TYPE_CHECKING:
     from kukeon_api import model

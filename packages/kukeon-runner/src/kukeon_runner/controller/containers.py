@@ -183,4 +183,4 @@ def _document(cell: model.CellDoc, spec: model.ContainerSpec) -> model.Container
         cell_id=cell.metadata.name,
     )
     status = next((each for each in cell.status.containers if each.name == spec.id), None)
-    return model.ContainerDoc(metadata=model.Metadata(name=spec.id), spec=parents, status=status)
+    return model.ContainerDoc(metadata=model.Metadata(name=spec.id, labels=spec.labels), spec=parents, status=status)

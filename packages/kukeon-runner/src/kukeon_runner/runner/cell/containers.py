@@ -73,7 +73,7 @@ class Containers(Work):
             return found is not None and found.alive, await self._start(ended.doc, ref.container)
 
     async def delete_container(self, ref: model.Ref) -> tuple[model.CellDoc, Outcome]:
-        """Remove one workload from host and cell, and its log; with the cell as it was. Raises like `stop_container`."""
+        """Remove one workload from host and cell, and its log; with the cell as it was. Raises like the others."""
         async with self.context.lock(_cell(ref)):
             doc = self.get(_cell(ref))
             pre, site = await self._observe(doc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, image_ref, model
-from kukeon_runner import bootstrap
+from kukeon_runner import groundwork
 from kukeon_runner.runner.verbs.nouns import Nouns
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class HostVerbs(Nouns):
-    async def bootstrap_cni(self) -> bootstrap.BootstrapReport:
-        return await bootstrap.directories(self.context.layout)
+    async def bootstrap_cni(self) -> groundwork.BootstrapReport:
+        return await groundwork.directories(self.context.layout)
 
     async def ensure_kukeon_root_cgroup(self) -> tuple[bool, bool]:
         made = await self.context.host.kernel.make_cgroup(self.context.layout.cgroup_root)

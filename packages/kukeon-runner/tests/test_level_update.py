@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kukeon_api import errors, model
+from kukeon_api import errors, manifest, model
 from kukeon_runner.testing.cells import cell, controller, prepared
 from kukeon_runner.testing.host import FakeHost
 
@@ -184,3 +184,23 @@ async def test_a_namespace_that_was_made_is_not_left_behind_by_a_realm_that_fail
     with pytest.raises(errors.BreakingChange):
         await found.runner.realms.converge(wanted("third"), update=True)
     assert set(host.containers.labels) == {"second"}
+
+
+async def test_an_apply_of_an_older_manifest_is_told(tmp_path: Path) -> None:
+    found = await prepared(FakeHost(), tmp_path)
+    old: model.SpaceDoc = document("space", generation=1)
+    changed = msgspec.structs.replace(document("space"), spec=msgspec.structs.replace(old.spec, defaults=USER))
+    for doc in (document("space"), changed):
+        (result,) = (await found.apply_documents(manifest.dump([doc]).encode())).resources
+        assert not result.error
+    raw = msgspec.yaml.encode(
+        {
+            "apiVersion": "v1beta1",
+            "kind": "Space",
+            "metadata": {"name": "new", "generation": 1},
+            "spec": {"realmId": "default"},
+        }
+    )
+    (late,) = (await found.apply_documents(raw)).resources
+    assert (late.action, late.details["kind"]) == (model.ApplyAction.FAILED, "StaleResource")
+    assert found.runner.spaces.get(model.Ref("default", "new")).spec.defaults == USER

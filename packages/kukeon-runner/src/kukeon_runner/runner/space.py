@@ -14,6 +14,7 @@ from kukeon_runner import instance
 from kukeon_runner.firewall import BridgeNet
 from kukeon_runner.runner.level import Piece
 from kukeon_runner.runner.purge import Purging
+from kukeon_runner.together import together
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -58,10 +59,13 @@ class Spaces(Purging[model.SpaceDoc]):
     async def _network_left(self, ref: model.Ref) -> bool:
         """Whether anything of the network is there: bridge, description, subnet, addresses or cached results."""
         host, layout = self.context.host, self.context.layout
-        if await host.network.bridge_exists(layout.bridge(ref)) or await host.kernel.exists(layout.conflist(ref)):
+        network = layout.network(ref)
+        if await host.network.bridge_exists(layout.bridge(ref)) or await host.network.holders(network):
             return True
-        recorded = await asyncio.to_thread(self.context.subnets.recorded, ref)
-        return recorded or layout.network(ref) in await host.network.networks()
+        if await asyncio.to_thread(self.context.subnets.recorded, ref):
+            return True
+        places = (layout.conflist(ref), layout.ipam(ref), f"{layout.cni_cache}/{network}")
+        return any(await together(*map(host.kernel.exists, places)))
 
     async def _make_network(self, ref: model.Ref) -> None:
         host, layout = self.context.host, self.context.layout

@@ -156,9 +156,10 @@ def test_repeated_flags_are_split_like_a_shell_does(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_variable_that_cannot_be_split_is_named(kuke: Kuke) -> None:
-    result = kuke("create", "container", "x", "--cell", "y", environ={"KUKE_CREATE_CONTAINER_ENV": "'open"})
+    result = kuke("create", "container", "x", "--cell", "y", environ={"KUKE_CREATE_CONTAINER_ENV": "'secret"})
     assert (result.code, result.out) == (2, "")
-    assert "No closing quotation" in result.err
+    assert "cannot split the environment variable for --env into words: no closing quotation" in result.err
+    assert "secret" not in result.err
 
 
 def test_a_wrong_value_is_an_error_of_usage(kuke: Kuke) -> None:

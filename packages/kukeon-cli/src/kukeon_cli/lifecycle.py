@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kukeon_cli import lazy, nouns, options, tree
+from kukeon_cli import lazy, nouns, options, refusals, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,7 +97,7 @@ def command(verb: Verb, kind: Kind, text: str) -> click.Command:
     function = options.output()(function)
     function = options.selector(function)
     if kind == "Cell":
-        function = options.refused("--cell", "is for containers: put the cell's name behind the command")(function)
+        function = refusals.elsewhere("--cell", "is for containers: put the cell's name behind the command")(function)
     function = options.scope(*_PARENTS[kind])(function)
     function = options.name(noun, many=True, required=False, variable=f"KUKE_{verb.name.upper()}_{noun.upper()}_NAME")(
         function

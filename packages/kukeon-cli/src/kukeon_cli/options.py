@@ -129,9 +129,12 @@ else:
 
 
 class Words(_Text):
-    """Text of which an environment variable may hold several, separated and quoted as in a shell."""
+    """Text for `flag`, of which an environment variable may hold several, separated and quoted as in a shell."""
 
     name = "text"
+
+    def __init__(self, flag: str) -> None:
+        self.flag = flag
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return str(value)
@@ -142,7 +145,11 @@ class Words(_Text):
         try:
             return shlex.split(rv)
         except ValueError as exc:
-            raise click.UsageError(f"cannot split {rv!r} from the environment into words: {exc}") from exc
+            # The variable's value may be secret.
+            why = str(exc)
+            raise click.UsageError(
+                f"cannot split the environment variable for {self.flag} into words: {why[:1].lower()}{why[1:]}"
+            ) from exc
 
 
 def _or_table(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
@@ -238,40 +245,6 @@ def removal(verb: str, noun: str, *, parent: bool) -> Decorator:
     return add
 
 
-def refused(flag: str, why: str) -> Decorator:
-    """Know a `flag` that belongs elsewhere, to say why it is wrong here."""
-
-    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-        if value is not None and not ctx.resilient_parsing:
-            raise click.UsageError(f"{flag} {why}", ctx=ctx)
-
-    return click.option(flag, hidden=True, expose_value=False, allow_from_autoenv=False, callback=refuse)
-
-
-def later(*flags: str, instead: str = "") -> Decorator:
-    """Know `flags` that nothing makes work yet: they are refused as such (exit code 7), not as typing errors."""
-
-    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value and not ctx.resilient_parsing:
-            from kukeon_api import errors
-
-            raise errors.NotSupportedYet(f"cannot use {param.opts[-1]}: it is not supported yet", hint=instead)
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for flag in flags:
-            function = click.option(
-                *flag.split("/"),
-                multiple=True,
-                hidden=True,
-                expose_value=False,
-                allow_from_autoenv=False,
-                callback=refuse,
-            )(function)
-        return function
-
-    return add
-
-
 def seconds(flag: str, *, default: str, text: str, variable: str) -> Decorator:
     """Add a duration like `30s`, which arrives as the flag's name and `_s`."""
 
@@ -344,7 +317,7 @@ def name(
         metavar=shown if required else f"[{shown}]",
         required=required,
         nargs=-1 if many else 1,
-        type=Words() if many else None,
+        type=Words("names") if many else None,
         envvar=variable,
         shell_complete=completion(kind) if complete else None,
     )

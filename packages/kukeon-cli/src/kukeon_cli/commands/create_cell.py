@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kukeon_cli import lazy, options
+from kukeon_cli import lazy, options, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,12 +65,16 @@ def document(
     "--image", metavar="REF", shell_complete=options.completion("image"), help="Have a container of this image."
 )
 @click.option("--command", metavar="COMMAND", help="What it runs, when no COMMAND follows --.")
-@click.option("--env", multiple=True, type=options.Words(), metavar="KEY=VALUE", help="Variable of its environment.")
-@click.option("--label", "labels", multiple=True, type=options.Words(), metavar="KEY=VALUE", help="Label of the cell.")
+@click.option(
+    "--env", multiple=True, type=options.Words("--env"), metavar="KEY=VALUE", help="Variable of its environment."
+)
+@click.option(
+    "--label", "labels", multiple=True, type=options.Words("--label"), metavar="KEY=VALUE", help="Label of the cell."
+)
 @click.option("--no-start", is_flag=True, help="Make it, but do not start it.")
 @options.scope("realm", "space", "stack")
 @options.output()
-@options.later("--from-blueprint", "--from-config", "--clone", "--param", "--param-file", instead="use kuke apply")
+@refusals.later("--from-blueprint", "--from-config", "--clone", "--param", "--param-file", instead="use kuke apply")
 @click.pass_obj
 def command(
     session: Session,

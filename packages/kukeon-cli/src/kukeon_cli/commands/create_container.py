@@ -165,7 +165,7 @@ def _described(function: Callable[..., Any]) -> Callable[..., Any]:
             flag,
             name,
             multiple=True,
-            type=options.Words(),
+            type=options.Words(flag),
             metavar=shown,
             help=_text(flag, f"{text}  [may be repeated]"),
         )(function)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kukeon_cli import lazy, options
+from kukeon_cli import lazy, options, refusals
 
 if TYPE_CHECKING:
     from kukeon_api import model
@@ -72,10 +72,10 @@ def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc, fi
 @click.option("-f", "--file", "file", required=True, metavar="FILE", help="File with one Cell, or - for stdin.")
 @click.option("-d", "--detach", is_flag=True, help="Leave the cell running and return.")
 @click.option("--container", metavar="NAME", hidden=True)
-@options.later("--rm")
-@options.later("-p/--profile", "--from-blueprint", "--from-config", "--clone", instead="describe the cell in a file")
-@options.later("--param", "--param-file")
-@options.refused("--name", "is not for -f: the name that the file says counts")
+@refusals.later("--rm", switch=True)
+@refusals.later("-p/--profile", "--from-blueprint", "--from-config", "--clone", instead="describe the cell in a file")
+@refusals.later("--param", "--param-file")
+@refusals.elsewhere("--name", "is not for -f: the name that the file says counts")
 @options.scope("realm", "space", "stack")
 @options.output()
 @click.pass_obj

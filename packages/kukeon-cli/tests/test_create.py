@@ -96,6 +96,7 @@ def test_a_cell_that_is_not_started(kuke: Kuke, memory: MemoryClient, image: str
         (("--image", "busybox", "--command", "a", "--", "b"), 2, "not both"),
         (("--image", "BAD//"), 2, "--image: "),
         (("--image", "busybox", "--env", "NOPE"), 2, "cannot use 'NOPE' for --env: it is not KEY=VALUE"),
+        (("--image", "busybox", "--label", "a b=c"), 2, "--label: a label's key is"),
         (("--image", "busybox", "--label", "=x"), 2, "cannot use '=x' for --label"),
         (("--from-config", "x"), 7, "cannot use --from-config: it is not supported yet"),
         (("--image", "missing"), 1, "hint: load it: kuke image load FILE --realm default"),
@@ -178,9 +179,9 @@ def test_a_container_has_an_image_when_none_is_said(kuke: Kuke, memory: MemoryCl
         (("--cap-add", "FLY"), 2, "--cap-add (number 1): "),
         (("--user", "a:b:c"), 2, "--user: "),
         (("--image", "BAD//"), 2, "--image: "),
-        (("--privileged",), 7, "--privileged: is not supported yet"),
-        (("--port", "80:80"), 7, "--port: is not supported yet"),
-        (("--restart-policy", "always"), 7, "--restart-policy: is not supported yet"),
+        (("--privileged",), 7, "--privileged is not supported yet"),
+        (("--port", "80:80"), 7, "--port is not supported yet"),
+        (("--restart-policy", "always"), 7, "--restart-policy is not supported yet"),
         (("--privileged", "--memory", "1x"), 2, "--memory"),
         (("--privileged", "--user", "a:b:c"), 2, "--user: "),
     ],
@@ -268,3 +269,10 @@ def test_a_credential_survives_others_who_change_the_realm(kuke: Kuke, memory: M
 def test_a_credential_needs_its_realm(kuke: Kuke) -> None:
     result = kuke(*LOGIN[:2], "defalt", *LOGIN[3:], "--server", "ghcr.io", "--password-stdin", stdin=b"one")
     assert (result.code, result.err) == (3, "Error: cannot find realm 'defalt'\nhint: did you mean 'default'?\n")
+
+
+def test_a_server_that_is_none(kuke: Kuke, memory: MemoryClient) -> None:
+    result = kuke(*LOGIN, "--server", "http://x y", "--password-stdin", stdin=b"hush")
+    assert (result.code, memory.received) == (2, [])
+    assert result.err.startswith("Error: cannot change realm \"default\": --server: 'http://x y' is not a registry's")
+    assert "hush" not in result.err

@@ -91,7 +91,7 @@ def tmpfs(value: str) -> model.Tmpfs:
     return model.Tmpfs(path=path, size_bytes=limit, options=tuple(left))
 
 
-def check(doc: model.CellDoc | model.ContainerDoc, flags: Mapping[str, str]) -> None:
+def check(doc: model.Doc, flags: Mapping[str, str], doing: str = "create") -> None:
     """Raise what is wrong with a document that was made of flags.
 
     `flags` maps the paths of the document to the flags that they come from: `Invalid` with every problem, or
@@ -100,9 +100,9 @@ def check(doc: model.CellDoc | model.ContainerDoc, flags: Mapping[str, str]) -> 
     found = [problem for problem in rules.problems(doc) if problem.path != "spec.containers"]
     if not found:
         return
-    told = [f"{_flag(problem.path, flags)}: {problem.message}" + _suggestion(problem) for problem in found]
+    told = [_told(problem, flags) for problem in found]
     subject = f'{doc.kind.lower()} "{doc.metadata.name}"'
-    message = f"cannot create {subject}: {told[0]}" if len(told) == 1 else f"cannot create {subject}:"
+    message = f"cannot {doing} {subject}: {told[0]}" if len(told) == 1 else f"cannot {doing} {subject}:"
     if len(told) > 1:
         message = "\n  ".join([message, *told])
     if all(problem.message == unsupported.MESSAGE for problem in found):
@@ -110,8 +110,11 @@ def check(doc: model.CellDoc | model.ContainerDoc, flags: Mapping[str, str]) -> 
     raise errors.Invalid(message)
 
 
-def _suggestion(problem: errors.Problem) -> str:
-    return f" ({problem.suggestion})" if problem.suggestion else ""
+def _told(problem: errors.Problem, flags: Mapping[str, str]) -> str:
+    """Return a problem as a sentence about the flag that it comes from."""
+    about = " " if problem.message.startswith(("is ", "must ")) else ": "
+    suggestion = f" ({problem.suggestion})" if problem.suggestion else ""
+    return f"{_flag(problem.path, flags)}{about}{problem.message}{suggestion}"
 
 
 def _flag(path: str, flags: Mapping[str, str]) -> str:

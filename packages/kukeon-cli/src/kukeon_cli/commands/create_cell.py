@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 CONTAINER = "main"
 """The id of the container that a cell made of an image has."""
 
+_PATHS = {
+    "metadata.labels": "--label",
+    "spec.containers[0].image": "--image",
+    "spec.containers[0].env": "--env",
+    "spec.containers[0].command": "the command",
+    "spec.containers[0].args": "the command's arguments",
+}
+"""Path in the document -> the flag that it comes from."""
+
 
 def create(client: Client, doc: model.CellDoc, out: Output, *, no_start: bool) -> None:
     """Make sure that the cell exists and, unless `no_start`, runs; say what of it was there before."""
@@ -54,7 +63,7 @@ def document(
         id=CONTAINER, image=image, command=first, args=tuple(rest), env=container_flags.variables(env)
     )
     doc = model.CellDoc(metadata=metadata, spec=msgspec.structs.replace(bare.spec, containers=(container,)))
-    container_flags.check(doc, {"spec.containers[0].image": "--image", "spec.containers[0].env": "--env"})
+    container_flags.check(doc, _PATHS)
     return doc
 
 

@@ -33,13 +33,22 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
     action: str
 
 
+_FIELDS = {"serverAddress": "--server", "username": "--username", "password": "the password"}
+
+
 def put(client: Client, realm: Ref, credential: model.RegistryCredentials, out: Output) -> None:
     """Give the realm this credential for its server, in place of the one that it has; the others stay.
 
     Raises `RealmNotFound`, and whatever the realm is refused for.
     """
-    from kukeon_api import errors
+    from kukeon_api import errors, model
+    from kukeon_cli import container_flags
 
+    alone = model.RealmDoc(
+        metadata=model.Metadata(name=realm.name), spec=model.RealmSpec(registry_credentials=(credential,))
+    )
+    paths = {f"spec.registryCredentials[0].{field}": flag for field, flag in _FIELDS.items()}
+    container_flags.check(alone, paths, "change")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             outcome = _put(client, realm, credential)

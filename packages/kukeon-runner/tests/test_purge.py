@@ -335,3 +335,37 @@ async def test_an_image_that_is_being_loaded_keeps_its_realm(tmp_path: Path) -> 
     await found.delete_realm(document("realm"), False, True)
     with pytest.raises(errors.RealmNotFound):
         await found.load_image("default", chunks())
+
+
+async def test_a_namespace_that_another_realm_chose_is_not_taken_for_that_of_one_that_never_was(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = controller(host, tmp_path)
+    await found.create_realm(
+        model.RealmDoc(metadata=model.Metadata(name="first"), spec=model.RealmSpec(namespace="second.kukeon.io"))
+    )
+    for lost in (False, True):
+        if lost:
+            shutil.rmtree(tmp_path / "data/first")
+        fresh = controller(host, tmp_path)
+        with pytest.raises(errors.Conflict, match=r"second\.kukeon\.io"):
+            await purge(fresh, "realm", "second")
+        assert set(host.containers.labels) == {"second.kukeon.io"}
+    assert (await purge(fresh, "realm", "first")).namespace_removed
+    assert not host.containers.labels
+
+
+async def test_a_directory_that_stays_is_no_success(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("web"))
+    (tmp_path / "data/default/default/default/metadata.json").unlink()
+    fresh = controller(host, tmp_path)
+
+    async def refuses(namespace: str, id: str) -> None:
+        raise errors.HostError(f"cannot delete {id!r}")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(host.containers, "delete", refuses)
+        with pytest.raises(errors.DeleteStack, match="metadata"):
+            await purge(fresh, "stack")
+    assert (await purge(fresh, "stack")).purge_succeeded

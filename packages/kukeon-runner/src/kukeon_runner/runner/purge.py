@@ -46,6 +46,7 @@ class Purged(Generic[D]):
     """Whether anything of each piece was there before and after."""
     metadata_deleted: bool
     metadata_left: bool
+    """Whether there is a document, or only its directory."""
 
     @property
     def succeeded(self) -> bool:
@@ -133,7 +134,7 @@ class Purging(Level[D]):
                 pre=pre,
                 post=post,
                 metadata_deleted=existed and forgotten,
-                metadata_left=self._recorded(ref),
+                metadata_left=self._recorded(ref) or ref.name in self.context.store.leftovers(ref.parent),
             )
             self.check_gone(ref, found, sweep.first)
             return found

@@ -59,9 +59,10 @@ class Realms(Purging[model.RealmDoc]):
                     hint="leave spec.namespace out, or choose another",
                 )
         found = (await self.context.host.containers.namespaces()).get(namespace)
-        if found is None or namespace == self.context.layout.namespace(ref.realm):
+        if found is None or self._is_own(ref, found):
             return
-        if not self._is_own(ref, found):
+        # Without a label, one with the realm's own name is taken for it: others may have made it to put images there.
+        if labels.CONTAINERD_REALM in found or namespace != self.context.layout.namespace(ref.realm):
             raise errors.Conflict(
                 f"cannot use containerd namespace {namespace!r} for realm {ref.realm!r}: it exists and is not kukeon's",
                 hint="leave spec.namespace out, or choose another",
@@ -78,11 +79,15 @@ class Realms(Purging[model.RealmDoc]):
         return await self._named(ref, doc), existed
 
     async def _named(self, ref: model.Ref, doc: model.RealmDoc) -> model.RealmDoc:
-        """`doc`, or where it is lost, one with the namespace that it may have named."""
+        """`doc`, or where it is lost, one with the namespace that it may have named.
+
+        Raises Conflict when the one that it had otherwise is another realm's.
+        """
         if not doc.spec.namespace:
             for namespace, found in (await self.context.host.containers.namespaces()).items():
                 if self._is_own(ref, found):
                     return msgspec.structs.replace(doc, spec=model.RealmSpec(namespace=namespace))
+            await self._check_namespace(ref, doc)
         return doc
 
     async def realm_namespace(self, ref: model.Ref, doc: model.RealmDoc) -> str:
@@ -114,6 +119,7 @@ class Realms(Purging[model.RealmDoc]):
             yield namespace
         finally:
             self._uses[ref] -= 1
+            self._uses += Counter()  # drops what is zero
 
     def check_unused(self, ref: model.Ref) -> None:
         if self._uses[ref] > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import io
@@ -112,7 +113,9 @@ class Children:
     def _all() -> list[int]:
         found: list[int] = []
         for thread in Path("/proc/self/task").iterdir():
-            found += map(int, (thread / "children").read_text().split())
+            # A thread may end between the look at the directory and the look into it.
+            with contextlib.suppress(FileNotFoundError):
+                found += map(int, (thread / "children").read_text().split())
         return found
 
 

@@ -44,7 +44,7 @@ class DryStore(Store):
         word = kind if isinstance(kind, str) else kind.kind
         found: Scan[Any] = self._below.scan(word, within)
         docs = {model.ref_of(doc): doc for doc in found.docs}
-        for ref, doc in self._changed.items():
+        for ref, doc in self._now_changed().items():
             if doc is None:
                 docs.pop(ref, None)
             elif ref.kind == word and (within is None or ref.parts[: len(within.parts)] == within.parts):
@@ -80,8 +80,13 @@ class DryStore(Store):
         self._changed[ref] = None
         return there
 
+    def _now_changed(self) -> dict[Ref, StoredDoc | None]:
+        """A copy, made at one stroke: documents are saved on other threads."""
+        return dict(self._changed)
+
     def _names(self, parent: Ref | None, *, there: bool) -> set[str]:
-        return {ref.name for ref, doc in self._changed.items() if ref.parent == parent and (doc is not None) is there}
+        changed = self._now_changed()
+        return {ref.name for ref, doc in changed.items() if ref.parent == parent and (doc is not None) is there}
 
 
 class DrySubnets(Subnets):

@@ -46,6 +46,15 @@ async def test_restart_of_a_stopped_cell_starts_it(tmp_path: Path) -> None:
         await found.restart_cell(cell("other"))
 
 
+async def test_restart_of_one_whose_work_is_done_starts_it(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    host.containers.end(NAMESPACE, WEB, 0)
+    result = await found.restart_cell(cell("hello"))
+    assert (result.restarted, result.cell.status.state) == (False, model.CellState.READY)
+
+
 async def test_restart_ends_nothing_when_something_is_missing(tmp_path: Path) -> None:
     host = FakeHost()
     found = await prepared(host, tmp_path)

@@ -39,7 +39,7 @@ class Life(Work):
         return await self._end(ref, plan.kill)
 
     async def restart(self, ref: model.Ref, grace_s: float = plan.STOP_GRACE_S) -> tuple[bool, Outcome]:
-        """End what runs and have the cell running again; True when there was something to end.
+        """End what runs and have the cell running again; True when it ran before: a workload, or the root without any.
 
         Nothing is ended when something that the cell needs is missing. Raises like `start`.
         """
@@ -50,7 +50,9 @@ class Life(Work):
             # What is wanted stays "running" throughout: killed in between, it comes up again.
             doc = await self._desire(doc, model.DesiredState.RUNNING)
             ended = await self._down(doc, site, pre, plan.stop(site, pre, grace_s))
-            return any(each.alive for each in pre.containers.values()), await self._start(ended.doc, None)
+            workloads = {id for id in self._ids(doc, site) if id != site.root_id} or {site.root_id}
+            ran = any(each.alive for id, each in pre.containers.items() if id in workloads)
+            return ran, await self._start(ended.doc, None)
 
     async def _end(self, ref: model.Ref, decide: Callable[[wanted.Site, observed.Cell], Plan]) -> Outcome:
         """Raises CellNotFound."""

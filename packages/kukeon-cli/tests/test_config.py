@@ -123,3 +123,22 @@ def test_all_problems_are_told_at_once(kuke: Kuke) -> None:
     err = kuke("get", "realms").err
     assert "hots" in err
     assert "loud" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("kind: ServerConfiguration\nspec:\n  sockt: /x\n", 3, 'did you mean "socket"?'),
+        ("kind: ServerConfiguration\nspec:\n  containerd: embeded\n", 3, 'did you mean "embedded"?'),
+        ("kind: ServerConfiguration\nspec: {socketGID: many}\n", 2, "socketGID"),
+        ("kind: ServerConfiguration\nspec: {reconcileInterval: soon}\n", 2, "reconcileInterval"),
+        ("kind: ClientConfiguration\n", 1, "not ServerConfiguration"),
+    ],
+)
+def test_kukeonds_own_file_is_as_strict(kuke: Kuke, tmp_path: Path, text: str, line: int, words: str) -> None:
+    path = tmp_path / "kukeond.yaml"
+    path.write_text(text)
+    result = kuke("daemon", "logs", "--server-configuration", str(path))
+    assert (result.code, result.out) == (2, "")
+    assert f"{path}:{line}" in result.err
+    assert words in result.err

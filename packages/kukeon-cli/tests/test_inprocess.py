@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_cli import deadlines, inprocess
+from kukeon_cli import deadlines, inprocess, interruption
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -191,8 +191,9 @@ def test_ctrl_c_waits_until_the_work_is_undone(
 
     host.ever[0].begun.clear()
     monkeypatch.setattr(Future, "result", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(interruption.Interrupted) as caught, interruption.kukeond_goes_on("kuke get realms"):
         client.create_realm(realm("slow"))
+    assert "was undone" in caught.value.hint
     monkeypatch.setattr(Future, "result", real)
     assert host.ever[0].undone.is_set()
 

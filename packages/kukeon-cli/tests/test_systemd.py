@@ -124,6 +124,17 @@ def test_one_that_does_not_stop_is_killed(systemctl: Systemctl, main: server.Ser
     assert unit.pid() is None
 
 
+def test_kill_ends_kukeond_alone_and_for_good(systemctl: Systemctl, main: server.Server) -> None:
+    unit = service.Systemd(main)
+    unit.start()
+    systemctl.set(stubborn=True)
+    unit.kill()
+    assert unit.pid() is None
+    told, forced = [call for call in systemctl.calls if call.split()[0] in ("stop", "kill")]
+    assert told.startswith("stop"), "or systemd would start it again"
+    assert "--kill-who=main" in forced.split(), "its containerd goes on"
+
+
 def test_the_unit_is_installed_once_and_updated_when_it_changes(
     systemctl: Systemctl, main: server.Server, program: Path
 ) -> None:

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors
+from kukeon_cli import interruption
 from kukeon_sdk.calls import Calls
 
 if TYPE_CHECKING:
@@ -100,10 +101,11 @@ class InProcessClient(Calls):
         except TimeoutError as exc:
             if future.done():  # the work's own
                 raise
+            self._give_up(future)
             raise _timed_out(method, timeout) from exc
-        finally:
-            if not future.done():
-                self._give_up(future)
+        except KeyboardInterrupt as exc:
+            self._give_up(future)
+            raise interruption.Interrupted("what had been begun was undone as far as possible") from exc
 
     def _give_up(self, future: Future[Any]) -> None:
         """Cancel the work and return when it has undone what it did, or when that takes too long."""

@@ -26,6 +26,8 @@ def waiting(hint: str) -> Iterator[None]:
     """Have a Ctrl-C in the block say `hint`."""
     try:
         yield
+    except Interrupted:
+        raise  # whoever did the work knows better what became of it
     except KeyboardInterrupt as exc:
         raise Interrupted(hint) from exc
 

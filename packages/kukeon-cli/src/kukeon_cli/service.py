@@ -124,8 +124,8 @@ class Systemd:
         self._force(pid)
 
     def _force(self, pid: int) -> None:
-        # Kukeond alone: what else is in its unit are programs that go on without it.
-        _systemctl("kill", "--signal=SIGKILL", "--kill-who=main", UNIT)
+        # Kukeond alone: what else is in its unit are programs that go on without it. It may have ended just now.
+        _systemctl("kill", "--signal=SIGKILL", "--kill-who=main", UNIT, check=False)
         if not processes.wait_gone(pid, FORCE_S):
             raise _immortal(pid)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +42,16 @@ def engine(home: Path, host: FakeHost | None = None) -> Iterator[Served]:
     host.containers.images = host.images
 
     async def make() -> Controller:
-        about = model.PingResult(ok=True, version="test", run_path=str(home / "run"))
+        about = model.PingResult(
+            ok=True,
+            version="test",
+            instance_id="0badcafe",
+            run_path=str(home / "run"),
+            containerd_mode="embedded",
+            containerd_socket=str(home / "containerd.sock"),
+            cgroup_mode="v2",
+            pid=os.getpid(),
+        )
         controller = Controller(cells.controller(host, home / "run").runner, about)
         await controller.bootstrap()
         return controller

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from pathlib import Path
 
 import pytest
 
-from kukeon_api import errors, model
+from kukeon_api import errors, methods, model
 from kukeon_sdk.testing import MemoryClient, archives, contract
 
 DEFAULT = model.Ref("default", "default", "default")
@@ -89,3 +91,21 @@ def test_passwords_stay_inside(client: MemoryClient) -> None:
     made = client.create_realm(doc).realm
     assert made.spec.registry_credentials[0].password == ""
     assert "hunter2" not in repr(client.list_realms())
+
+
+class TestTheContractItself:
+    """It leaves nothing out."""
+
+    TEXT = "\n".join(path.read_text() for path in Path(contract.__file__).parent.glob("*.py"))
+
+    @pytest.mark.parametrize("name", sorted(methods.BY_PYTHON))
+    def test_every_method_is_called(self, name: str) -> None:
+        assert f"client.{name}" in self.TEXT
+
+    # Lists answer documents; attaching has no result yet.
+    ANSWERING = tuple(each for each in methods.METHODS.values() if not each.listed and each.name != "AttachContainer")
+
+    @pytest.mark.parametrize("method", ANSWERING, ids=lambda method: method.name)
+    def test_every_field_of_every_result_is_looked_at(self, method: methods.Method) -> None:
+        looked_at = [name for name in method.returns.__struct_fields__ if re.search(rf"\.{name}\b", self.TEXT)]
+        assert looked_at == list(method.returns.__struct_fields__)

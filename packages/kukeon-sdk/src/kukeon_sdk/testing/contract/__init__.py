@@ -37,11 +37,18 @@ if TYPE_CHECKING:
 class ClientContract(Levels, Cells, Containers, Purging, Applying, Images):
     """What every client does; there is nothing that one may leave out."""
 
-    def test_ping_tells_who_answers(self, client: Client) -> None:
+    def test_ping_tells_who_answers_and_what_it_found(self, client: Client, place: Place) -> None:
         answer = client.ping(timeout=WAIT_S)
         assert answer.ok
         assert answer.version
+        assert answer.instance_id
+        assert answer.pid > 0
         assert answer.run_path.startswith("/")
+        assert answer.containerd_mode in ("embedded", "system")
+        assert answer.containerd_version[0].isdigit()
+        assert answer.containerd_socket.startswith("/")
+        assert answer.cgroup_mode
+        assert not any(place.realm in each for each in answer.warnings)
 
     def test_every_method_is_there(self, client: Client) -> None:
         assert [name for name in methods.BY_PYTHON if not callable(getattr(client, name, None))] == []

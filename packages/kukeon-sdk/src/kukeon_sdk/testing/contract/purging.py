@@ -36,6 +36,8 @@ class Purging(Placed):
         container = client.purge_container(place.container_doc("web", cell="absent"), timeout=WAIT_S)
         assert (container.cell_metadata_exists, container.container_exists) == (False, False)
         assert (container.deleted, container.purged) == ((), ())
+        for result in (realm, space, stack, cell, container):
+            assert result.warnings == ()
 
     def test_the_switches_are_told_back(self, client: Client, place: Place) -> None:
         doc = place.realm_doc(f"{place.realm}-no")
@@ -111,8 +113,9 @@ class Purging(Placed):
         assert stack in found.stacks_found
         assert {f"{stack}/web", f"{stack}/idle"} <= set(found.cells_found)
         assert {f"{stack}/web/web", f"{stack}/idle/web"} <= set(found.containers_found)
-        for level in ("realms", "spaces", "stacks", "cells", "containers"):
-            assert set(getattr(found, f"{level}_updated")) <= set(getattr(found, f"{level}_found"))
-        assert not any(each.startswith(place.realm) for each in found.cells_updated)
+        assert place.realm not in found.realms_updated
+        for updated in (found.spaces_updated, found.stacks_updated, found.cells_updated, found.containers_updated):
+            assert not any(each.startswith(f"{place.realm}/") for each in updated)
+        assert not any(place.realm in each for each in found.errors)
         assert place.snapshot() == before
         assert place.state("idle") is model.CellState.STOPPED

@@ -24,6 +24,7 @@ class Kukeon(Apply, Images):
         return model.PingResult(
             ok=True,
             version=self.version,
+            instance_id="0badcafe",
             run_path=self.world.run_path,
             containerd_mode="embedded",
             containerd_version="1.7.0",

@@ -14,7 +14,7 @@ from kukeon_api import model
 from kukeon_runner import open_controller
 from kukeon_runner.host import mounts
 from kukeon_runner.host.cgroups import Cgroups
-from kukeon_runner.testing.places import IMAGE, Place, alive, cell, until
+from kukeon_runner.testing.places import IMAGE, Place, alive, cell, cgroups, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def left(place: Place, ref: model.Ref) -> dict[str, list[str]]:
             )
             if Path(path).exists()
         ],
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**{layout.cgroup(ref)}")],
+        "cgroups": [path for path in cgroups() if path.endswith(layout.cgroup(ref))],
         "bridge": sorted(links & {layout.bridge(space)}) if network else [],
         "rules": [layout.bridge(space)] if network and layout.bridge(space) in rules else [],
         "addresses": [layout.ipam(space)] if network and Path(layout.ipam(space)).exists() else [],
@@ -100,12 +100,12 @@ def lose(lost: str, directory: Path) -> None:
 @pytest.mark.parametrize("kind", ["realm", "space", "stack"])
 async def test_nothing_is_left(place: Place, kind: str, lost: str, squatter: subprocess.Popen[bytes]) -> None:
     doc = {"realm": REALM, "space": SPACE, "stack": STACK}[kind]
-    ref, cgroups = model.ref_of(doc), Cgroups.detect()
+    ref, groups = model.ref_of(doc), Cgroups.detect()
     async with place.opened() as found:
         pids = await inhabited(place, found)
         assert set(left(place, ref)) >= {"tasks", "mounts", "cgroups", "results", "files"}
-    cgroups.ensure(f"{place.layout.cgroup(ref)}/squatted", leaf=True)
-    cgroups.attach(f"{place.layout.cgroup(ref)}/squatted", squatter.pid)
+    groups.ensure(f"{place.layout.cgroup(ref)}/squatted", leaf=True)
+    groups.attach(f"{place.layout.cgroup(ref)}/squatted", squatter.pid)
     lose(lost, Path(place.layout.directory(ref)))
     async with open_controller(place.options) as found:
         verb = getattr(found, f"purge_{kind}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import fnmatch
 import json
 import os
 import secrets
@@ -103,7 +104,7 @@ def left_on_host(names: set[str], bridges: set[str]) -> dict[str, list[str]]:
     found = {
         "processes": [text for text in map(_words, Path("/proc").glob("[0-9]*")) if ours(text)],
         "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if ours(line)],
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob("**/kt-*") if ours(str(path))],
+        "cgroups": [path for path in cgroups() if ours(path)],
         "links": sorted(links & bridges),
         "nft": [line for line in output("nft", "list", "ruleset") if ours(line) or any(map(line.count, bridges))],
         "files": [str(path) for path in (*Path("/run").glob("*/*"), *Path("/run").glob("*/*/*")) if ours(str(path))],
@@ -112,7 +113,12 @@ def left_on_host(names: set[str], bridges: set[str]) -> dict[str, list[str]]:
 
 
 def cgroups_below(pattern: str) -> list[Path]:
-    return list(Path("/sys/fs/cgroup").glob(f"**{pattern}"))
+    return [Path(path) for path in cgroups() if fnmatch.fnmatch(path, f"*{pattern}")]
+
+
+def cgroups() -> list[str]:
+    """Every cgroup in every hierarchy; of others that come and go meanwhile, some."""
+    return [directory for directory, _, _ in os.walk("/sys/fs/cgroup")]
 
 
 def _words(process: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,8 +14,6 @@ from kukeon_runner.testing.cells import IMAGE, NAMESPACE, cell, container, contr
 from kukeon_runner.testing.host import FakeHost
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kukeon_runner.controller import Controller
 
 REF = model.Ref("default", "default", "default", "hello")
@@ -406,6 +406,48 @@ async def test_a_failure_anywhere_in_a_change_keeps_what_it_does_not_concern(tmp
             assert number > 3
             return
     pytest.fail("it never got through")
+
+
+def spoil(path: str) -> None:
+    Path(path).write_text("{")
+
+
+def content(path: str) -> str:
+    return Path(path).read_text()
+
+
+async def test_a_damaged_document_is_told_with_its_path_and_not_overwritten(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await running(host, tmp_path, CELL, cell("other"))
+    path = found.runner.context.layout.metadata(REF)
+    spoil(path)
+    fresh = controller(host, tmp_path)
+    hello, other, single_one = await results(fresh, CELL, cell("other"), single("web"), prune="app=web")
+    assert (hello.action, hello.details["kind"], path in hello.error) == ("failed", "CorruptMetadata", True)
+    assert (single_one.action, single_one.details["kind"]) == ("failed", "CorruptMetadata")
+    assert other.action == "unchanged"
+    assert content(path) == "{"
+    assert alive(host) >= {"web", "db", "root"}
+
+
+async def test_a_full_disk_is_told_and_the_cell_runs_on_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = FakeHost()
+    found = await running(host, tmp_path)
+    before = found.runner.cells.get(REF)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    changed = cell("hello", container("web", env=("A=2",)), container("db"))
+    with monkeypatch.context() as patch:
+        patch.setattr("kukeon_runner.durable.replace", full)
+        (result,) = await results(found, changed)
+    assert (result.action, "no space left" in result.error.lower()) == ("failed", True), result
+    assert host.faults.log == []
+    assert found.runner.cells.get(REF) == before
+    assert (await results(found, changed))[0].action == "updated"
 
 
 async def test_two_problems_of_a_request_are_told_before_anything_is_done(tmp_path: Path) -> None:

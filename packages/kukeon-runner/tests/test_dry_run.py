@@ -187,6 +187,23 @@ async def test_many_cells(tmp_path: Path) -> None:
     assert sorted(actions(await agreed(found, host, tmp_path, *docs))) == ["unchanged"] * 7 + ["updated"]
 
 
+async def test_passwords_change_without_being_told(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+
+    def login(password: str, user: str = "me") -> model.RealmDoc:
+        entry = model.RegistryCredentials(server_address="r.example", username=user, password=password)
+        return realm("default", registry_credentials=(entry,))
+
+    told = [
+        await agreed(found, host, tmp_path, login(password, user))
+        for password, user in [("hunter2", "me"), ("hunter2", "me"), ("", "me"), ("swordfish", "me"), ("", "you")]
+    ]
+    assert [actions(each) for each in told] == [["updated"], ["unchanged"], ["unchanged"], ["updated"], ["failed"]]
+    assert told[3][0].changes == ("password of 'r.example' as 'me'",)
+    assert not any(word in str(told) for word in ("hunter2", "swordfish"))
+
+
 async def test_what_would_be_pruned(tmp_path: Path) -> None:
     host = FakeHost()
     found = await prepared(host, tmp_path)

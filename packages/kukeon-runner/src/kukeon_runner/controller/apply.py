@@ -93,13 +93,18 @@ class Batch(Base):
         return model.ApplyDocumentsResult(resources=tuple(results))
 
     async def _survey(self, cells: Sequence[manifest.Document]) -> dict[str, Survey]:
-        """One look at all containers of each realm where several cells may be as they should already."""
-        refs = [model.ref_of(each.doc) for each in cells]
-        stored = [ref.realm for ref in refs if self.runner.context.store.find(ref) is not None]
+        """One look at all containers of each realm where several cells may be as they should already.
+
+        What goes wrong with that, each cell that is concerned tells.
+        """
+        stored = []
+        for ref in (model.ref_of(each.doc) for each in cells):
+            with contextlib.suppress(errors.KukeonError):
+                stored.append(self.runner.cells.get(ref).spec.realm_id)
         found = {}
         for realm in sorted(set(stored)):
             if stored.count(realm) >= SURVEYED:
-                with contextlib.suppress(errors.KukeonError):  # each cell that is affected tells it
+                with contextlib.suppress(errors.KukeonError):
                     namespace = self.runner.realms.namespace(realm)
                     found[realm] = Survey.of(await self.runner.context.host.containers.survey(namespace))
         return found

@@ -96,8 +96,8 @@ class DeleteDocuments(Base):
         store = self.runner.context.store
         if ref.kind != "Container":
             return ref.name in remains.below(store, ref.parent)
-        cell = store.find(ref.parent, model.CellDoc) if ref.parent else None
-        return cell is not None and any(each.id == ref.container for each in cell.spec.containers)
+        cell, _ = remains.whatever(store, ref.ancestors[-1], model.CellDoc)
+        return any(each.id == ref.container for each in cell.spec.containers)
 
 
 def _failed(result: model.DeleteResourceResult, error: errors.KukeonError) -> model.DeleteResourceResult:

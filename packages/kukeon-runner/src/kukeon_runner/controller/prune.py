@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kukeon_api import errors, labels, model
 from kukeon_api.selector import Selector
+from kukeon_runner.runner import remains
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
@@ -94,11 +95,19 @@ async def _delete(runner: HostRunner, ref: model.Ref) -> model.ApplyResourceResu
             case kind:
                 await runner.level(kind).delete(ref, cascade=False)
     except errors.NotFound as error:
-        gone = runner.context.store.find(ref) is None if ref.kind != "Container" else True
-        return None if gone else _failure(ref, error)
+        return None if ref.name not in _names(runner, ref) else _failure(ref, error)
     except errors.KukeonError as error:
         return _failure(ref, error)
     return _result(ref, model.ApplyAction.PRUNED, "", {"ref": str(ref)})
+
+
+def _names(runner: HostRunner, ref: model.Ref) -> list[str]:
+    """What is beside `ref` of its kind."""
+    assert ref.parent is not None or ref.kind == "Realm"
+    if ref.kind != "Container":
+        return remains.below(runner.context.store, ref.parent)
+    cell = remains.whatever(runner.context.store, ref.ancestors[-1], model.CellDoc)[0]
+    return [each.id for each in cell.spec.containers]
 
 
 def _failure(ref: model.Ref, error: errors.KukeonError) -> model.ApplyResourceResult:

@@ -158,7 +158,9 @@ def test_another_loop_is_refused(daemon: Daemon) -> None:
         first.run(use())
         with pytest.raises(errors.Conflict, match="another event loop"):
             second.run(use())
-        first.run(client.close())
+        second.run(client.close())
+        with pytest.raises(errors.Conflict, match="is closed"):
+            first.run(use())
 
 
 class TestLoadImage:
@@ -197,6 +199,41 @@ class TestLoadImage:
 
         with pytest.raises(OSError, match="the disk is gone"):
             await client.load_image("r", broken(), timeout=WAIT_S)
+
+    async def test_cancelled_before_its_end_it_is_given_up(self, daemon: Daemon, client: aio.AsyncClient) -> None:
+        arrived, ended = threading.Event(), threading.Event()
+        outcome: list[str] = []
+
+        def load_image(realm: str, tarball: Iterator[bytes]) -> model.LoadImageResult:
+            try:
+                for _ in tarball:
+                    arrived.set()
+                outcome.append("regular end")
+            except Exception:
+                outcome.append("aborted")
+                raise
+            finally:
+                ended.set()
+            return model.LoadImageResult(realm=realm)
+
+        daemon.answers["load_image"] = load_image
+        closed = asyncio.Event()
+
+        async def stalled() -> AsyncIterator[bytes]:
+            try:
+                yield b"x" * MIB
+                await asyncio.Event().wait()
+            finally:
+                closed.set()
+
+        task = asyncio.create_task(client.load_image("r", stalled()))
+        await asyncio.to_thread(arrived.wait, WAIT_S)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(ended.wait, WAIT_S)
+        await asyncio.wait_for(closed.wait(), WAIT_S)
+        assert outcome == ["aborted"]
 
     async def test_text_is_refused(self, client: aio.AsyncClient) -> None:
         with pytest.raises(errors.Invalid, match="bytes"):

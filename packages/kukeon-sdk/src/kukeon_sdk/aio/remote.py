@@ -57,8 +57,8 @@ class AsyncUnixClient(AsyncClient):
         """Hang up; calls that are running in other tasks raise `Conflict`. Twice is fine."""
         self._closed = True
         connection, self._connection = self._connection, None
-        if connection is not None:
-            self._check_loop()
+        # In another loop there is nothing to close it with: it ends with the loop that it belongs to.
+        if connection is not None and self._loop is asyncio.get_running_loop():
             await connection.close()
 
     async def _connected(self, deadline: Deadline) -> AsyncConnection:

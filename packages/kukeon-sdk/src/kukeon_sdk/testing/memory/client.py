@@ -64,7 +64,7 @@ class MemoryClient(Calls):
         self.trouble: dict[str, list[BaseException]] = {}
         self.closed = False
         self._kukeon = Kukeon(self.world)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is uploaded may come from this client
         if hierarchy:
             for depth in (1, 2, 3):
                 self._kukeon.have_level(bare(model.Ref(*(model.DEFAULT_REALM,) * depth)))

@@ -235,3 +235,10 @@ async def test_an_empty_cell_runs_its_root_container(tmp_path: Path) -> None:
     assert again.action is model.ApplyAction.UNCHANGED
     await found.reconcile()
     assert {id for _, id in host.containers.tasks} == {ROOT}
+
+
+async def test_the_outermost_parent_that_is_missing_is_named(tmp_path: Path) -> None:
+    found = await prepared(FakeHost(), tmp_path)
+    place = model.StackSpec(realm_id="other", space_id="other")
+    with pytest.raises(errors.RealmNotFound):
+        await found.create_stack(model.StackDoc(metadata=model.Metadata(name="app"), spec=place))

@@ -176,3 +176,16 @@ async def test_a_container_that_does_not_start_is_told(tmp_path: Path) -> None:
     with pytest.raises(errors.StartContainer):
         await found.create_container(document("job", command="missing"))
     assert [each.status.state for each in await found.list_cells()] == [model.CellState.READY]
+
+
+async def test_a_new_container_takes_its_spaces_defaults_and_leaves_the_others_theirs(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello"))
+    pid = host.containers.tasks[NAMESPACE, WEB].pid
+    defaults = model.SpaceDefaults(container=model.ContainerDefaults(user="1000"))
+    spec = model.SpaceSpec(realm_id="default", defaults=defaults)
+    await found.runner.update_space(model.SpaceDoc(metadata=model.Metadata(name="default"), spec=spec))
+    result = await found.create_container(document("job"))
+    assert result.container.spec.user == "1000"
+    assert host.containers.tasks[NAMESPACE, WEB].pid == pid

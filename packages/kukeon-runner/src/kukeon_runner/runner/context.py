@@ -50,7 +50,8 @@ class Context:
     ) -> AsyncIterator[tuple[D, bool]]:
         """Hold the lock of `ref` with its document: the stored one, or the one that `make` stores now (then True).
 
-        The parent stays while the child comes: `make` runs under its lock, too. Raises `<Parent>NotFound`.
+        The parent stays while the child comes: `make` runs under its lock, too. Raises `<Parent>NotFound` of the outermost
+        that is missing.
         """
         while True:
             async with contextlib.AsyncExitStack() as held:
@@ -73,7 +74,7 @@ class Context:
         """What `make` stores, with the lock of `ref` put into `held`; None when something is stored."""
         above = () if ref.parent is None else (ref.parent,)
         async with self.lock(*above):
-            for parent in above:
+            for parent in ref.ancestors:
                 self.store.load(parent)
             if self.store.find(ref, kind) is not None:
                 return None

@@ -286,7 +286,7 @@ def still_there(verb: str, ref: model.Ref, pieces: list[str], why: str = "") -> 
 def merged(stored: D, wanted: D) -> D:
     """`stored` with the spec and labels of `wanted`; managed labels that the user does not name stay."""
     managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
-    metadata = msgspec.structs.replace(stored.metadata, labels=managed | wanted.metadata.labels)
+    metadata = msgspec.structs.replace(stored.metadata, labels=managed | labels.authored(wanted.metadata.labels))
     return msgspec.structs.replace(stored, metadata=metadata, spec=wanted.spec)
 
 
@@ -304,7 +304,7 @@ def _check_fresh(ref: model.Ref, stored: D, wanted: D) -> None:
 def _labelled(ref: model.Ref, doc: D) -> D:
     keys = (labels.REALM, labels.SPACE, labels.STACK)
     own = dict(zip(keys, ref.parts, strict=False))
-    metadata = model.Metadata(name=ref.name, labels=own | doc.metadata.labels)
+    metadata = model.Metadata(name=ref.name, labels=labels.authored(doc.metadata.labels) | own)
     return msgspec.structs.replace(doc, metadata=metadata)
 
 

@@ -83,10 +83,7 @@ class Change(Work):
         async with self.context.lock(ref.parent):
             stored = self.get(ref.parent)
             _check_generation(doc, stored)
-            space = self.context.store.load(model.Ref(ref.realm, ref.space), model.SpaceDoc)
-            own = msgspec.structs.replace(normalise.normalise(doc).spec, id=ref.container)
-            # The others keep the defaults that they were made with.
-            changed = _with(stored, normalise.effective_container(own, space.spec))
+            changed = self.changed_container(stored, doc)
             return await self._become(stored, self._merged(stored, changed))
 
     async def change(
@@ -209,7 +206,7 @@ class Change(Work):
         except errors.KukeonError:
             await self._tell(doc, site)
             raise
-        made = await self._start(doc, None)
+        made = await self._start(doc, None, "RecreateCellFailed")
         return Outcome(made.doc, site, pre, made.post, len(steps) + made.steps)
 
     async def _salvage(self, doc: model.CellDoc, cell: wanted.Cell, error: errors.KukeonError) -> None:
@@ -267,13 +264,3 @@ def _keeping(doc: model.CellDoc, stored: model.CellDoc, keep: Collection[str]) -
     own = [kept.pop(each.id, each) for each in doc.spec.containers]
     spec = msgspec.structs.replace(doc.spec, containers=(*own, *kept.values()))
     return msgspec.structs.replace(doc, spec=normalise.cell_spec(doc.metadata.name, spec))
-
-
-def _with(stored: model.CellDoc, container: model.ContainerSpec) -> model.CellDoc:
-    """`stored` with `container` in place of the one with its id, or at the end. Raises MultipleRootContainers."""
-    others = stored.spec.containers
-    place = next((at for at, each in enumerate(others) if each.id == container.id), len(others))
-    containers = (*others[:place], container, *others[place + 1 :])
-    root = stored.spec.root_container_id or (container.id if container.root else "")
-    spec = msgspec.structs.replace(stored.spec, containers=containers, root_container_id=root)
-    return msgspec.structs.replace(stored, spec=normalise.cell_spec(stored.metadata.name, spec))

@@ -34,7 +34,7 @@ class Containers(Work):
                 site.container_id(ref.container, root=False)
                 if doc.spec.root or ref.container == names.ROOT:
                     raise _refused("add", ref)
-                changed = self.effective(_with(stored, msgspec.structs.replace(doc.spec, id=ref.container)))
+                changed = self.changed_container(stored, doc)
                 if stored.status.desired is model.DesiredState.RUNNING:
                     pre, site = await self._observe(changed)
                     await needs.cell(self.context, changed, site, pre)
@@ -143,10 +143,6 @@ def _cell(ref: model.Ref) -> model.Ref:
 
 def _spec(doc: model.CellDoc, name: str) -> model.ContainerSpec | None:
     return next((each for each in doc.spec.containers if each.id == name), None)
-
-
-def _with(doc: model.CellDoc, container: model.ContainerSpec) -> model.CellDoc:
-    return _replaced(doc, spec=_replaced(doc.spec, containers=(*doc.spec.containers, container)))
 
 
 def _with_status(

@@ -74,6 +74,27 @@ class Work:
         self.context.store.load(model.Ref(ref.realm, ref.space, ref.stack))
         return normalise.effective(normalise.normalise(doc), space.spec)
 
+    def effective_container(self, doc: model.ContainerDoc) -> model.ContainerSpec:
+        """The spec of `doc` with its space's defaults. Raises SpaceNotFound."""
+        ref = model.ref_of(doc)
+        space = self.context.store.load(model.Ref(ref.realm, ref.space), model.SpaceDoc)
+        own = msgspec.structs.replace(normalise.normalise(doc).spec, id=ref.container)
+        return normalise.effective_container(own, space.spec)
+
+    def changed_container(self, stored: model.CellDoc, doc: model.ContainerDoc) -> model.CellDoc:
+        """`stored` with the container `doc`; the others keep the defaults that they were made with.
+
+        Raises SpaceNotFound, MultipleRootContainers.
+        """
+        own = self.effective_container(doc)
+        containers = list(stored.spec.containers)
+        place = [each.id for each in containers]
+        at = place.index(own.id) if own.id in place else len(containers)
+        containers[at : at + 1] = [own]
+        root = stored.spec.root_container_id or (own.id if own.root else "")
+        spec = msgspec.structs.replace(stored.spec, containers=tuple(containers), root_container_id=root)
+        return msgspec.structs.replace(stored, spec=normalise.cell_spec(stored.metadata.name, spec))
+
     def site(self, ref: model.Ref) -> wanted.Site:
         """Where the cell `ref` lives. Raises RealmNotFound, or Invalid for names that do not fit together."""
         return self._site(ref, self.context.store.load(model.Ref(ref.realm), model.RealmDoc))
@@ -103,14 +124,15 @@ class Work:
     def _ids(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
         return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
 
-    async def _start(self, doc: model.CellDoc, only: str | None) -> Outcome:
+    async def _start(self, doc: model.CellDoc, only: str | None, reason: str = "") -> Outcome:
+        """Bring the cell up; a failure is stored with `reason` (when empty: that of creating or starting a cell)."""
         try:
-            return await self._bring_up(doc, only)
+            return await self._bring_up(doc, only, reason)
         except errors.Invalid as error:
             # The request was well formed and is stored; what it names does not fit this host.
             raise errors.CreateCell(str(error), hint=error.hint) from error
 
-    async def _bring_up(self, doc: model.CellDoc, only: str | None) -> Outcome:
+    async def _bring_up(self, doc: model.CellDoc, only: str | None, reason: str) -> Outcome:
         ref = model.ref_of(doc)
         # Nothing was ever made by another spec than this one, whose ids are all known.
         fresh = doc.metadata.generation == 1 and not doc.status.containers
@@ -126,7 +148,7 @@ class Work:
         except errors.KukeonError as error:
             # What runs does not suffer from a host that cannot be looked at, nor from something new that is missing.
             if doc.status.state not in UP:
-                await self._failed(doc, site, error)
+                await self._failed(doc, site, error, reason)
             raise
         try:
             results = await execute(steps, self.context.host)
@@ -134,15 +156,15 @@ class Work:
             if only is not None and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
                 await self._tell(doc, site)
             else:
-                await self._failed(doc, site, error)
+                await self._failed(doc, site, error, reason)
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
         return Outcome(await self._store(ready, site, post, exits(results)), site, pre, post, len(steps))
 
-    async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError) -> None:
+    async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError, reason: str) -> None:
         """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""
-        reason = "CreateCellFailed" if not doc.status.ready_observed else "StartCellFailed"
+        reason = reason or ("StartCellFailed" if doc.status.ready_observed else "CreateCellFailed")
         failed = msgspec.structs.replace(
             doc,
             status=msgspec.structs.replace(

@@ -24,7 +24,7 @@ BAD = {
     "climbing-name": ("apiVersion: v1beta1\nkind: Realm\nmetadata: {name: ../../etc}\n", ["../../etc", "3"]),
     "no-containers": (
         "apiVersion: v1beta1\nkind: Cell\nmetadata: {name: x}\nspec: {realmId: default, spaceId: default,"
-        " stackId: default, containers: []}\n",
+        " stackId: default}\n",
         ["spec.containers"],
     ),
     "other-version": ("apiVersion: v9\nkind: Realm\nmetadata: {name: x}\n", ["v9", "v1beta1"]),

@@ -20,12 +20,13 @@ VERBS = ("start", "stop", "kill", "restart")
 def host() -> Iterator[MainInstance]:
     """A host on which nothing was ever set up. In the end nothing may be left of what the story set up."""
     instance = MainInstance.make()
+    assert not instance.run_path.exists(), "the main instance of this machine is seen: this story would remove it"
     try:
         yield instance
         if instance.run_path.exists():
             instance.run("uninstall", "-y")
         left = {
-            "processes": [f"{pid} {command}" for pid, command in traces.processes(instance)],
+            "processes": instance.host.processes(),
             "cgroups": sorted(traces.cgroups(instance)),
             "run path": [str(path) for path in (instance.run_path,) if path.exists()],
         }

@@ -1,5 +1,6 @@
 """A host of one's own for the main instance: /run, /etc, /opt and the network are private to it, and vanish with it."""
 
+import contextlib
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,16 @@ set -e
 mount -t tmpfs own /run
 mkdir -p /run/lock /run/own/{etc,work,opt,cgroup}
 mount -t overlay own -o lowerdir=/etc,upperdir=/run/own/etc,workdir=/run/own/work /etc
+# A kukeon that this machine may have is not seen from here, let alone touched.
+rm -rf /etc/kukeon
+for accounts in passwd group shadow gshadow; do
+    [ ! -e /etc/$accounts ] || sed -i '/^kukeon:/d' /etc/$accounts
+done
 # containerd keeps snapshots in /opt, and an overlay cannot lie on another: fresh memory, with what is there put back.
 mount --rbind /opt /run/own/opt
 mount -t tmpfs own /opt
 for there in /run/own/opt/*/; do
-    [ -d "$there" ] || continue
+    [ -d "$there" ] && [ "$there" != /run/own/opt/kukeon/ ] || continue
     mkdir "/opt/$(basename "$there")"
     mount --rbind "$there" "/opt/$(basename "$there")"
 done
@@ -49,6 +55,16 @@ class OwnHost:
     def path(self, path: str | Path) -> Path:
         """The same file, seen from outside."""
         return self.root / str(path).lstrip("/")
+
+    def processes(self) -> list[str]:
+        """What runs on it, but for the one that keeps it."""
+        mine = Path(f"/proc/{self._keeper.pid}/ns/mnt").stat().st_ino
+        found = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if int(directory.name) != self._keeper.pid and (directory / "ns/mnt").stat().st_ino == mine:
+                    found.append(f"{directory.name} {(directory / 'cmdline').read_bytes()!r}")
+        return found
 
     def close(self) -> None:
         assert self._keeper.stdout is not None

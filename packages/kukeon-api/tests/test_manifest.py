@@ -210,7 +210,7 @@ class TestEnvelope:
             ("kind: Cel\nmetadata: {name: a}", "kind: unknown kind 'Cel' (did you mean \"Cell\"?)"),
             ("kind: realm\nmetadata: {name: a}", "kind: unknown kind 'realm' (did you mean \"Realm\"?)"),
             ("metadata: {name: a}", "kind: is required (one of Realm, Space, Stack, Cell, Container)"),
-            ("kind: CellProfile", "kind CellProfile is not supported yet"),
+            ("kind: CellProfile", "a CellProfile is a template, from which `kuke run -p NAME` makes cells"),
             ("kind: [Realm]", "kind: must be text"),
             ("- a", "a document must be a mapping"),
             ("text", "a document must be a mapping"),

@@ -14,6 +14,9 @@ STACK = "stack.kukeon.io"
 CELL = "cell.kukeon.io"
 CONTAINER = "container.kukeon.io"
 
+PROFILE = "kukeon.io/profile"
+"""On cells that were made from a profile: its name. Whoever makes such a cell sets it, so it counts as authored."""
+
 MANAGED_SUFFIX = ".kukeon.io"
 
 # On containerd's objects.

@@ -38,6 +38,8 @@ _PASSED_OVER: dict[type, tuple[str, ...]] = {
 }
 """Keys that are read elsewhere (the envelope) or that only the server sets."""
 
+_PROFILES = "keep it in ~/.kuke/profiles.d"
+
 C = TypeVar("C", model.ServerConfiguration, model.ClientConfiguration)
 
 to_builtins = plain.to_builtins
@@ -64,7 +66,7 @@ def parse(content: bytes | str, source: str = "<stdin>", *, system: bool = False
     read = reading.Reading(source, _PASSED_OVER)
     found: list[Document] = []
     try:
-        text, spoilt = _decode(content, read)
+        text, spoilt = decode(content, read)
         documents = yaml_nodes.one_by_one(yaml_nodes.compose(text))
         for index, (composed, end) in enumerate(_with_end(documents)):
             read.begin(index)
@@ -82,7 +84,7 @@ def parse(content: bytes | str, source: str = "<stdin>", *, system: bool = False
     except reading.Enough:
         pass
     if read.problems:
-        raise _invalid(read, "manifest", _manifest_error(read))
+        raise invalid_input(read, "manifest", _manifest_error(read))
     if not found:
         raise errors.InvalidManifest(f"cannot use {source!r}: no documents found in input")
     return found
@@ -146,7 +148,7 @@ def _configuration(content: bytes | str, source: str, wanted: type[C], invalid: 
     read = reading.Reading(source, _PASSED_OVER)
     result = wanted()
     try:
-        text, spoilt = _decode(content, read)
+        text, spoilt = decode(content, read)
         for index, composed in enumerate(yaml_nodes.compose(text) if not spoilt else ()):
             if composed.root is None:
                 read.add(composed.line, "", str(composed.trouble))
@@ -154,19 +156,19 @@ def _configuration(content: bytes | str, source: str, wanted: type[C], invalid: 
                 read.add(composed.line, "", "a settings file has one document only")
             else:
                 # Older files may say another apiVersion; it has never meant anything here.
-                kind = _envelope(composed.root, read).get("kind", ("", 0))[0]
+                kind = envelope_of(composed.root, read).get("kind", ("", 0))[0]
                 if kind not in ("", wanted.kind):
                     read.add(composed.line, "kind", f"is {kind[:80]!r}, not {wanted.kind}")
                 result = read.model(composed.root, wanted, "")
-                _add_rules(settings_rules.problems(result), composed.root, read)
+                read.add_found(settings_rules.problems(result), composed.root)
     except reading.Enough:
         pass
     if read.problems:
-        raise _invalid(read, "settings", invalid)
+        raise invalid_input(read, "settings", invalid)
     return result
 
 
-def _decode(content: bytes | str, read: reading.Reading) -> tuple[str, list[int]]:
+def decode(content: bytes | str, read: reading.Reading) -> tuple[str, list[int]]:
     """Return the text with single newlines, and in order the lines on which something stands that is no text."""
     if len(content) > MAX_BYTES:
         read.add(0, "", f"is larger than {MAX_BYTES} bytes")
@@ -195,7 +197,7 @@ def _document(root: yaml_nodes.Node, read: reading.Reading, system: bool) -> mod
     if not isinstance(root, yaml_nodes.Mapping):
         read.add(root.line, "", "a document must be a mapping")
         return None
-    envelope = _envelope(root, read)
+    envelope = envelope_of(root, read)
     version, version_line = envelope.get("apiVersion", ("", root.line))
     kind, kind_line = envelope.get("kind", ("", root.line))
     read.subject = _subject(root, kind)
@@ -207,11 +209,11 @@ def _document(root: yaml_nodes.Node, read: reading.Reading, system: bool) -> mod
             _unknown_kind(kind, kind_line, read)
         return None
     doc = read.model(root, wanted, "")
-    _add_rules(rules.problems(doc, system=system), root, read)
+    read.add_found(rules.problems(doc, system=system), root)
     return doc
 
 
-def _envelope(root: yaml_nodes.Node, read: reading.Reading) -> dict[str, tuple[str, int]]:
+def envelope_of(root: yaml_nodes.Node, read: reading.Reading) -> dict[str, tuple[str, int]]:
     """Return apiVersion and kind, with their lines; duplicates and such are reported by whoever reads the rest."""
     found: dict[str, tuple[str, int]] = {}
     for key, value in root.pairs if isinstance(root, yaml_nodes.Mapping) else ():
@@ -238,19 +240,12 @@ def _subject(root: yaml_nodes.Mapping, kind: str) -> str:
 def _unknown_kind(kind: str, line: int, read: reading.Reading) -> None:
     if not kind:
         read.add(line, "kind", "is required", f"one of {', '.join(model.DOCS)}")
+    elif kind == model.CellProfile.kind:
+        read.add(line, "kind", "a CellProfile is a template, from which `kuke run -p NAME` makes cells", _PROFILES)
     elif kind in unsupported.KINDS:
         read.add(line, "kind", f"kind {kind} {unsupported.MESSAGE}")
     else:
         read.add(line, "kind", f"unknown kind {kind[:80]!r}", suggest.did_you_mean(kind, model.DOCS))
-
-
-def _add_rules(found: Iterable[errors.Problem], root: yaml_nodes.Node, read: reading.Reading) -> None:
-    """Note what the rules found, except where reading has already found something wrong."""
-    told = reading.Paths(read.told)
-    for problem in found:
-        if not told.overlap(problem.path):
-            read.add(reading.lines(root, problem.path), problem.path, problem.message, problem.suggestion)
-    read.end()
 
 
 def _with_end(documents: Iterable[yaml_nodes.Composed]) -> Iterator[tuple[yaml_nodes.Composed, float]]:
@@ -273,7 +268,8 @@ def _manifest_error(read: reading.Reading) -> type[errors.KukeonError]:
     )
 
 
-def _invalid(read: reading.Reading, what: str, cls: type[errors.KukeonError]) -> errors.KukeonError:
+def invalid_input(read: reading.Reading, what: str, cls: type[errors.KukeonError]) -> errors.KukeonError:
+    """Return the error that lists what was found wrong with an input that is `what`."""
     count = len(read.problems)
     many = "1 problem" if count == 1 else f"{count} problems"
     if count >= reading.MAX_PROBLEMS:

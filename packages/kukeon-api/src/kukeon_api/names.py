@@ -6,6 +6,7 @@ and as a host name; nothing derived from names needs quoting.
 
 from __future__ import annotations
 
+import os
 import re
 
 from kukeon_api import errors
@@ -48,6 +49,18 @@ def check_name(name: str, kind: str = "") -> str:
         raise errors.KINDS.get(f"{noun.capitalize()}NameRequired", errors.InvalidName)(f"{what} is required")
     cls = errors.InvalidRealmName if noun == "realm" else errors.InvalidName
     raise cls(f"cannot use {name[:80]!r} as {what}: it must be {NAME_RULE}")
+
+
+GENERATED_LENGTH = 7
+"""Of what `generated` adds: '-' and six hexadecimal digits."""
+
+
+def generated(prefix: str) -> str:
+    """Return a name that begins with `prefix` and that hardly anything has yet; `prefix` must be a name.
+
+    Raises `InvalidName` when the prefix is too long.
+    """
+    return check_name(f"{prefix}-{os.urandom(3).hex()}", "cell")
 
 
 def containerd_id(space: str, stack: str, cell: str, container: str) -> str:

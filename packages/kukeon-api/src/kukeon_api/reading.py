@@ -84,6 +84,14 @@ class Reading:
         if len(self.problems) >= MAX_PROBLEMS:
             raise Enough
 
+    def add_found(self, found: Iterable[Problem], root: Node) -> None:
+        """Note what rules found in what was read from `root`, except where something is known to be wrong already."""
+        told = Paths(self.told)
+        for problem in found:
+            if not told.overlap(problem.path):
+                self.add(lines(root, problem.path), problem.path, problem.message, problem.suggestion)
+        self.end()
+
     def model(self, node: Node, wanted: type[M], path: str) -> M:
         """Read a model from a mapping."""
         if not isinstance(node, Mapping) and not (isinstance(node, Scalar) and node.is_null):

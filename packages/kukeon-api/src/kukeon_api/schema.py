@@ -17,6 +17,7 @@ from kukeon_api import errors, model, suggest, unsupported
 
 TYPES: dict[str, Any] = {
     **model.DOCS,
+    model.CellProfile.kind: model.CellProfile,
     model.ServerConfiguration.kind: model.ServerConfiguration,
     model.ClientConfiguration.kind: model.ClientConfiguration,
 }
@@ -110,7 +111,13 @@ def _explanation(
     )
 
 
+def _plain(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value without that of a reference to a parameter, which may stand in its place."""
+    return cast("dict[str, Any]", node["anyOf"][0]) if "anyOf" in node else node
+
+
 def _type(node: dict[str, Any]) -> str:
+    node = _plain(node)
     if "const" in node:
         return "string"
     if node["type"] == "array":
@@ -121,6 +128,7 @@ def _type(node: dict[str, Any]) -> str:
 
 
 def _values(node: dict[str, Any]) -> tuple[str, ...]:
+    node = _plain(node)
     if "const" in node:
         return (str(node["const"]),)
     return tuple(value for value in node.get("enum", ()) if value != "")

@@ -47,6 +47,10 @@ _REQUIRED: dict[tuple[str, type], tuple[str, ...]] = {
     ("Container", model.ContainerSpec): ("realmId", "spaceId", "stackId", "cellId", "image"),
     ("Container", model.VolumeMount): ("target",),
     ("Container", model.Tmpfs): ("path",),
+    ("CellProfile", model.CellSpec): ("containers",),
+    ("CellProfile", model.ContainerSpec): ("id", "image"),
+    ("CellProfile", model.VolumeMount): ("target",),
+    ("CellProfile", model.Tmpfs): ("path",),
     ("Realm", model.RegistryCredentials): ("username",),
     ("Space", model.Tmpfs): ("path",),
 }

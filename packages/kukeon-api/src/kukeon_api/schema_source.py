@@ -13,7 +13,7 @@ import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import model, names, plain, scalars, schema, schema_rules, unsupported
+from kukeon_api import model, names, plain, scalars, schema, schema_rules, substitution, unsupported
 from kukeon_api.fields import Field, fields_of
 
 if TYPE_CHECKING:
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _SERVER_SETS = ((model.ContainerSpec, "containerdId"), (model.ContainerSpec, "cniConfigPath"))
+_LEFT_OUT: dict[tuple[str, type], tuple[str, ...]] = {
+    (model.CellProfile.kind, model.CellSpec): ("id", "realmId", "spaceId", "stackId")
+}
+"""Fields that the documents of a kind may not have, although their type has them."""
+
+_LITERAL = ("metadata.name", "metadata.generation", "spec.parameters")
+"""Where in a profile nothing is put in the place of references."""
+
 _OPTIONAL_KIND = (model.ServerConfiguration, model.ClientConfiguration)
+_SETTINGS = tuple(each.kind for each in _OPTIONAL_KIND)
 _NAME = names.NAME_PATTERN
+_REFERENCE = substitution.REFERENCE.pattern
 _OPTIONAL_NAME = names.OPTIONAL_NAME_PATTERN
 
 
@@ -52,19 +62,28 @@ def build(kind: str) -> dict[str, Any]:
 class _Builder:
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.template = kind == model.CellProfile.kind
+        fields = unsupported.FIELDS["Cell" if self.template else kind] if kind not in _SETTINGS else ()
         self.refused = {
-            each.path.replace("[*]", ""): tuple(plain.to_builtins(value) for value in each.harmless)
-            for each in unsupported.FIELDS.get(kind, ())
+            self._place(each.path.replace("[*]", "")): tuple(plain.to_builtins(value) for value in each.harmless)
+            for each in fields
         }
+
+    def _place(self, path: str) -> str:
+        """Return where in the documents of this kind a path of a Cell is."""
+        return f"spec.cell.{path.removeprefix('spec.')}" if self.template else path
 
     def model(self, wanted: type[msgspec.Struct], path: str) -> dict[str, Any]:
         """Return the schema of a model that stands at `path`."""
         told = descriptions(wanted)
         properties = {}
+        left_out = _LEFT_OUT.get((self.kind, wanted), ())
         for field in fields_of(wanted):
+            if field.paper in left_out:
+                continue
             here = f"{path}.{field.paper}" if path else field.paper
             properties[field.paper] = self._field(wanted, field, here) | {"description": told[field.name]}
-        required = schema_rules.required(self.kind, wanted)
+        required = [each for each in schema_rules.required(self.kind, wanted) if each not in left_out]
         made: dict[str, Any] = {"type": "object"}
         made["properties"] = properties
         if path.partition(".")[0] != "status":  # which is passed over, whatever is in it
@@ -77,6 +96,8 @@ class _Builder:
         made = self._shape(wanted, field, path)
         if path in self.refused:
             made = _only_harmless(made, field, self.refused[path]) | {schema.UNSUPPORTED: True}
+        elif self.template and not path.startswith(_LITERAL):
+            made = _or_reference(made)
         if path == "status" or (wanted, field.paper) in _SERVER_SETS:
             made["readOnly"] = True
         if isinstance(field.default, (bool, int)) or (field.choice and not field.required):
@@ -110,8 +131,19 @@ def _scalar(field: Field) -> dict[str, Any]:
     return made
 
 
+def _or_reference(made: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema `made` with references to parameters allowed for its values."""
+    if made["type"] == "array":
+        return made | {"items": _or_reference(made["items"])}
+    if made["type"] == "object" or made == {"type": "string"}:
+        return made
+    return {"anyOf": [made, {"type": "string", "pattern": _REFERENCE}]}
+
+
 def _only_harmless(made: dict[str, Any], field: Field, harmless: tuple[Any, ...]) -> dict[str, Any]:
     """Return the schema `made` narrowed down to values that say nothing."""
+    if "anyOf" in made:
+        made = made["anyOf"][0] | {key: value for key, value in made.items() if key != "anyOf"}
     if made["type"] == "array":
         return made | {"maxItems": 0}
     if made["type"] == "object":

@@ -56,7 +56,7 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
 }
 """Kind -> fields of the model that are refused."""
 
-KINDS = frozenset({"CellProfile", "Secret", "CellBlueprint", "CellConfig", "Volume"})
+KINDS = frozenset({"Secret", "CellBlueprint", "CellConfig", "Volume"})
 """Kinds that are refused as such; others are unknown."""
 
 LATER = frozenset({"devices", "repos", "git", "restartBackoffSeconds", "restartMaxRetries", "annotations", "volumeRef"})

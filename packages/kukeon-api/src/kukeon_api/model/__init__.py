@@ -40,6 +40,7 @@ from kukeon_api.model.container import (
     VolumeMount,
 )
 from kukeon_api.model.image import ImageInfo
+from kukeon_api.model.profile import CellProfile, CellProfileSpec, ProfileParameter
 from kukeon_api.model.realm import RealmDoc, RealmSpec, RealmState, RealmStatus, RegistryCredentials
 from kukeon_api.model.ref import KINDS, Kind, Ref
 from kukeon_api.model.removal import (
@@ -169,6 +170,8 @@ __all__ = [
     "Capabilities",
     "CellDoc",
     "CellNetworkStatus",
+    "CellProfile",
+    "CellProfileSpec",
     "CellSpec",
     "CellState",
     "CellStatus",
@@ -216,6 +219,7 @@ __all__ = [
     "OptionalName",
     "PingResult",
     "Problem",
+    "ProfileParameter",
     "RealmDoc",
     "RealmSpec",
     "RealmState",

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kukeon_api import calls, errors, labels, methods, model, names, normalise, plain, rules, status, wire
+from kukeon_api import calls, errors, labels, methods, model, names, normalise, parts, plain, rules, status, wire
 from kukeon_api.methods import METHODS
 
 REFUSALS = (errors.Invalid, errors.NotSupportedYet)
@@ -76,7 +76,7 @@ def used(doc: model.Doc) -> None:
 def test_any_bytes_are_a_request_or_refused(name: str, content: bytes) -> None:
     method = METHODS[name]
     with contextlib.suppress(*REFUSALS):
-        arguments = calls.unpack_args(method, calls.parse_args(method, content))
+        arguments = unpacked(method, content)
         assert arguments.keys() == {param for param, _ in method.params if param != method.upload}
 
 
@@ -88,15 +88,21 @@ def test_any_message_is_a_request_or_refused(name: str, data: st.DataObject) -> 
     fill(data, message)
     content = message.SerializeToString()
     try:
-        arguments = calls.unpack_args(method, calls.parse_args(method, content))
+        arguments = unpacked(method, content)
     except errors.Invalid as error:
         refusal = error
     else:
         taken(method, arguments)
         return
-    assert refusal.problems or isinstance(refusal, NAMES)
+    assert refusal.problems or isinstance(refusal, (*NAMES, errors.InvalidRequest))
     code, text, detail = status.to_status(refusal)
     assert type(status.from_status(code, text, detail)) is type(refusal)
+
+
+def unpacked(method: methods.Method, content: bytes) -> dict[str, Any]:
+    """Read a request as the daemon reads the first one of a call."""
+    message = calls.parse_args(method, content)
+    return parts.unpack_start(method, message) if method.stream == "both" else calls.unpack_args(method, message)
 
 
 def taken(method: methods.Method, arguments: dict[str, Any]) -> None:
@@ -118,7 +124,7 @@ def test_a_spoilt_request_is_a_request_or_refused(name: str, data: st.DataObject
         if content:
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(*REFUSALS):
-        calls.unpack_args(method, calls.parse_args(method, bytes(content)))
+        unpacked(method, bytes(content))
 
 
 def test_messages_in_messages_without_end_are_refused() -> None:
@@ -134,9 +140,20 @@ def test_messages_in_messages_without_end_are_refused() -> None:
 
 
 @settings(max_examples=100, deadline=None)
+@given(st.sampled_from([method for method in METHODS.values() if method.stream == "both"]), st.binary(max_size=60))
+def test_any_later_request_is_a_part_or_refused(method: methods.Method, content: bytes) -> None:
+    with contextlib.suppress(*REFUSALS):
+        name, _ = parts.unpack_asked(method, calls.parse_args(method, content))
+        assert name in method.asks
+
+
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from([method for method in METHODS.values() if not method.paged]), st.binary(max_size=60))
 def test_any_reply_is_a_result_or_an_error_of_ours(method: methods.Method, content: bytes) -> None:
     message: Any = calls.reply_class(method)()
     with contextlib.suppress(DecodeError, errors.KukeonError):
         message.ParseFromString(content)
-        calls.unpack_reply(method, message)
+        if method.stream == "both":
+            parts.unpack_told(method, message)
+        else:
+            calls.unpack_reply(method, message)

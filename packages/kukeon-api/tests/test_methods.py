@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any
+
 import pytest
 
-from kukeon_api import calls, errors, methods, model
+from kukeon_api import calls, errors, methods, model, parts
 from kukeon_api._pb.kukeon.v1 import service_pb2
 from kukeon_api.methods import METHODS
 
@@ -22,12 +25,25 @@ def test_parameters_and_results_are_fields_of_the_messages(method: methods.Metho
     assert proto.output_type.name == f"{method.name}Reply"
     takes = [name if name != method.upload else "chunk" for name, _ in method.params]
     takes += ["page_token"] if method.paged else []
+    if method.stream == "both":
+        agree_on_parts(method, proto, takes)
+        return
     assert [field.name for field in proto.input_type.fields] == takes
     gives = [method.listed or "result"]
     gives += ["next_page_token"] if method.paged else []
     gives += ["error"] if method.error_in_reply else []
     assert [field.name for field in proto.output_type.fields] == gives
     assert proto.output_type.fields[0].message_type.name == method.returns.__name__
+
+
+def agree_on_parts(method: methods.Method, proto: Any, takes: list[str]) -> None:
+    asked, told = proto.input_type.oneofs_by_name["part"], proto.output_type.oneofs_by_name["part"]
+    assert [field.name for field in asked.fields] == ["start", *method.asks]
+    assert [field.name for field in asked.fields[0].message_type.fields] == takes
+    assert [field.name for field in told.fields] == [*method.tells]
+    assert told.fields[0].name == "started"
+    for part in (asked, told):
+        assert len(part.fields) == len(part.containing_type.fields)
 
 
 def test_names() -> None:
@@ -44,7 +60,8 @@ def test_names() -> None:
 
 def test_reading_and_writing_are_told_apart() -> None:
     looking = {name for name, method in METHODS.items() if not method.writes}
-    assert looking == {name for name in METHODS if name.startswith(("Get", "List", "Ping", "Log", "Attach"))}
+    looks = ("Get", "List", "Ping", "Log", "Attach", "Events", "ResizeTerminal")
+    assert looking == {name for name in METHODS if name.startswith(looks)}
 
 
 REALM = model.RealmDoc(metadata=model.Metadata(name="r"))
@@ -62,8 +79,17 @@ def test_arguments_travel() -> None:
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
 def test_defaults_are_what_an_absent_field_reads_as(method: methods.Method) -> None:
-    kinds = dict(method.params)
-    assert {name: kinds[name]() for name in method.defaults} == method.defaults
+    message: Any = calls.args_class(method)()
+    message = message.start if method.stream == "both" else message
+    if "doc" in dict(method.params):
+        message.doc.metadata.name = "x"
+        for level in ("realm_id", "space_id", "stack_id", "cell_id"):
+            if level in message.doc.spec.DESCRIPTOR.fields_by_name:
+                setattr(message.doc.spec, level, "x")
+    if "realm" not in method.defaults and "realm" in dict(method.params):
+        message.realm = "x"
+    read = calls.unpack_args(method, message)
+    assert {name: read[name] for name in method.defaults} == method.defaults
     after_the_first_default = [name in method.defaults for name, _ in method.params]
     assert after_the_first_default == sorted(after_the_first_default)
 
@@ -159,3 +185,85 @@ def test_what_a_newer_client_asks_beyond_this_version_is_not_passed_over(content
     method = METHODS["GetRealm"]
     with pytest.raises(errors.NotSupportedYet, match="has fields that this version does not know"):
         calls.unpack_args(method, calls.parse_args(method, content))
+
+
+DOC = model.ContainerDoc(
+    metadata=model.Metadata(name="c"),
+    spec=model.ContainerSpec(id="c", realm_id="r", space_id="s", stack_id="t", cell_id="w"),
+)
+
+
+class TestParts:
+    """What goes along streams both ways."""
+
+    EXEC = METHODS["Exec"]
+
+    def test_the_start_travels(self) -> None:
+        values = {"doc": DOC, "command": ("sh", "-c", "exit"), "env": ("A=b",), "tty": True}
+        read = parts.unpack_start(self.EXEC, travel(parts.pack_start(self.EXEC, values)))
+        assert read == {**self.EXEC.defaults, **values}
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            ("stdin", b"\0\xff"),
+            ("stdin", b""),
+            ("stdin_closed", True),
+            ("resize", model.WindowSize(rows=24, columns=80)),
+            ("resize", model.WindowSize()),
+            ("signal", 15),
+        ],
+        ids=str,
+    )
+    def test_what_is_asked_travels(self, part: parts.Part) -> None:
+        assert parts.unpack_asked(self.EXEC, travel(parts.pack_asked(self.EXEC, *part))) == part
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            ("started", model.ExecStarted(pid=7)),
+            ("stdout", b"x"),
+            ("stderr", b""),
+            ("exit", model.ExitStatus()),
+            ("exit", model.ExitStatus(code=137, signal="SIGKILL")),
+        ],
+        ids=str,
+    )
+    def test_what_is_told_travels(self, part: parts.Part) -> None:
+        assert parts.unpack_told(self.EXEC, travel(parts.pack_told(self.EXEC, *part))) == part
+
+    def test_the_start_comes_first_and_once(self) -> None:
+        start = parts.pack_start(self.EXEC, {"doc": DOC, "command": ("true",)})
+        for early in (parts.pack_asked(self.EXEC, "stdin", b"x"), calls.args_class(self.EXEC)()):
+            with pytest.raises(errors.InvalidRequest, match="does not tell what to start"):
+                parts.unpack_start(self.EXEC, early)
+        for late in (start, calls.args_class(self.EXEC)()):
+            with pytest.raises(errors.InvalidRequest, match="cannot go on with Exec"):
+                parts.unpack_asked(self.EXEC, late)
+
+    def test_what_nobody_here_knows_is_not_supported_yet(self) -> None:
+        for unpack in (parts.unpack_start, parts.unpack_asked):
+            with pytest.raises(errors.NotSupportedYet):
+                unpack(self.EXEC, calls.parse_args(self.EXEC, b"\x78\x01"))
+        assert parts.unpack_told(self.EXEC, calls.reply_class(self.EXEC).FromString(b"\x78\x01")) is None
+
+    def test_values_that_cannot_be_sent_are_refused(self) -> None:
+        for name, value in (("stdin", "text"), ("signal", "TERM"), ("signal", 2**70)):
+            with pytest.raises(errors.Invalid, match=f"cannot send {name}"):
+                parts.pack_asked(self.EXEC, name, value)
+        with pytest.raises(errors.Invalid, match="cannot send command"):
+            parts.pack_start(self.EXEC, {"doc": DOC, "command": (1,)})
+
+
+def test_no_limit_is_what_an_absent_tail_reads_as() -> None:
+    method = METHODS["Logs"]
+    sent = calls.pack_args(method, {"doc": DOC, "tail": 0})
+    assert calls.unpack_args(method, travel(sent))["tail"] == 0
+    assert calls.unpack_args(method, travel(calls.pack_args(method, {"doc": DOC})))["tail"] == -1
+
+
+def test_events_travel_some_at_a_time() -> None:
+    method = METHODS["Events"]
+    event = model.Event(cursor="a-1", at=dt.datetime.now(dt.UTC), type=model.EventType.EXITED, exit_code=0)
+    assert calls.unpack_reply(method, travel(calls.pack_reply(method, (event, event)))) == (event, event)
+    assert calls.unpack_args(method, travel(calls.pack_args(method, {"kinds": ("Cell",)})))["kinds"] == ("Cell",)

@@ -13,7 +13,13 @@ from kukeon_api import agreement, codec, errors, messages, methods, model, testi
 CARRIED = sorted(
     {
         *(kind for method in methods.METHODS.values() for _, kind in method.params if issubclass(kind, model.Model)),
-        *(method.returns for method in methods.METHODS.values()),
+        *(method.returns for method in methods.METHODS.values() if issubclass(method.returns, model.Model)),
+        *(
+            kind
+            for method in methods.METHODS.values()
+            for kind in (*method.asks.values(), *method.tells.values())
+            if issubclass(kind, model.Model)
+        ),
         errors.APIError,
     },
     key=lambda kind: kind.__name__,

@@ -80,9 +80,11 @@ def test_a_bug_is_an_internal_error_with_an_id_and_a_traceback_in_the_log(
     assert ident in caught.value.hint
 
 
-def test_a_method_that_the_controller_lacks_is_a_bug_too(client: UnixClient) -> None:
-    with pytest.raises(errors.HostError, match="internal error"):
+def test_what_the_controller_lacks_is_not_supported_yet(client: UnixClient) -> None:
+    with pytest.raises(errors.NotSupportedYet, match="cannot do StopCell"):
         client.stop_cell(cell("web"))
+    with pytest.raises(errors.NotSupportedYet, match="cannot do Events"):
+        next(client.events())
 
 
 class TestAccount:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from kukeon_api import calls, methods, status
+from kukeon_api import calls, methods, parts, status
 from kukeon_sdk import UnixClient
 
 if TYPE_CHECKING:
@@ -65,6 +65,31 @@ class Daemon:
                 self._abort(context, error)
             return calls.pack_reply(method, result)
 
+        def listed(request: Any, context: Any) -> Any:
+            self.requests += 1
+            try:
+                for item in self.answers[method.python](**calls.unpack_args(method, request)):
+                    yield calls.pack_reply(method, (item,))
+            except Exception as error:
+                self._abort(context, error)
+
+        def both(requests: Any, context: Any) -> Any:
+            start = parts.unpack_start(method, next(requests))
+            asked = (parts.unpack_asked(method, request) for request in requests)
+            try:
+                for part in self.answers[method.python](asked, **start):
+                    yield parts.pack_told(method, *part)
+            except Exception as error:
+                self._abort(context, error)
+
+        if method.stream:
+            streams = method.stream == "server"
+            make = grpc.unary_stream_rpc_method_handler if streams else grpc.stream_stream_rpc_method_handler
+            return make(
+                listed if streams else both,
+                calls.args_class(method).FromString,
+                calls.reply_class(method).SerializeToString,
+            )
         make = grpc.stream_unary_rpc_method_handler if method.upload else grpc.unary_unary_rpc_method_handler
         behaviour: Any = upload if method.upload else unary
         return make(behaviour, calls.args_class(method).FromString, calls.reply_class(method).SerializeToString)

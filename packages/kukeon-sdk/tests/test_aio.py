@@ -38,9 +38,12 @@ async def client(daemon: Daemon) -> AsyncIterator[aio.AsyncClient]:
 @pytest.mark.parametrize("method", methods.METHODS.values(), ids=lambda method: method.name)
 def test_every_method_is_there_with_its_parameters_and_words(method: methods.Method) -> None:
     found = getattr(aio.AsyncClient, method.python)
-    assert inspect.iscoroutinefunction(inspect.unwrap(found, stop=inspect.iscoroutinefunction))
+    is_right = inspect.isasyncgenfunction if method.stream == "server" else inspect.iscoroutinefunction
+    assert is_right(inspect.unwrap(found, stop=is_right))
     assert inspect.getdoc(found)
-    if not method.upload:
+    if method.stream == "both":
+        assert [*inspect.signature(found).parameters] == [*inspect.signature(getattr(Client, method.python)).parameters]
+    elif not method.upload:
         assert inspect.signature(found) == inspect.signature(getattr(Client, method.python))
 
 

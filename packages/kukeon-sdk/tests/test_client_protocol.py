@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import kukeon_sdk
 from kukeon_api import methods, model
+from kukeon_sdk import sessions
 from kukeon_sdk.calls import Calls
 from kukeon_sdk.client import Client
 from kukeon_sdk.testing import FakeClient, UnexpectedCallError
@@ -29,15 +31,25 @@ def test_every_method_of_the_wire_is_a_method_of_the_client() -> None:
 @pytest.mark.parametrize("method", methods.METHODS.values(), ids=lambda method: method.name)
 def test_parameters_and_results_are_those_of_the_table(method: Method) -> None:
     declared = getattr(Client, method.python)
-    scope = {"model": model, "BinaryIO": typing.BinaryIO, "Iterable": typing.Iterable}
+    scope = {
+        "model": model,
+        "BinaryIO": typing.BinaryIO,
+        "Iterable": typing.Iterable,
+        "Iterator": Iterator,
+        "Sequence": Sequence,
+        "ExecSession": sessions.ExecSession,
+        "AttachSession": sessions.AttachSession,
+    }
     hints = typing.get_type_hints(declared, scope)
     parameters = list(inspect.signature(declared).parameters.values())[1:]
     assert [parameter.name for parameter in parameters] == [*(name for name, _ in method.params), "timeout"]
     assert parameters[-1].kind is inspect.Parameter.KEYWORD_ONLY
     for name, kind in method.params:
         if name != method.upload:
-            assert hints[name] is kind
+            assert hints[name] == (Sequence[str] if kind is tuple else kind)
     returns: Any = tuple[method.returns, ...] if method.listed else method.returns  # type: ignore[name-defined]
+    if method.stream:
+        returns = sessions.SESSIONS.get(method.name) or Iterator[method.returns]  # type: ignore[name-defined]
     assert hints["return"] == returns
 
 
@@ -52,7 +64,7 @@ def test_every_method_is_described(name: str) -> None:
 def test_a_fake_expects_nothing(method: Method) -> None:
     with FakeClient() as fake:
         with pytest.raises(UnexpectedCallError) as caught:
-            getattr(fake, method.python)(*[None for _ in method.params])
+            getattr(fake, method.python)(**{name: None for name, _ in method.params})
         assert caught.value.method == method.python
     fake.close()
     fake.close()

@@ -1,7 +1,7 @@
 """Pack and unpack the messages of a method: the same four functions serve every method, on both sides.
 
 Client: `pack_args` -> call -> `unpack_reply`.  Daemon: `parse_args` -> `unpack_args` -> controller -> `pack_reply`.
-An upload sends `first_chunk`, then `chunk`s.
+An upload sends `first_chunk`, then `chunk`s; `parts` has what streams both ways carry.
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ def pack_args(method: Method, values: Mapping[str, Any], page_token: str = "") -
     What has a default may be missing.
     """
     message: Any = args_class(method)()
+    fill_args(method, values, message)
+    if page_token:
+        message.page_token = page_token
+    return message
+
+
+def fill_args(method: Method, values: Mapping[str, Any], message: Any) -> None:
+    """Put the arguments into the fields of `message`."""
     for name, kind in method.params:
         if name not in values and name in method.defaults:
             continue
@@ -51,9 +59,6 @@ def pack_args(method: Method, values: Mapping[str, Any], page_token: str = "") -
             wire.to_proto(values[name], getattr(message, name))
         else:
             _set(message, name, values[name])
-    if page_token:
-        message.page_token = page_token
-    return message
 
 
 def parse_args(method: Method, content: bytes) -> Any:
@@ -76,6 +81,14 @@ def unpack_args(method: Method, message: Any) -> dict[str, Any]:
     Raises `Invalid`, and `NotSupportedYet` when a newer client asks for something that is unknown here: what is passed
     over in silence could be the one word that keeps the rest from being done (`dry_run`).
     """
+    check_known(method, message)
+    values = {name: _get(method, message, name, kind) for name, kind in method.params if name != method.upload}
+    method.check_names(values)
+    return values
+
+
+def check_known(method: Method, message: Any) -> None:
+    """Raise `NotSupportedYet` when there is anything in a request that this version does not know."""
     size = message.ByteSize()
     message.DiscardUnknownFields()
     if message.ByteSize() != size:
@@ -83,15 +96,17 @@ def unpack_args(method: Method, message: Any) -> dict[str, Any]:
             f"cannot do {method.name}: the request has fields that this version does not know",
             hint="upgrade kukeond, or use the kuke that came with it",
         )
-    values = {
-        name: wire.from_proto(getattr(message, name), kind)
-        if issubclass(kind, msgspec.Struct)
-        else getattr(message, name)
-        for name, kind in method.params
-        if name != method.upload
-    }
-    method.check_names(values)
-    return values
+
+
+def _get(method: Method, message: Any, name: str, kind: type) -> Any:
+    if issubclass(kind, msgspec.Struct):
+        return wire.from_proto(getattr(message, name), kind)
+    if kind is tuple:
+        return tuple(getattr(message, name))
+    default = method.defaults.get(name)
+    if default and not message.HasField(name):  # only what may be absent can have such a default
+        return default
+    return getattr(message, name)
 
 
 def first_chunk(method: Method, values: Mapping[str, Any]) -> Any:
@@ -148,6 +163,9 @@ def next_page_token(message: Any) -> str:
 
 def _set(message: Any, name: str, value: Any) -> None:
     try:
-        setattr(message, name, value)
-    except (TypeError, ValueError) as exc:
+        if isinstance(value, (tuple, list)):
+            getattr(message, name).extend(value)
+        else:
+            setattr(message, name, value)
+    except (AttributeError, TypeError, ValueError) as exc:  # protobuf raises the first for text instead of a list
         raise errors.Invalid(f"cannot send {name}: {exc}") from exc

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import EnumDescriptor
     from google.protobuf.message import Message
 
-_MODULES = ("resources_pb2", "results_pb2", "service_pb2")
+_MODULES = ("resources_pb2", "results_pb2", "streams_pb2", "service_pb2")
 
 
 @functools.cache

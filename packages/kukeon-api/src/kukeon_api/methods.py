@@ -33,6 +33,9 @@ class Method:
     `paged` lists come in several replies (`page_token`, `next_page_token`).  `upload` names the parameter that travels
     as a stream of `chunk`s.  `writes` tells methods that change something from those that look.
     `error_in_reply`: an `Invalid` travels in the reply's `error`, whole, because a status is too small for it.
+    `stream` is "server" where any number of replies come, each with some of the items `listed`, and "both" where the
+    client goes on sending, too: `asks` and `tells` then are the parts that requests and replies have, one at a time, by
+    name; `params` are the fields of the part `start`, which comes first, and `started` is the first reply.
     """
 
     name: str
@@ -43,6 +46,9 @@ class Method:
     upload: str = ""
     writes: bool = False
     error_in_reply: bool = False
+    stream: str = ""
+    asks: Mapping[str, type] = dataclasses.field(default_factory=dict, hash=False)
+    tells: Mapping[str, type] = dataclasses.field(default_factory=dict, hash=False)
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
@@ -86,6 +92,63 @@ def _documents(name: str, returns: type, **options: Any) -> Method:
     params = (("raw_yaml", bytes), *params)
     return Method(name, params, returns, writes=True, error_in_reply=True, defaults=options)
 
+
+_EXEC = Method(
+    "Exec",
+    (
+        ("doc", model.ContainerDoc),
+        ("command", tuple),
+        ("tty", bool),
+        ("env", tuple),
+        ("user", str),
+        ("working_dir", str),
+        ("rows", int),
+        ("columns", int),
+    ),
+    stream="both",
+    asks={"stdin": bytes, "stdin_closed": bool, "resize": model.WindowSize, "signal": int},
+    tells={
+        "started": model.ExecStarted,
+        "stdout": bytes,
+        "stderr": bytes,
+        "exit": model.ExitStatus,
+        "stdin_taken": int,
+    },
+    writes=True,
+    defaults={"tty": False, "env": (), "user": "", "working_dir": "", "rows": 0, "columns": 0},
+)
+_ATTACH = Method(
+    "Attach",
+    (("doc", model.ContainerDoc), ("rows", int), ("columns", int)),
+    stream="both",
+    asks={"input": bytes, "resize": model.WindowSize},
+    tells={"started": bool, "output": bytes, "ended": model.AttachEnded},
+    defaults={"rows": 0, "columns": 0},
+)
+_EVENTS = Method(
+    "Events",
+    (
+        ("realm", str),
+        ("space", str),
+        ("stack", str),
+        ("cell", str),
+        ("kinds", tuple),
+        ("since", str),
+        ("follow", bool),
+    ),
+    model.Event,
+    listed="events",
+    stream="server",
+    defaults={"realm": "", "space": "", "stack": "", "cell": "", "kinds": (), "since": "", "follow": False},
+)
+_LOGS = Method(
+    "Logs",
+    (("doc", model.ContainerDoc), ("follow", bool), ("tail", int), ("since", str), ("previous", bool)),
+    model.LogEntry,
+    listed="entries",
+    stream="server",
+    defaults={"follow": False, "tail": -1, "since": "", "previous": False},
+)
 
 _ALL = (
     Method("Ping", (), model.PingResult),
@@ -131,6 +194,15 @@ _ALL = (
     Method("ListImages", (("realm", str),), model.ListImagesResult),
     Method("GetImage", (("realm", str), ("ref", str)), model.GetImageResult),
     Method("DeleteImage", (("realm", str), ("ref", str)), model.DeleteImageResult, writes=True),
+    _EVENTS,
+    _LOGS,
+    _EXEC,
+    _ATTACH,
+    Method(
+        "ResizeTerminal",
+        (("doc", model.ContainerDoc), ("rows", int), ("columns", int)),
+        model.ResizeTerminalResult,
+    ),
 )
 
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}

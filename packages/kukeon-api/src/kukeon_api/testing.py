@@ -23,6 +23,7 @@ _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _times = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31), timezones=st.just(dt.UTC))
 _scalars: dict[type, st.SearchStrategy[Any]] = {
     str: _text,
+    bytes: st.binary(max_size=20),
     bool: st.booleans(),
     int: st.integers(-(2**63), 2**63 - 1),
     dt.datetime: _times,

@@ -65,6 +65,10 @@ class InProcessClient(Calls):
             )
         if timeout is not None and timeout <= 0:
             raise _timed_out(method, timeout)
+        if method.stream:
+            raise errors.NotSupportedYet(
+                f"cannot do {method.name} without kukeond", hint="leave --no-daemon and --run-path away"
+            )
         feed = _Feed(arguments[method.upload]) if method.upload else None
         accepted = _accepted(method, arguments)
         try:
@@ -148,8 +152,11 @@ class InProcessClient(Calls):
         controller = await self._controller(writes=changes)
         if feed is not None:
             arguments = {**arguments, method.upload: feed.pieces()}
+        does = getattr(controller, method.python, None)
+        if does is None:
+            raise errors.NotSupportedYet(f"cannot do {method.name}: this version is not able to")
         # By position: what a parameter is called is the controller's own business.
-        result = await getattr(controller, method.python)(*(arguments[name] for name, _ in method.params))
+        result = await does(*(arguments[name] for name, _ in method.params))
         return tuple(result) if method.listed else result
 
     async def _controller(self, *, writes: bool) -> Any:

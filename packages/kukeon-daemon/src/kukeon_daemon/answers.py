@@ -26,8 +26,17 @@ class Answers:
 
     async def give(self, work: Coroutine[Any, Any, Any], context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         """Return the reply that `work` returns, as it travels, or end the call with a status."""
-        try:
+
+        async def packed() -> bytes:
             return self._packed(await work)
+
+        reply: bytes = await self.guard(packed(), context)
+        return reply
+
+    async def guard(self, work: Coroutine[Any, Any, Any], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        """Return what `work` returns; what it raises ends the call with a status."""
+        try:
+            return await work
         except errors.KukeonError as error:
             refusal = error
         except Exception as error:

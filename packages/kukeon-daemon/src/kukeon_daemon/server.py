@@ -55,4 +55,5 @@ class Server:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._grpc.stop(grace_s + tasks.UNDO_S + ANSWER_S))
             group.create_task(self.tasks.drain(grace_s))
+            group.create_task(self._service.hang_up())
         await self._service.close()

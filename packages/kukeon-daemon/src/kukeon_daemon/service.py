@@ -17,6 +17,7 @@ from kukeon_api import calls, errors, methods
 from kukeon_daemon import calllog, pages
 from kukeon_daemon.answers import Answers
 from kukeon_daemon.remembered import Remembered
+from kukeon_daemon.streams import Streams, not_yet
 from kukeon_daemon.upload import Upload
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ class Service:
     def __init__(self, controller: object, tasks: Tasks) -> None:
         self._controller = controller
         self._tasks = tasks
+        self._streams = Streams(controller)
         self._pinged = Remembered(lambda: getattr(controller, "ping")())  # noqa: B009 - any object will do
+
+    async def hang_up(self) -> None:
+        """End the calls that go on until somebody hangs up."""
+        await self._streams.close()
 
     async def close(self) -> None:
         """End what goes on without a call."""
@@ -47,6 +53,8 @@ class Service:
         return grpc.method_handlers_generic_handler(f"{methods.PACKAGE}.{methods.SERVICE}", handlers)
 
     def _method_handler(self, method: Method) -> Any:
+        if method.stream:
+            return self._streams.handler(method)
         answers = Answers(method)
         if method.upload:
 
@@ -103,8 +111,11 @@ class Service:
         with calllog.accounted(method, arguments) as account:
             if method.name == "Ping":
                 return await self._pinged.get()
+            does = getattr(self._controller, method.python, None)
+            if does is None:
+                raise not_yet(method)
             # By position: what a parameter is called is the controller's own business.
-            result = await getattr(self._controller, method.python)(*(arguments[name] for name, _ in method.params))
+            result = await does(*(arguments[name] for name, _ in method.params))
             account.update(calllog.summary(result))
             return result
 

@@ -112,3 +112,8 @@ class Calls:
     list_images = _performed(Client.list_images)
     get_image = _performed(Client.get_image)
     delete_image = _performed(Client.delete_image)
+    events = _performed(Client.events)
+    logs = _performed(Client.logs)
+    exec = _performed(Client.exec)
+    attach = _performed(Client.attach)
+    resize_terminal = _performed(Client.resize_terminal)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from kukeon_api import calls, errors
-from kukeon_sdk import chunks, reach, requests
+from kukeon_api import calls, errors, parts
+from kukeon_sdk import chunks, reach, requests, streaming
 from kukeon_sdk.failures import Failure, Failures
 
 if TYPE_CHECKING:
@@ -61,6 +61,33 @@ class Connection:
         )
         started = self._begin(method, lambda timeout_s: feed.attach(stub.future(iter(feed), timeout_s)), deadline)
         return Upload(method, feed, started, self._result)
+
+    def stream(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> Iterator[Any]:
+        """Return the items of a method that streams them, as they come."""
+        message = requests.checked(method, calls.pack_args(method, arguments))
+        stub = self._channel.unary_stream(
+            method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
+        )
+        return streaming.items(method, self._replies(method, lambda timeout_s: stub(message, timeout_s), deadline))
+
+    def link(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> streaming.GrpcLink:
+        """Begin a call that goes on both ways."""
+        outbox = streaming.Outbox(requests.checked(method, parts.pack_start(method, arguments)))
+        stub = self._channel.stream_stream(
+            method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
+        )
+        replies = self._replies(method, lambda timeout_s: stub(outbox, timeout_s), deadline)
+        return streaming.GrpcLink(method, outbox, replies)
+
+    def _replies(self, method: Method, start: Callable[[float | None], Any], deadline: Deadline) -> streaming.Replies:
+        started = self._begin(method, start, deadline)
+
+        def meaning(error: BaseException) -> errors.KukeonError:
+            failed: Any = error
+            failure = Failure.of(failed.code(), failed.details(), failed.trailing_metadata())
+            return self._error(method, failure, deadline, time.monotonic() - started.at)
+
+        return streaming.Replies(started.call, meaning)
 
     def _unary(self, method: Method, message: Message, deadline: Deadline) -> Any:
         message = requests.checked(method, message)

@@ -13,6 +13,8 @@ from kukeon_sdk.client import DIAL_TIMEOUT_S
 from kukeon_sdk.deadline import Deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kukeon_sdk.connection import Connection
 
 
@@ -38,16 +40,28 @@ class UnixClient(Calls):
     def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
         """Do the method `name` of the daemon. Interrupted or out of time, it ends the waiting, not the work."""
         from kukeon_api import methods
+        from kukeon_sdk import sessions
 
         method = methods.BY_PYTHON[name]
         deadline = Deadline(timeout)
         connection = self._connected(deadline)
         try:
+            if method.stream == "server":
+                return self._items(connection, connection.stream(method, arguments, deadline))
+            if method.stream:
+                return sessions.SESSIONS[method.name](connection.link(method, arguments, deadline))
             if method.upload:
                 return connection.upload(method, arguments, deadline)
             if method.paged:
                 return connection.list(method, arguments, deadline)
             return connection.call(method, arguments, deadline)
+        except errors.Unavailable:
+            self._forget(connection)
+            raise
+
+    def _items(self, connection: Connection, items: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from items
         except errors.Unavailable:
             self._forget(connection)
             raise

@@ -83,6 +83,7 @@ from kukeon_api.model.results import (
     LogContainerResult,
     PingResult,
     RefreshAllResult,
+    ResizeTerminalResult,
     RestartCellResult,
     RestartContainerResult,
     StartCellResult,
@@ -102,6 +103,16 @@ from kukeon_api.model.space import (
     SpaceStatus,
 )
 from kukeon_api.model.stack import StackDoc, StackSpec, StackState, StackStatus
+from kukeon_api.model.streams import (
+    AttachEnded,
+    Event,
+    EventType,
+    ExecStarted,
+    ExitStatus,
+    LogEntry,
+    LogStream,
+    WindowSize,
+)
 from kukeon_api.names import (
     DEFAULT_REALM,
     DEFAULT_SPACE,
@@ -142,6 +153,15 @@ def ref_of(doc: Doc) -> Ref:
 
 __all__ = [
     "AttachContainerResult",
+    "AttachEnded",
+    "Event",
+    "EventType",
+    "ExecStarted",
+    "ExitStatus",
+    "LogEntry",
+    "LogStream",
+    "ResizeTerminalResult",
+    "WindowSize",
     "CreateContainerResult",
     "DeleteAction",
     "DeleteContainerResult",

@@ -309,3 +309,9 @@ class PingResult(Model):
     cgroup_mode: str = ""
     warnings: tuple[str, ...] = ()
     pid: int = 0
+
+
+class ResizeTerminalResult(Model):
+    """Of ResizeTerminal."""
+
+    resized: bool = False

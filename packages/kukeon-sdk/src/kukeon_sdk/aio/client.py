@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from kukeon_sdk.calls import bind, dress
 from kukeon_sdk.client import DIAL_TIMEOUT_S, Client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import BinaryIO
 
     from kukeon_api import model
+    from kukeon_sdk.aio.sessions import AsyncAttachSession, AsyncExecSession
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +40,18 @@ def _awaited(declared: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate
 
     dressed = dress(method, declared, "AsyncClient")
     return cast("Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]", dressed)
+
+
+def _iterated(declared: Callable[Concatenate[Any, P], Iterator[R]]) -> Callable[Concatenate[Any, P], AsyncIterator[R]]:
+    """Return a method with the parameters of `declared` that is iterated over asynchronously."""
+
+    async def method(self: AsyncClient, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        async with contextlib.aclosing(await self.perform(declared.__name__, *bind(declared, args, kwargs))) as items:
+            async for item in items:
+                yield item
+
+    dressed = dress(method, declared, "AsyncClient")
+    return cast("Callable[Concatenate[Any, P], AsyncIterator[R]]", dressed)
 
 
 class AsyncClient:
@@ -78,6 +92,41 @@ class AsyncClient:
         """
         result: model.LoadImageResult = await self.perform("load_image", {"realm": realm, "tarball": tarball}, timeout)
         return result
+
+    async def exec(
+        self,
+        doc: model.ContainerDoc,
+        command: Sequence[str],
+        *,
+        tty: bool = False,
+        env: Sequence[str] = (),
+        user: str = "",
+        working_dir: str = "",
+        rows: int = 0,
+        columns: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncExecSession:
+        """Run a program in a running container like `Client.exec`: `async with await client.exec(...) as session`."""
+        arguments = {
+            "doc": doc,
+            "command": command,
+            "tty": tty,
+            "env": env,
+            "user": user,
+            "working_dir": working_dir,
+            "rows": rows,
+            "columns": columns,
+        }
+        session: AsyncExecSession = await self.perform("exec", arguments, timeout)
+        return session
+
+    async def attach(
+        self, doc: model.ContainerDoc, *, rows: int = 0, columns: int = 0, timeout: float | None = None
+    ) -> AsyncAttachSession:
+        """Connect to a terminal like `Client.attach`: `async with await client.attach(doc) as session`."""
+        arguments = {"doc": doc, "rows": rows, "columns": columns}
+        session: AsyncAttachSession = await self.perform("attach", arguments, timeout)
+        return session
 
     ping = _awaited(Client.ping)
     apply_documents = _awaited(Client.apply_documents)
@@ -121,3 +170,6 @@ class AsyncClient:
     list_images = _awaited(Client.list_images)
     get_image = _awaited(Client.get_image)
     delete_image = _awaited(Client.delete_image)
+    events = _iterated(Client.events)
+    logs = _iterated(Client.logs)
+    resize_terminal = _awaited(Client.resize_terminal)

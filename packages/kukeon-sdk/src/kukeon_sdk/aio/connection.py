@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
-from kukeon_api import calls, errors
+from kukeon_api import calls, errors, parts
 from kukeon_sdk import reach, requests
+from kukeon_sdk.aio import streaming
 from kukeon_sdk.aio.upload import upload
 from kukeon_sdk.connection import Connection
 from kukeon_sdk.failures import Failure, Failures
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from google.protobuf.message import Message
 
@@ -66,6 +67,40 @@ class AsyncConnection:
         finally:
             self._uploads.discard(uploads)
             uploads.close()
+
+    async def stream(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> AsyncIterator[Any]:
+        """Return the items of a method that streams them, as they come."""
+        message = requests.checked(method, calls.pack_args(method, arguments))
+        stub = self._channel.unary_stream(
+            method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
+        )
+        return streaming.items(method, self._replies(method, lambda left_s: stub(message, timeout=left_s), deadline))
+
+    async def link(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> streaming.GrpcLink:
+        """Begin a call that goes on both ways."""
+        first = requests.checked(method, parts.pack_start(method, arguments))
+        stub: Any = self._channel.stream_stream(
+            method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
+        )
+        return streaming.GrpcLink(method, first, self._replies(method, lambda left_s: stub(timeout=left_s), deadline))
+
+    def _replies(self, method: Method, start: Callable[[float | None], Any], deadline: Deadline) -> streaming.Replies:
+        left_s, started = deadline.left_s(), time.monotonic()
+        if left_s == 0:
+            raise self._failures.timed_out(method, deadline)
+        if self._closed:
+            raise self._failures.closed(method)
+
+        async def meaning(error: BaseException) -> errors.KukeonError | None:
+            if isinstance(error, grpc.aio.AioRpcError):
+                failure = Failure.of(error.code(), error.details(), error.trailing_metadata())
+                return await self._error(method, failure, deadline, time.monotonic() - started)
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                return None
+            return self._failures.closed(method) if self._closed else None
+
+        return streaming.Replies(start(left_s), meaning)
 
     async def _unary(self, method: Method, message: Message, deadline: Deadline) -> Any:
         message = requests.checked(method, message)

@@ -43,6 +43,12 @@ class AsyncUnixClient(AsyncClient):
         connection = self._connection or await self._connected(deadline)
         self._check_loop()
         try:
+            if method.stream == "server":
+                return await connection.stream(method, arguments, deadline)
+            if method.stream:
+                from kukeon_sdk.aio import sessions
+
+                return await sessions.SESSIONS[method.name].over(await connection.link(method, arguments, deadline))
             if method.upload:
                 return await connection.upload(method, arguments, deadline)
             if method.paged:

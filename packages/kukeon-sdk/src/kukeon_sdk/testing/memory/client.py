@@ -80,7 +80,10 @@ class MemoryClient(Calls):
                 raise errors.TimedOut(
                     f"cannot wait for {methods.BY_PYTHON[name].name} any longer: no answer within {timeout:g} s"
                 )
-            return getattr(self._kukeon, name)(**arguments)
+            method = getattr(self._kukeon, name, None)
+            if method is None:
+                raise errors.NotSupportedYet(f"cannot do {methods.BY_PYTHON[name].name}: nothing runs in memory")
+            return method(**arguments)
 
     def close(self) -> None:
         """Refuse further calls. Twice is fine."""

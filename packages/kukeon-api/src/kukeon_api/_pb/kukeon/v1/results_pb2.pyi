@@ -567,6 +567,12 @@ class DeleteDocumentsResult(_message.Message):
     resources: _containers.RepeatedCompositeFieldContainer[DeleteResourceResult]
     def __init__(self, resources: _Optional[_Iterable[_Union[DeleteResourceResult, _Mapping]]] = ...) -> None: ...
 
+class ResizeTerminalResult(_message.Message):
+    __slots__ = ("resized",)
+    RESIZED_FIELD_NUMBER: _ClassVar[int]
+    resized: bool
+    def __init__(self, resized: bool = ...) -> None: ...
+
 class LoadImageResult(_message.Message):
     __slots__ = ("realm", "namespace", "images")
     REALM_FIELD_NUMBER: _ClassVar[int]

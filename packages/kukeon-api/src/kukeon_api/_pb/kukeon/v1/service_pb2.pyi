@@ -1,5 +1,6 @@
 from kukeon_api._pb.kukeon.v1 import resources_pb2 as _resources_pb2
 from kukeon_api._pb.kukeon.v1 import results_pb2 as _results_pb2
+from kukeon_api._pb.kukeon.v1 import streams_pb2 as _streams_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -596,3 +597,141 @@ class DeleteImageReply(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     result: _results_pb2.DeleteImageResult
     def __init__(self, result: _Optional[_Union[_results_pb2.DeleteImageResult, _Mapping]] = ...) -> None: ...
+
+class EventsArgs(_message.Message):
+    __slots__ = ("realm", "space", "stack", "cell", "kinds", "since", "follow")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    STACK_FIELD_NUMBER: _ClassVar[int]
+    CELL_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    space: str
+    stack: str
+    cell: str
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    since: str
+    follow: bool
+    def __init__(self, realm: _Optional[str] = ..., space: _Optional[str] = ..., stack: _Optional[str] = ..., cell: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ..., since: _Optional[str] = ..., follow: bool = ...) -> None: ...
+
+class EventsReply(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[_streams_pb2.Event]
+    def __init__(self, events: _Optional[_Iterable[_Union[_streams_pb2.Event, _Mapping]]] = ...) -> None: ...
+
+class LogsArgs(_message.Message):
+    __slots__ = ("doc", "follow", "tail", "since", "previous")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    TAIL_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    follow: bool
+    tail: int
+    since: str
+    previous: bool
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., follow: bool = ..., tail: _Optional[int] = ..., since: _Optional[str] = ..., previous: bool = ...) -> None: ...
+
+class LogsReply(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[_streams_pb2.LogEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[_streams_pb2.LogEntry, _Mapping]]] = ...) -> None: ...
+
+class ExecStart(_message.Message):
+    __slots__ = ("doc", "command", "tty", "env", "user", "working_dir", "rows", "columns")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    TTY_FIELD_NUMBER: _ClassVar[int]
+    ENV_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    WORKING_DIR_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    command: _containers.RepeatedScalarFieldContainer[str]
+    tty: bool
+    env: _containers.RepeatedScalarFieldContainer[str]
+    user: str
+    working_dir: str
+    rows: int
+    columns: int
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., command: _Optional[_Iterable[str]] = ..., tty: bool = ..., env: _Optional[_Iterable[str]] = ..., user: _Optional[str] = ..., working_dir: _Optional[str] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ...) -> None: ...
+
+class ExecArgs(_message.Message):
+    __slots__ = ("start", "stdin", "stdin_closed", "resize", "signal")
+    START_FIELD_NUMBER: _ClassVar[int]
+    STDIN_FIELD_NUMBER: _ClassVar[int]
+    STDIN_CLOSED_FIELD_NUMBER: _ClassVar[int]
+    RESIZE_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    start: ExecStart
+    stdin: bytes
+    stdin_closed: bool
+    resize: _streams_pb2.WindowSize
+    signal: int
+    def __init__(self, start: _Optional[_Union[ExecStart, _Mapping]] = ..., stdin: _Optional[bytes] = ..., stdin_closed: bool = ..., resize: _Optional[_Union[_streams_pb2.WindowSize, _Mapping]] = ..., signal: _Optional[int] = ...) -> None: ...
+
+class ExecReply(_message.Message):
+    __slots__ = ("started", "stdout", "stderr", "exit", "stdin_taken")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_FIELD_NUMBER: _ClassVar[int]
+    STDERR_FIELD_NUMBER: _ClassVar[int]
+    EXIT_FIELD_NUMBER: _ClassVar[int]
+    STDIN_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    started: _streams_pb2.ExecStarted
+    stdout: bytes
+    stderr: bytes
+    exit: _streams_pb2.ExitStatus
+    stdin_taken: int
+    def __init__(self, started: _Optional[_Union[_streams_pb2.ExecStarted, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., exit: _Optional[_Union[_streams_pb2.ExitStatus, _Mapping]] = ..., stdin_taken: _Optional[int] = ...) -> None: ...
+
+class AttachStart(_message.Message):
+    __slots__ = ("doc", "rows", "columns")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    rows: int
+    columns: int
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ...) -> None: ...
+
+class AttachArgs(_message.Message):
+    __slots__ = ("start", "input", "resize")
+    START_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    RESIZE_FIELD_NUMBER: _ClassVar[int]
+    start: AttachStart
+    input: bytes
+    resize: _streams_pb2.WindowSize
+    def __init__(self, start: _Optional[_Union[AttachStart, _Mapping]] = ..., input: _Optional[bytes] = ..., resize: _Optional[_Union[_streams_pb2.WindowSize, _Mapping]] = ...) -> None: ...
+
+class AttachReply(_message.Message):
+    __slots__ = ("started", "output", "ended")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    started: bool
+    output: bytes
+    ended: _streams_pb2.AttachEnded
+    def __init__(self, started: bool = ..., output: _Optional[bytes] = ..., ended: _Optional[_Union[_streams_pb2.AttachEnded, _Mapping]] = ...) -> None: ...
+
+class ResizeTerminalArgs(_message.Message):
+    __slots__ = ("doc", "rows", "columns")
+    DOC_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    doc: _resources_pb2.ContainerDoc
+    rows: int
+    columns: int
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ...) -> None: ...
+
+class ResizeTerminalReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.ResizeTerminalResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.ResizeTerminalResult, _Mapping]] = ...) -> None: ...

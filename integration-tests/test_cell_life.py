@@ -42,7 +42,9 @@ def test_another_cell_of_the_space_reaches_it(kukeon: Instance, server_cell: str
 
 
 def test_containers_of_a_cell_share_its_network(kukeon: Instance) -> None:
-    visitor = manifests.container("visitor", "until wget -qO- http://127.0.0.1:8080/; do :; done; sleep 3600")
+    visitor = manifests.container(
+        "visitor", "trap 'exit 0' TERM; until wget -qO- http://127.0.0.1:8080/; do :; done; sleep 3600 & wait"
+    )
     kukeon.apply(manifests.cell("pair", manifests.container("web", manifests.SERVER), visitor))
     until(lambda: "page of pair" in kukeon.kuke("log", "pair", "--container", "visitor").out, "the page in the log")
     kukeon.kuke("delete", "cell", "pair")

@@ -27,12 +27,14 @@ def host() -> Iterator[MainInstance]:
             instance.run("uninstall", "-y")
         left = {
             "processes": instance.host.processes(),
-            "cgroups": sorted(traces.cgroups(instance)),
+            "cgroups": traces.cgroups(instance),
             "run path": [str(path) for path in (instance.run_path,) if path.exists()],
         }
         assert not any(left.values()), f"left on the host: {left}"
     finally:
         instance.host.close()
+        for cgroup in sorted(traces.cgroups(instance), reverse=True):
+            Path(cgroup).rmdir()
         shutil.rmtree(instance.home)
 
 

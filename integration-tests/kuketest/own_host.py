@@ -1,6 +1,8 @@
 """A host of one's own for the main instance: /run, /etc, /opt and the network are private to it, and vanish with it."""
 
 import contextlib
+import os
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,17 +58,22 @@ class OwnHost:
         """The same file, seen from outside."""
         return self.root / str(path).lstrip("/")
 
-    def processes(self) -> list[str]:
-        """What runs on it, but for the one that keeps it."""
+    def processes(self) -> dict[int, str]:
+        """What runs on it, but for the one that keeps it: process id -> command line."""
         mine = Path(f"/proc/{self._keeper.pid}/ns/mnt").stat().st_ino
-        found = []
+        found = {}
         for directory in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if int(directory.name) != self._keeper.pid and (directory / "ns/mnt").stat().st_ino == mine:
-                    found.append(f"{directory.name} {(directory / 'cmdline').read_bytes()!r}")
+                    found[int(directory.name)] = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         return found
 
     def close(self) -> None:
+        """End everything on it: a story that failed half-way leaves no process behind."""
+        while running := self.processes():
+            for pid in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         assert self._keeper.stdout is not None
         self._keeper.kill()
         self._keeper.wait()

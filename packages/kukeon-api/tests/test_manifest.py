@@ -269,7 +269,6 @@ metadata: {name: a, name: b}
         'web.yaml:4: Cell "web": metadata.lables: unknown field (did you mean "labels"?)',
         "web.yaml:7: Cell \"web\": spec.spaceId: 'Default' is not a name: 1 to 63 lower-case letters,"
         " digits and '-', beginning and ending with a letter or digit",
-        'web.yaml:9: Cell "web": spec.autoDelete: is not supported yet',
         'web.yaml:12: Cell "web": spec.containers[0].imgae: unknown field (did you mean "image"?)',
         "web.yaml:13: Cell \"web\": spec.containers[0].args: must be a list, not 'foo' (write [foo])",
         'web.yaml:14: Cell "web": spec.containers[0].env[2]: must not be empty',

@@ -37,6 +37,9 @@ CONTAINER = model.ContainerSpec(
         model.VolumeMount(kind=model.VolumeKind.TMPFS, target="/c", size_bytes=1, mode=0o755),
     ),
     labels=LABELS,
+    restart_policy="on-failure",
+    restart_backoff_seconds=0,
+    restart_max_retries=3,
     **SETTINGS,
 )
 METADATA = model.Metadata(name="c", labels=LABELS, generation=3)
@@ -64,7 +67,13 @@ FULL: tuple[model.Doc, ...] = (
     model.CellDoc(
         metadata=METADATA,
         spec=model.CellSpec(
-            id="c", realm_id="r", space_id="s", stack_id="t", root_container_id="web", containers=(CONTAINER,)
+            id="c",
+            realm_id="r",
+            space_id="s",
+            stack_id="t",
+            root_container_id="web",
+            containers=(CONTAINER,),
+            auto_delete=True,
         ),
     ),
     model.ContainerDoc(metadata=msgspec.structs.replace(METADATA, name="web"), spec=CONTAINER),

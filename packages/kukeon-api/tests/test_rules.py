@@ -127,6 +127,9 @@ def test_one_setting_of_a_container(settings_: dict[str, Any], path: str, messag
         {"volumes": (VolumeMount(kind=VolumeKind.TMPFS, target="/b", size_bytes=1, mode=0o1777),)},
         {"realm_id": "r", "space_id": "s", "stack_id": "t", "cell_id": "web"},
         {"restart_policy": "no"},
+        {"restart_policy": "always", "restart_backoff_seconds": 0},
+        {"restart_policy": "unless-stopped", "restart_backoff_seconds": 60},
+        {"restart_policy": "on-failure", "restart_max_retries": 1},
         {"tty": model.ContainerTty()},
     ],
 )
@@ -327,7 +330,6 @@ class TestNotSupportedYet:
         "host_pid": True,
         "host_cgroup": True,
         "secrets": (model.ContainerSecret(name="a", from_env="A"),),
-        "restart_policy": "always",
         "attachable": True,
         "tty": model.ContainerTty(prompt="$ "),
         "cni_config_path": "/x",
@@ -340,10 +342,9 @@ class TestNotSupportedYet:
         assert told(cell(container(id="first"), spec)) == [(f"spec.containers[1].{paper}", "is not supported yet")]
 
     def test_cells(self) -> None:
-        doc = cell(tty=model.CellTty(default="main"), auto_delete=True, nested_cgroup_runtime=True)
+        doc = cell(tty=model.CellTty(default="main"), nested_cgroup_runtime=True)
         assert told(doc) == [
             ("spec.tty", "is not supported yet"),
-            ("spec.autoDelete", "is not supported yet"),
             ("spec.nestedCgroupRuntime", "is not supported yet"),
         ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors, manifest, model
+from kukeon_runner import observed
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
 from kukeon_runner.testing.host import Failure, FakeHost
 
@@ -73,7 +74,7 @@ async def test_a_host_that_cannot_be_looked_at_costs_a_running_cell_nothing(
     assert (await found.start_cell(DOC)).started is False
 
 
-async def test_a_container_that_cannot_be_started_alone_leaves_its_siblings_alone(tmp_path: Path) -> None:
+async def test_a_container_that_an_operator_starts_in_vain_takes_the_cell_down(tmp_path: Path) -> None:
     host = FakeHost()
     found = await prepared(host, tmp_path)
     await found.create_cell(DOC)
@@ -81,10 +82,11 @@ async def test_a_container_that_cannot_be_started_alone_leaves_its_siblings_alon
     host.containers.broken.add(A)
     with pytest.raises(errors.HostError):
         await found.start_container(single("a"))
-    assert running(host) == {ROOT, B}
-    assert stored(found).state is model.CellState.READY
+    assert running(host) == set()
+    status = stored(found)
+    assert (status.state, status.reason) == (model.CellState.FAILED, "StartContainerFailed")
     host.containers.broken.clear()
-    assert (await found.start_container(single("a"))).started
+    assert (await found.start_cell(DOC)).started
     assert running(host) == {ROOT, A, B}
 
 
@@ -244,7 +246,7 @@ async def test_many_events_during_a_verb_are_one_look_after_it(tmp_path: Path, m
         async with found.runner.context.lock(REF):
             for _ in range(10):
                 for follower in host.containers._followers:
-                    follower.put_nowait((NAMESPACE, A))
+                    follower.put_nowait(observed.TaskEvent(NAMESPACE, A, observed.Happening.STARTED))
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
         await settled(found)

@@ -215,7 +215,7 @@ class TestEveryKind:
     ("doc", "error"),
     [
         (document("space", realm="missing"), errors.RealmNotFound),
-        (document("stack", realm="missing"), errors.SpaceNotFound),
+        (document("stack", realm="missing"), errors.RealmNotFound),
         (document("stack", space="missing"), errors.SpaceNotFound),
     ],
 )

@@ -132,6 +132,8 @@ OTHERS: dict[str, Any] = {
     "attachable": True,
     "tty": model.ContainerTty(prompt=">"),
     "labels": {"tier": "front"},
+    "restart_backoff_seconds": 7,
+    "restart_max_retries": 7,
 }
 """For each field of a container, a value that is not its default."""
 
@@ -143,6 +145,8 @@ IRRELEVANT = {
     "cell_id",
     "cni_config_path",
     "restart_policy",
+    "restart_backoff_seconds",
+    "restart_max_retries",
     "labels",
 }
 """What the server fills in, and what is done with a container after it was made."""

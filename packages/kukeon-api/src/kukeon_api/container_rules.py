@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, image_ref, model, normalise, suggest, unsupported
+from kukeon_api import errors, image_ref, model, normalise, restart_rules, suggest, unsupported
 from kukeon_api.errors import Problem
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def problems(spec: model.ContainerSpec) -> Iterator[Problem]:
         yield from _volume(f"volumes[{index}]", volume)
     yield from settings(spec)
     yield from _mounted_twice(spec)
+    yield from restart_rules.problems(spec)
 
 
 def settings(spec: model.ContainerSpec | model.ContainerDefaults) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import container_rules, model, settings_rules
+from kukeon_api import container_rules, model, restart_rules, settings_rules
 from kukeon_api.fields import fields_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ _CONSTRAINTS: dict[tuple[type, str], dict[str, Any]] = {
     (model.Metadata, "generation"): _AT_LEAST_ZERO,
     (model.ContainerSpec, "labels"): _LABELS,
     (model.ContainerSpec, "image"): {"minLength": 1},
+    (model.ContainerSpec, "restart_policy"): {"enum": ["", *restart_rules.POLICIES]},
+    (model.ContainerSpec, "restart_backoff_seconds"): {"minimum": 0, "maximum": restart_rules.LONGEST_BACKOFF_S},
+    (model.ContainerSpec, "restart_max_retries"): {"minimum": 1, "maximum": restart_rules.MOST_RETRIES},
     (model.ContainerSpec, "env"): {"items": {"pattern": "^[^=]+="}},
     (model.VolumeMount, "target"): {"pattern": _ABSOLUTE},
     (model.VolumeMount, "size_bytes"): _AT_LEAST_ZERO,

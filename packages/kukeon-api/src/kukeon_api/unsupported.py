@@ -36,7 +36,6 @@ _CONTAINER = (
     Refused("hostPID"),
     Refused("hostCgroup"),
     Refused("secrets"),
-    Refused("restartPolicy", harmless=("no",)),
     Refused("attachable"),
     Refused("tty", harmless=(model.ContainerTty(),)),
     Refused("cniConfigPath"),
@@ -48,7 +47,6 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
     "Stack": (),
     "Cell": (
         Refused("spec.tty", harmless=(model.CellTty(),)),
-        Refused("spec.autoDelete"),
         Refused("spec.nestedCgroupRuntime"),
         *(Refused(f"spec.containers[*].{field.path}", field.harmless) for field in _CONTAINER),
     ),
@@ -59,7 +57,7 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
 KINDS = frozenset({"Secret", "CellBlueprint", "CellConfig", "Volume"})
 """Kinds that are refused as such; others are unknown."""
 
-LATER = frozenset({"devices", "repos", "git", "restartBackoffSeconds", "restartMaxRetries", "annotations", "volumeRef"})
+LATER = frozenset({"devices", "repos", "git", "annotations", "volumeRef"})
 """Names of fields that the model does not have yet: known for what they are, not for typing errors."""
 
 MESSAGE = "is not supported yet"

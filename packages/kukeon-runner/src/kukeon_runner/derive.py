@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kukeon_api import model
+from kukeon_runner import observed
 from kukeon_runner.observed import TaskStatus
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping
 
-    from kukeon_runner import observed, wanted
+    from kukeon_runner import wanted
 
 MESSAGE_LIMIT_BYTES = 256
 """Room for a failure's words in a status (model: Status)."""
@@ -35,6 +36,9 @@ BAD = frozenset({model.ContainerState.ERROR, model.ContainerState.FAILED})
 
 SHIM_LOST = "ShimLost"
 """Reason of a container whose task vanished with its shim: it ended, and nobody saw how."""
+
+OOM_KILLED = "OOMKilled"
+"""Reason of a container that ended after the kernel ran out of the memory that it may use."""
 
 ASKED_TO_END = "AskedToEnd"
 """Reason of a single container that an operator stopped or killed while its cell goes on."""
@@ -113,15 +117,16 @@ def container(
     identity = site.container_id(spec.id, root=spec.root)
     found = seen.containers.get(identity)
     status = before or model.ContainerStatus(name=spec.id)
+    known = _end_of(status)
     ended = exits.get(identity) or (found.task.exit if found and found.task else None)
     asked = wanted_down or status.reason == ASKED_TO_END
-    state = _state_of(found, wanted_down=asked)
+    state = _state_of(found, wanted_down=asked, known=ended or known)
     changes: dict[str, object] = {"id": identity, "state": state}
     if found is not None and found.recorded and status.created_at is None:
         changes["created_at"] = now
     if state is model.ContainerState.READY:
         if status.state is not model.ContainerState.READY or status.start_time is None or identity in exits:
-            changes["start_time"] = now
+            changes |= {"start_time": now, "oom_killed": False}
         changes |= {"exit_code": None, "exit_signal": "", "finish_time": None, "reason": "", "message": ""}
     elif ended is not None:
         changes |= {
@@ -129,6 +134,8 @@ def container(
             "exit_signal": signal_name(ended.code),
             "finish_time": ended.at or status.finish_time or now,
         }
+        if status.oom_killed and not asked:
+            changes |= {"reason": OOM_KILLED, "message": "it used more memory than it may"}
     elif _shim_lost(status, state, seen, asked=asked):
         changes |= {"state": model.ContainerState.ERROR, "reason": SHIM_LOST, "message": "its shim ended with it"}
         changes["finish_time"] = status.finish_time or now
@@ -137,23 +144,54 @@ def container(
 
 def _shim_lost(before: model.ContainerStatus, state: model.ContainerState, seen: observed.Cell, *, asked: bool) -> bool:
     """Whether a task vanished that ran when last seen, by no verb and no reboot (which takes the pins along)."""
-    if asked or state is not model.ContainerState.STOPPED or not seen.pinned:
+    if asked or state is not model.ContainerState.STOPPED:
         return False
     ran = before.start_time is not None and before.state in ACTIVE
-    return ran or before.reason == SHIM_LOST
+    return (ran and seen.pinned) or before.reason == SHIM_LOST
 
 
-def _state_of(found: observed.Container | None, *, wanted_down: bool) -> model.ContainerState:
+def _state_of(
+    found: observed.Container | None, *, wanted_down: bool, known: observed.Exit | None = None
+) -> model.ContainerState:
+    """The state of a container; `known` is how it ended, for when its task is gone."""
     if found is None or not found.recorded:
         return model.ContainerState.NOT_CREATED
     if found.task is None:
-        return model.ContainerState.STOPPED
+        if known is None or wanted_down:
+            return model.ContainerState.STOPPED
+        return model.ContainerState.ERROR if known.code else model.ContainerState.EXITED
     if found.task.status is not TaskStatus.STOPPED:
         return _OF_TASK[found.task.status]
     if wanted_down:
         return model.ContainerState.STOPPED  # ended because it was asked to, whatever its code
     failed = found.task.exit is not None and found.task.exit.code != 0
     return model.ContainerState.ERROR if failed else model.ContainerState.EXITED
+
+
+def _end_of(status: model.ContainerStatus) -> observed.Exit | None:
+    """How the last run ended, where that was seen."""
+    if status.finish_time is None or status.exit_code is None:
+        return None
+    return observed.Exit(status.exit_code, status.finish_time)
+
+
+def vanished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
+    """The names of containers that ran when last seen and have no task, where the cell's namespaces are gone, too.
+
+    That is what a reboot leaves: a shim that dies leaves the pins.
+    """
+    if seen.pinned:
+        return ()
+    specs = {each.id: each for each in doc.spec.containers}
+    found = []
+    for each in doc.status.containers:
+        spec = specs.get(each.name)
+        if spec is None or each.start_time is None or each.finish_time is not None:
+            continue
+        there = seen.containers.get(site.container_id(spec.id, root=spec.root))
+        if there is None or there.task is None:
+            found.append(each.name)
+    return tuple(found)
 
 
 def signal_name(code: int) -> str:

@@ -42,6 +42,26 @@ class Task:
     exit: Exit | None = None
 
 
+class Happening(enum.StrEnum):
+    """What containerd tells of a task."""
+
+    STARTED = "started"
+    ENDED = "ended"
+    OUT_OF_MEMORY = "out of memory"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+
+
+@dataclass(frozen=True)
+class TaskEvent:
+    """Something that happened to the task of a container; `exit` when it ended."""
+
+    namespace: str
+    id: str
+    what: Happening
+    exit: Exit | None = None
+
+
 @dataclass(frozen=True)
 class Address:
     """A cell's place in its network: `10.88.0.2/24` and the gateway."""

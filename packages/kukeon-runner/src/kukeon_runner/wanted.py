@@ -23,7 +23,18 @@ SPEC_VERSION = "1"
 _PAUSE_HASH = f"{SPEC_VERSION}-pause"
 
 NOT_HASHED = frozenset(
-    {"containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "cni_config_path", "restart_policy", "labels"}
+    {
+        "containerd_id",
+        "realm_id",
+        "space_id",
+        "stack_id",
+        "cell_id",
+        "cni_config_path",
+        "restart_policy",
+        "restart_backoff_seconds",
+        "restart_max_retries",
+        "labels",
+    }
 )
 """Fields that a container is not made from: what the server fills in, what is to happen after its end, and the labels
 that people find it by."""

@@ -236,7 +236,15 @@ class ContainerSpec(Model):
     """Network configuration to use; set by the server."""
 
     restart_policy: str = ""
-    """When it is started again after it ended. Default: no, never."""
+    """When it is started again after it ended: `no` (never, the default), `always`, `on-failure` (it ended with another
+    code than 0) or `unless-stopped` (like always, but one that `kuke stop container` ended stays down)."""
+
+    restart_backoff_seconds: int | None = None
+    """How long the second start in a row waits; the first one comes at once, and each further one waits twice as long,
+    five minutes at most. Default: 1; 0 never waits."""
+
+    restart_max_retries: int | None = None
+    """With `on-failure`: how many starts in a row may fail before it is left down. Default: 5."""
 
     attachable: bool = False
     """Run it on a terminal, so that `kuke attach` works. Default: false."""
@@ -259,7 +267,7 @@ class ContainerStatus(Model):
     """Name of the container within its cell."""
 
     id: str = ""
-    """The same as the name."""
+    """Its id in containerd."""
 
     state: ContainerState = ContainerState.PENDING
     """What containerd says of it; running is Ready."""
@@ -293,6 +301,12 @@ class ContainerStatus(Model):
 
     message: str = ""
     """Why it is in this state, as one line for people."""
+
+    restart_attempts: int = 0
+    """How often kukeond has started it again since it last ran for a while, which decides how long it waits now."""
+
+    next_restart: Time | None = None
+    """When kukeond will start it again."""
 
 
 class ContainerDoc(Model):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, model
 from kukeon_runner import documents
 from kukeon_runner.controller.base import Base
+from kukeon_runner.controller.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from kukeon_runner import observed
+    from kukeon_runner.controller.watch import Looked
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Upkeep(Base):
             log.warning("cannot assert the networks: %s", error)
         for level in (self.runner.realms, self.runner.spaces, self.runner.stacks):
             await self._each(level.kind, level.refresh)
-        await self._reconcile_cells()
+        await self.reconcile_cells()
 
     async def refresh_all(self) -> model.RefreshAllResult:
         """Store the status of everything as it is observed; nothing is started, stopped or repaired."""
@@ -65,8 +66,8 @@ class Upkeep(Base):
             raise errors.NotFound(f"{str(ref)!r} is gone")
         return changed, ()
 
-    async def _reconcile_cells(self) -> None:
-        """Look closer at the cells that a look at all of them shows to have changed."""
+    async def reconcile_cells(self, looked: Looked = lambda ref, doc: None) -> None:
+        """Look closer at the cells that a look at all of them shows to have changed, and tell `looked` of each."""
         surveys: dict[str, Mapping[str, observed.Container]] = {}
         troubled: set[str] = set()
 
@@ -82,7 +83,8 @@ class Upkeep(Base):
                     troubled.add(namespace)
                     raise
             if not await self.runner.cells.settled(doc, surveys[namespace]):
-                await self.runner.cells.reconcile(ref)
+                after, _ = await self.runner.cells.reconcile(ref)
+                looked(ref, after)
 
         await self._each("Cell", reconcile)
 
@@ -99,44 +101,12 @@ class Upkeep(Base):
                 log.warning("cannot refresh %s %s: %s", kind.lower(), ref, error)
 
     async def watch_events(self) -> None:
-        """Refresh a cell when one of its tasks starts or ends. Runs until cancelled, or ConnectContainerd."""
+        """Act on what happens to tasks, and on what is due. Runs until cancelled, or ConnectContainerd.
+
+        What happened while nobody listened is found by looking at everything first.
+        """
         try:
-            await self._watch()
+            async with asyncio.TaskGroup() as group:
+                await Watch(self.runner, group, self.reconcile_cells).run()
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
-
-    async def _watch(self) -> None:
-        due: set[model.Ref] = set()
-        async with asyncio.TaskGroup() as group, contextlib.aclosing(self._events()) as events:
-            # What happened while nobody listened is found by looking.
-            group.create_task(self._reconcile_cells())
-            async for namespace, identity in events:
-                ref = self._cell_of(namespace, identity)
-                # One look after the last of several events serves all of them: a verb makes many while it has the lock.
-                if ref is not None and ref not in due:
-                    due.add(ref)
-                    group.create_task(self._after_event(ref, due))
-
-    def _events(self) -> Any:
-        return self.runner.context.host.containers.task_events()
-
-    async def _after_event(self, ref: model.Ref, due: set[model.Ref]) -> None:
-        try:
-            await self.runner.cells.reconcile(ref, lambda: due.discard(ref))
-        except errors.KukeonError as error:
-            log.warning("cannot refresh cell %s: %s", ref, error)
-
-    def _cell_of(self, namespace: str, identity: str) -> model.Ref | None:
-        """The stored cell that a containerd id belongs to; None for what is not ours."""
-        space, _, rest = identity.partition("_")
-        stack, _, rest = rest.partition("_")
-        cell = rest.partition("_")[0]
-        for realm in self.runner.context.store.docs(model.RealmDoc):
-            if realm.spec.namespace != namespace:
-                continue
-            try:
-                ref = model.Ref(realm.metadata.name, space, stack, cell)
-            except errors.Invalid:
-                return None
-            return ref if ref.kind == "Cell" and self.runner.cells.find(ref) is not None else None
-        return None

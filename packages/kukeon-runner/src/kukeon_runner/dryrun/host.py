@@ -251,7 +251,7 @@ class DryContainers:
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
         return await self._with_task(namespace, id, None)
 
-    def task_events(self) -> AsyncIterator[tuple[str, str]]:
+    def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         return self._real.task_events()
 
     async def _with_task(self, namespace: str, id: str, task: observed.Task | None) -> observed.Exit | None:

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from kukeon_api import errors
@@ -45,7 +45,13 @@ LOG_MAX_FILES = 5
 ROOT_USERS = frozenset({"", "0", "0:0"})
 """Spellings of root that need no look into the image."""
 
-TASK_TOPICS = ("/tasks/start", "/tasks/exit", "/tasks/oom", "/tasks/paused", "/tasks/resumed")
+TASK_TOPICS = {
+    "/tasks/start": observed.Happening.STARTED,
+    "/tasks/exit": observed.Happening.ENDED,
+    "/tasks/oom": observed.Happening.OUT_OF_MEMORY,
+    "/tasks/paused": observed.Happening.PAUSED,
+    "/tasks/resumed": observed.Happening.RESUMED,
+}
 
 
 class LinuxContainers:
@@ -215,9 +221,13 @@ class LinuxContainers:
             return None
         return observed.Exit(ended.code, ended.at)
 
-    async def task_events(self) -> AsyncIterator[tuple[str, str]]:
+    async def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         async for event in self._containerd.subscribe([f'topic=="{topic}"' for topic in TASK_TOPICS]):
-            yield event.namespace, str(event.fields.get("container_id", ""))
+            fields = event.fields
+            id, process = str(fields.get("container_id", "")), fields.get("id", "")
+            if process in ("", id):  # what runs beside a task by exec has an id of its own
+                what = TASK_TOPICS[event.topic]
+                yield observed.TaskEvent(event.namespace, id, what, _end(what, fields))
 
     def _within(self, namespace: str) -> Namespaced:
         return self._containerd.with_namespace(namespace)
@@ -285,3 +295,9 @@ def _signal(name: str) -> int:
     except KeyError:
         log.warning("unknown stop signal %r, using SIGTERM", name)
         return signal.SIGTERM
+
+
+def _end(what: observed.Happening, fields: Mapping[str, Any]) -> observed.Exit | None:
+    if what is not observed.Happening.ENDED:
+        return None
+    return observed.Exit(int(fields["exit_status"]), fields["exited_at"])

@@ -129,8 +129,8 @@ class Containers(Protocol):
     async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None: ...
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None: ...
 
-    def task_events(self) -> AsyncIterator[tuple[str, str]]:
-        """Namespace and container id of each task that started or ended, as it happens."""
+    def task_events(self) -> AsyncIterator[observed.TaskEvent]:
+        """What happens to the tasks of all namespaces, as it happens. Ends with ConnectContainerd."""
 
 
 class Images(Protocol):

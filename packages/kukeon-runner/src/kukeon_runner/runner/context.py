@@ -50,8 +50,8 @@ class Context:
     ) -> AsyncIterator[tuple[D, bool]]:
         """Hold the lock of `ref` with its document: the stored one, or the one that `make` stores now (then True).
 
-        The parent stays while the child comes: `make` runs under its lock, too. Raises `<Parent>NotFound` of the outermost
-        that is missing.
+        The parent stays while the child comes: `make` runs under its lock, too. Raises `<Parent>NotFound`, of the
+        outermost that is missing.
         """
         while True:
             async with contextlib.AsyncExitStack() as held:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, labels, model
 from kukeon_runner import observed, steps
-from kukeon_runner.observed import TaskStatus
+from kukeon_runner.observed import Happening, TaskStatus
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from kukeon_runner.testing.faults import Faults
     from kukeon_runner.testing.kernel import FakeKernel
 
 START = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-"""When every program ends."""
+"""When every program ends, unless told otherwise."""
 
 Key = tuple[str, str]
 
@@ -51,7 +51,9 @@ class FakeContainers:
     broken: set[str] = field(default_factory=set)
     """Ids of containers whose program is missing, whatever their command line."""
     pids: Iterator[int] = field(default_factory=lambda: iter(range(100, 1_000_000)))
-    _followers: set[asyncio.Queue[Key]] = field(default_factory=set)
+    now: Callable[[], dt.datetime] = lambda: START
+    """When what happens now happens."""
+    _followers: set[asyncio.Queue[observed.TaskEvent]] = field(default_factory=set)
 
     async def close(self) -> None:
         pass
@@ -151,7 +153,7 @@ class FakeContainers:
             if self.tasks[key].status is not TaskStatus.CREATED:
                 raise errors.Conflict(f"cannot start task {id!r}: it is {self.tasks[key].status}")
             self.tasks[key] = replace(self.tasks[key], status=TaskStatus.RUNNING)
-            self._tell(key)
+            self._tell(key, Happening.STARTED)
             if (code := self._program(key).exits) is not None:
                 self.end(namespace, id, code)
 
@@ -174,8 +176,8 @@ class FakeContainers:
                 raise errors.Conflict(f"cannot delete task {id!r}: it runs")
             return self.tasks.pop(key).exit
 
-    async def task_events(self) -> AsyncIterator[tuple[str, str]]:
-        mine: asyncio.Queue[Key] = asyncio.Queue()
+    async def task_events(self) -> AsyncIterator[observed.TaskEvent]:
+        mine: asyncio.Queue[observed.TaskEvent] = asyncio.Queue()
         self._followers.add(mine)
         try:
             while True:
@@ -186,8 +188,14 @@ class FakeContainers:
     def end(self, namespace: str, id: str, code: int) -> None:
         """Let the program of a container end by itself."""
         key = (namespace, id)
-        self.tasks[key] = replace(self.tasks[key], status=TaskStatus.STOPPED, exit=observed.Exit(code, START))
-        self._tell(key)
+        exit = observed.Exit(code, self.now())
+        self.tasks[key] = replace(self.tasks[key], status=TaskStatus.STOPPED, exit=exit)
+        self._tell(key, Happening.ENDED, exit)
+
+    def run_out_of_memory(self, namespace: str, id: str) -> None:
+        """Have the kernel kill the program of a container for the memory it uses."""
+        self._tell((namespace, id), Happening.OUT_OF_MEMORY)
+        self.end(namespace, id, 137)
 
     def kill_below(self, cgroup: str) -> None:
         """End what runs in a cgroup, as SIGKILL does."""
@@ -195,9 +203,9 @@ class FakeContainers:
             if task.status.alive and f"{self._document(key)['linux']['cgroupsPath']}/".startswith(f"{cgroup}/"):
                 self.end(*key, 137)
 
-    def _tell(self, key: Key) -> None:
+    def _tell(self, key: Key, what: Happening, exit: observed.Exit | None = None) -> None:
         for follower in self._followers:
-            follower.put_nowait(key)
+            follower.put_nowait(observed.TaskEvent(*key, what, exit))
 
     def _program(self, key: Key) -> FakeProgram:
         if key[1] in self.broken:

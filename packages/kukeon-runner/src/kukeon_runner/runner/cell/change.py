@@ -56,7 +56,7 @@ class Change(Work):
         desired = model.DesiredState.RUNNING if start else model.DesiredState.STOPPED
         async with self._registered(doc, desired) as (stored, new):
             if start:
-                return new, await self._start(stored, None)
+                return new, await self._start(stored)
             seen, site = await self._observe(stored)
             return new, Outcome(await self._store(stored, site, seen, {}), site, seen, seen, 0)
 
@@ -69,7 +69,7 @@ class Change(Work):
         """
         async with self._registered(doc) as (stored, new):
             if new:
-                return Applied(None, await self._start(stored, None))
+                return Applied(None, await self._start(stored))
             _check_generation(doc, stored)
             return await self._become(stored, self._merged(stored, _keeping(self.effective(doc), stored, keep)))
 
@@ -181,7 +181,7 @@ class Change(Work):
             return Applied(stored, await self._recreate(doc), recreated=True)
         pre, site = await self._observe(doc)
         if not any(each.alive for each in pre.containers.values()):
-            return Applied(stored, await self._start(await self.context.save(doc), None))
+            return Applied(stored, await self._start(await self.context.save(doc)))
         cell = await needs.cell(self.context, doc, site, pre)
         steps = plan.start(cell, pre)
         doc = await self._desire(await self.context.save(doc), model.DesiredState.RUNNING)
@@ -206,7 +206,7 @@ class Change(Work):
         except errors.KukeonError:
             await self._tell(doc, site)
             raise
-        made = await self._start(doc, None, "RecreateCellFailed")
+        made = await self._start(doc, reason="RecreateCellFailed")
         return Outcome(made.doc, site, pre, made.post, len(steps) + made.steps)
 
     async def _salvage(self, doc: model.CellDoc, cell: wanted.Cell, error: errors.KukeonError) -> None:

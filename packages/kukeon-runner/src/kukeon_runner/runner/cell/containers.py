@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from kukeon_api import errors, model, names
-from kukeon_runner import derive, observe, observed, wanted
+from kukeon_runner import observe, observed, wanted
 from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, remains
-from kukeon_runner.runner.cell.work import Outcome, Purged, Work, exits
+from kukeon_runner.runner.cell.work import Outcome, Purged, Work, asked_to_end, exits
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+START_FAILED = "StartContainerFailed"
+"""Reason of a cell in which a container that an operator started did not start."""
 
 
 class Containers(Work):
@@ -42,14 +40,19 @@ class Containers(Work):
             if stored.status.desired is model.DesiredState.STOPPED:
                 seen, site = await self._observe(stored)
                 return found is None, Outcome(await self._store(stored, site, seen, {}), site, seen, seen, 0)
-            return found is None, await self._start(stored, None if found and found.root else ref.container)
+            return found is None, await self._start(
+                stored, None if found and found.root else {ref.container}, spare=True
+            )
 
     async def start_container(self, ref: model.Ref) -> Outcome:
-        """Start one workload and, when it is gone, the root container. Raises like `start` and `stop_container`."""
+        """Start one workload and, when it is gone, the root container. Raises like `stop_container`.
+
+        When it does not start, the whole cell is Failed and ended, as with `start`.
+        """
         async with self.context.lock(_cell(ref)):
             doc = self.get(_cell(ref))
             self.workload(doc, ref, self.site(_cell(ref)), "start")
-            return await self._start(doc, ref.container)
+            return await self._start(doc, {ref.container}, reason=START_FAILED)
 
     async def stop_container(self, ref: model.Ref, end: plan.End) -> Outcome:
         """End one workload. Raises ContainerNotFound; RootContainerRefused for the root container."""
@@ -57,8 +60,7 @@ class Containers(Work):
             doc = self.get(_cell(ref))
             pre, site = await self._observe(doc)
             identity = self.workload(doc, ref, site, "stop")
-            asked = _with_status(doc, ref.container, lambda each: _replaced(each, reason=derive.ASKED_TO_END))
-            doc = await self._wish(asked)
+            doc = await self._wish(asked_to_end(doc, {identity}))
             return await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
 
     async def restart_container(self, ref: model.Ref, end: plan.End) -> tuple[bool, Outcome]:
@@ -70,7 +72,8 @@ class Containers(Work):
             await needs.cell(self.context, doc, site, pre)
             found = pre.containers.get(identity)
             ended = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
-            return found is not None and found.alive, await self._start(ended.doc, ref.container)
+            again = await self._start(ended.doc, {ref.container}, reason=START_FAILED)
+            return found is not None and found.alive, again
 
     async def delete_container(self, ref: model.Ref) -> tuple[model.CellDoc, Outcome]:
         """Remove one workload from host and cell, and its log; with the cell as it was. Raises like the others."""
@@ -143,13 +146,6 @@ def _cell(ref: model.Ref) -> model.Ref:
 
 def _spec(doc: model.CellDoc, name: str) -> model.ContainerSpec | None:
     return next((each for each in doc.spec.containers if each.id == name), None)
-
-
-def _with_status(
-    doc: model.CellDoc, name: str, change: Callable[[model.ContainerStatus], model.ContainerStatus]
-) -> model.CellDoc:
-    containers = tuple(change(each) if each.name == name else each for each in doc.status.containers)
-    return _replaced(doc, status=_replaced(doc.status, containers=containers))
 
 
 def _refused(verb: str, ref: model.Ref) -> errors.RootContainerRefused:

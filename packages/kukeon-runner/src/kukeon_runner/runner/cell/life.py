@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 
 
 class Life(Work):
-    async def start(self, ref: model.Ref, *, only: str | None = None) -> Outcome:
-        """Have the cell running (with `only`, just that workload and the root container).
+    async def start(self, ref: model.Ref) -> Outcome:
+        """Have the cell running.
 
         Raises CellNotFound, ImageNotFound, or what the host says; then the cell is Failed with the reason, and none of
-        its containers is left running. But siblings of `only` go on, and so does a cell that ran before anything of it
-        was touched.
+        its containers is left running. But a cell that ran goes on when nothing of it was touched yet.
         """
         async with self.context.lock(ref):
-            return await self._start(self.get(ref), only)
+            return await self._start(self.get(ref))
 
     async def stop(self, ref: model.Ref, grace_s: float = plan.STOP_GRACE_S) -> Outcome:
         """End all tasks, workloads first and together; records and writable layers stay."""
@@ -52,7 +51,7 @@ class Life(Work):
             ended = await self._down(doc, site, pre, plan.stop(site, pre, grace_s))
             workloads = {id for id in self._ids(doc, site) if id != site.root_id} or {site.root_id}
             ran = any(each.alive for id, each in pre.containers.items() if id in workloads)
-            return ran, await self._start(ended.doc, None)
+            return ran, await self._start(ended.doc)
 
     async def _end(self, ref: model.Ref, decide: Callable[[wanted.Site, observed.Cell], Plan]) -> Outcome:
         """Raises CellNotFound."""
@@ -69,15 +68,18 @@ class Life(Work):
         A document that is lost or damaged keeps nothing from being removed. Raises CellNotFound.
         """
         async with self.context.lock(ref):
-            store, host = self.context.store, self.context.host
-            doc = remains.of(store, ref, model.CellDoc)
-            site = self._site(ref, remains.of(store, model.Ref(ref.realm), model.RealmDoc))
-            pre = await observe.cell(host, site, self._ids(doc, site), strays=True)
-            steps = plan.remove(site, pre)
-            await execute(steps, host)
-            post = await observe.cell(host, site, pre.containers, strays=True)
-            await self._forget(ref)
-            return Outcome(doc, site, pre, post, len(steps))
+            return await self._delete(ref)
+
+    async def _delete(self, ref: model.Ref) -> Outcome:
+        store, host = self.context.store, self.context.host
+        doc = remains.of(store, ref, model.CellDoc)
+        site = self._site(ref, remains.of(store, model.Ref(ref.realm), model.RealmDoc))
+        pre = await observe.cell(host, site, self._ids(doc, site), strays=True)
+        steps = plan.remove(site, pre)
+        await execute(steps, host)
+        post = await observe.cell(host, site, pre.containers, strays=True)
+        await self._forget(ref)
+        return Outcome(doc, site, pre, post, len(steps))
 
     async def purge(self, ref: model.Ref) -> Purged:
         """Remove whatever there is of the cell, whether or not anything is known of it.

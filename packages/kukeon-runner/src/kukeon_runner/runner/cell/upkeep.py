@@ -1,29 +1,37 @@
-"""Keeping what is stored of a cell true, and the cell whole."""
+"""Keeping what is stored of a cell true, and the cell what it is wanted to be."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import errors, model
-from kukeon_runner import observe, observed, wanted
+from kukeon_api import errors, model, restart_rules
+from kukeon_runner import derive, observe, observed, restarts, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
-from kukeon_runner.runner.cell.work import Work
+from kukeon_runner.runner.cell.life import Life
+from kukeon_runner.runner.cell.work import asked_to_end, exits
 from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    Ends = Mapping[str, observed.Exit]
+    """How tasks ended of which containerd told, by containerd id."""
+
 log = logging.getLogger(__name__)
 
 MEND_PAUSE_S = 30.0
 """Between two attempts to repair the same cell."""
+
+OVER = frozenset({model.CellState.EXITED, model.CellState.ERROR, model.CellState.STOPPED, model.CellState.FAILED})
+"""States of a cell whose work is done, one way or the other."""
 
 
 @dataclass(frozen=True)
@@ -35,50 +43,109 @@ class Refreshed:
     containers: tuple[str, ...]
 
 
-class Upkeep(Work):
+class Upkeep(Life):
     async def refresh(self, ref: model.Ref) -> Refreshed:
         """Store what is observed now; nothing is started, stopped or repaired. Raises CellNotFound."""
         async with self.context.lock(ref):
             doc = self.get(ref)
             seen, site = await self._observe(doc, strays=False)
-            return await self._refreshed(doc, site, seen)
+            return await self._refreshed(doc, site, seen, {})
 
     async def settled(self, doc: model.CellDoc, survey: Mapping[str, observed.Container]) -> bool:
         """Whether a look at the cell would change nothing, going by a `survey` of its namespace; takes no lock.
 
         A verb that is at work meanwhile stores what it leaves, so a wrong yes costs nothing.
         """
+        if restarts.next_due(doc.status) is not None:
+            return False
         site = self.site(model.ref_of(doc))
         seen = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False, survey=survey)
-        return not _damaged(doc, site, seen) and await self._status(doc, site, seen, {}) == doc.status
+        if _to_bring_back(doc, site, seen) or _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc):
+            return False
+        return await self._status(doc, site, seen, {}) == doc.status
+
+    async def out_of_memory(self, ref: model.Ref, identity: str) -> None:
+        """Store that the kernel ran out of the memory that the container with this containerd id may use."""
+        async with self.context.lock(ref):
+            doc = self.find(ref)
+            if doc is None:
+                return
+            containers = tuple(
+                msgspec.structs.replace(each, oom_killed=True) if each.id == identity else each
+                for each in doc.status.containers
+            )
+            status = msgspec.structs.replace(doc.status, containers=containers)
+            await self.context.save(msgspec.structs.replace(doc, status=status))
 
     async def reconcile(
-        self, ref: model.Ref, begins: Callable[[], object] = lambda: None
+        self, ref: model.Ref, begins: Callable[[], Ends] = dict
     ) -> tuple[model.CellDoc | None, ReconcileOutcome]:
-        """Store what is observed now, once no verb is at work on the cell; None for one that is gone.
+        """Store what is observed now, once no verb is at work on the cell, and do what follows from it.
 
-        Calls `begins` before looking: what happens from there on is for the next one.
-        What a running cell owes its workloads (root container, network, cgroup) is made anew when it broke.
+        Calls `begins` before looking, for what containerd told so far: what happens from there on is for the next one.
+        What a reboot took is brought back; what a running cell owes its workloads (root container, network, cgroup) is
+        made anew when it broke; containers whose time has come are started again; a cell that is over is wound down,
+        or deleted with `autoDelete`. The document is None for a cell that is gone. Raises what the host says; then the
+        cell stays, for the next time.
         """
         async with self.context.lock(ref):
-            begins()
+            told = begins()
             doc = self.find(ref)
             if doc is None:
                 return None, ReconcileOutcome()
             seen, site = await self._observe(doc, strays=False)
+            if lost := _to_bring_back(doc, site, seen):
+                log.info("bringing back %s of cell %s", ", ".join(lost), ref)
+                return (await self._start(doc, lost)).doc, ReconcileOutcome(updated=True)
+            if not seen.cgroup and doc.status.ready_observed:
+                await self.context.host.kernel.make_cgroup(site.cgroup)
+                seen = dataclasses.replace(seen, cgroup=True)
             if _damaged(doc, site, seen):
                 seen = await self._mend(doc, site, seen, set() if _own_root(doc) else {site.root_id})
-            found = await self._refreshed(doc, site, seen)
-            return found.doc, ReconcileOutcome(updated=found.changed)
+            found = await self._refreshed(doc, site, seen, _new(told, doc, seen))
+            doc = found.doc
+            again = restarts.due(doc.status, self.context.now())
+            for name in again:
+                doc = await self._start_again(doc, site, name)
+            if _reapable(doc):
+                await self._delete(ref)
+                return None, ReconcileOutcome(deleted=True)
+            if not again and _unwound(doc, seen):
+                return await self._wind_down(doc, site, seen), ReconcileOutcome(updated=True)
+            return doc, ReconcileOutcome(updated=found.changed or bool(again))
 
-    async def _refreshed(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> Refreshed:
-        status = await self._status(doc, site, seen, {})
+    async def _refreshed(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, told: Ends) -> Refreshed:
+        status = await self._status(doc, site, seen, told)
         if status == doc.status:
             return Refreshed(doc, changed=False, containers=())
         before = {each.name: each for each in doc.status.containers}
         changed = tuple(each.name for each in status.containers if each != before.get(each.name))
         after = await self.context.save(msgspec.structs.replace(doc, status=status))
         return Refreshed(after, changed=True, containers=changed)
+
+    async def _start_again(self, doc: model.CellDoc, site: wanted.Site, name: str) -> model.CellDoc:
+        """Start a container that ended. When it does not start, its siblings go on, and it is tried again later."""
+        now = self.context.now()
+        doc = await self.context.save(msgspec.structs.replace(doc, status=restarts.started(doc.status, name, now)))
+        ended: dict[str, observed.Exit] = {}
+        try:
+            seen, _ = await self._observe(doc, strays=False)
+            ids = {site.root_id, *self._ids_of(doc, site, {name})}
+            steps = plan.start(await needs.cell(self.context, doc, site, seen), seen, ids)
+            ended = exits(await execute(steps, self.context.host))
+        except errors.KukeonError as error:
+            log.warning("cannot start container %r of cell %s again: %s", name, site.ref, error)
+            doc = msgspec.structs.replace(doc, status=restarts.failed(doc.status, name, derive.one_line(error)))
+        seen, _ = await self._observe(doc, strays=False)
+        return await self._store(doc, site, seen, ended)
+
+    async def _wind_down(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> model.CellDoc:
+        """Take down what is left of a cell whose work is done: its root container, network and namespaces."""
+        ended = exits(await execute(plan.stop(site, seen), self.context.host))
+        after, _ = await self._observe(doc, strays=False)
+        # A root container of the user's own did not fail: it was asked to go.
+        doc = asked_to_end(doc, {site.root_id})
+        return await self._store(doc, site, after, {id: each for id, each in ended.items() if id == site.root_id})
 
     async def _mend(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, only: set[str]) -> observed.Cell:
         """Repair around the living workloads; trouble is logged, and they are left alone."""
@@ -95,6 +162,49 @@ class Upkeep(Work):
             self._mend_at[site.ref] = now + MEND_PAUSE_S
             log.warning("cannot repair cell %s, trying again in %g s: %s", site.ref, MEND_PAUSE_S, error)
         return await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
+
+
+def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
+    """The names of the containers that a reboot took from a cell that is to run.
+
+    With `always`, so are those that an operator had ended: that is what tells it from `unless-stopped`.
+    """
+    if doc.status.desired is not model.DesiredState.RUNNING or doc.status.state is model.CellState.FAILED:
+        return ()
+    lost = derive.vanished(doc, site, seen)
+    if not lost:
+        return ()
+    always = {each.id for each in doc.spec.containers if each.restart_policy == restart_rules.ALWAYS}
+    asked = (each.name for each in doc.status.containers if each.reason == derive.ASKED_TO_END and each.name in always)
+    return (*lost, *asked)
+
+
+def _new(told: Ends, doc: model.CellDoc, seen: observed.Cell) -> dict[str, observed.Exit]:
+    """The ends that nothing else tells: their tasks are gone, and they are later than what is stored."""
+    stored = {each.id: each for each in doc.status.containers}
+    found = {}
+    for id, end in told.items():
+        there, status = seen.containers.get(id), stored.get(id)
+        if (there is not None and there.task is not None) or status is None:
+            continue
+        if status.finish_time is None or (end.at is not None and end.at > status.finish_time):
+            found[id] = end
+    return found
+
+
+def _reapable(doc: model.CellDoc) -> bool:
+    """Whether the cell is to be deleted: it was ready once, is over, and nothing of it comes back."""
+    over = doc.status.state in OVER and doc.status.ready_observed
+    return doc.spec.auto_delete and over and restarts.next_due(doc.status) is None
+
+
+def _unwound(doc: model.CellDoc, seen: observed.Cell) -> bool:
+    """Whether the workloads of a cell ended by themselves, and it still holds namespaces, a network or a process."""
+    running = doc.status.desired is model.DesiredState.RUNNING
+    over = doc.status.state in (model.CellState.EXITED, model.CellState.ERROR) and doc.status.ready_observed
+    held = seen.pinned or seen.network_residue or any(each.alive for each in seen.containers.values())
+    stays = any(each.root and each.restart_policy in restarts.FOR_EVER for each in doc.spec.containers)
+    return running and over and held and not stays and restarts.next_due(doc.status) is None
 
 
 def _own_root(doc: model.CellDoc) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from kukeon_api import errors, model, normalise
-from kukeon_runner import derive, observe, observed, wanted
+from kukeon_runner import derive, observe, observed, restarts, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
@@ -17,7 +18,7 @@ from kukeon_runner.steps import DeleteTask, Plan, Results, StopTask
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Container, Mapping
 
     from kukeon_runner.runner.context import Context
 
@@ -121,24 +122,35 @@ class Work:
         site = self.site(model.ref_of(doc))
         return await observe.cell(self.context.host, site, self._ids(doc, site), strays=strays), site
 
+    def _ids_of(self, doc: model.CellDoc, site: wanted.Site, names: Collection[str]) -> set[str]:
+        """The containerd ids of the containers called `names`."""
+        return {site.container_id(each.id, root=each.root) for each in doc.spec.containers if each.id in names}
+
     def _ids(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
         return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
 
-    async def _start(self, doc: model.CellDoc, only: str | None, reason: str = "") -> Outcome:
-        """Bring the cell up; a failure is stored with `reason` (when empty: that of creating or starting a cell)."""
+    async def _start(
+        self, doc: model.CellDoc, only: Collection[str] | None = None, *, reason: str = "", spare: bool = False
+    ) -> Outcome:
+        """Bring the cell up, or of its workloads `only` these.
+
+        A failure is stored with `reason` (when empty: that of creating or starting a cell) and ends the whole cell;
+        with `spare`, what runs already goes on.
+        """
         try:
-            return await self._bring_up(doc, only, reason)
+            return await self._bring_up(doc, only, reason, spare=spare)
         except errors.Invalid as error:
             # The request was well formed and is stored; what it names does not fit this host.
             raise errors.CreateCell(str(error), hint=error.hint) from error
 
-    async def _bring_up(self, doc: model.CellDoc, only: str | None, reason: str) -> Outcome:
+    async def _bring_up(self, doc: model.CellDoc, only: Collection[str] | None, reason: str, *, spare: bool) -> Outcome:
         ref = model.ref_of(doc)
         # Nothing was ever made by another spec than this one, whose ids are all known.
         fresh = doc.metadata.generation == 1 and not doc.status.containers
         doc = await self._desire(doc, model.DesiredState.RUNNING)
+        doc = msgspec.structs.replace(doc, status=restarts.forgiven(doc.status, only))
         site = self.site(ref)
-        limit = None if only is None else {site.root_id, site.container_id(only, root=False)}
+        limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
         try:
             pre, images = await together(
                 observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
@@ -153,7 +165,7 @@ class Work:
         try:
             results = await execute(steps, self.context.host)
         except errors.KukeonError as error:
-            if only is not None and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
+            if spare and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
                 await self._tell(doc, site)
             else:
                 await self._failed(doc, site, error, reason)
@@ -174,8 +186,9 @@ class Work:
         failed = await self.context.save(failed)
         try:
             seen, _ = await self._observe(failed)
-            results = await execute(plan.stop(site, seen, grace_s=0), self.context.host)
-            await self._store(failed, site, (await self._observe(failed))[0], exits(results))
+            ended = exits(await execute(plan.stop(site, seen, grace_s=0), self.context.host))
+            failed = asked_to_end(failed, ended)
+            await self._store(failed, site, (await self._observe(failed))[0], ended)
         except errors.KukeonError as second:
             log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
 
@@ -223,11 +236,21 @@ class Work:
     async def _status(
         self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
     ) -> model.CellStatus:
-        status = derive.cell(doc, site, seen, ended, self.context.now())
+        now = self.context.now()
+        status = restarts.scheduled(doc, derive.cell(doc, site, seen, ended, now), now, random.random)
         if seen.cgroup and not status.subtree_controllers:
             controllers = await self.context.host.kernel.controllers(site.cgroup)
             status = msgspec.structs.replace(status, subtree_controllers=controllers)
         return status
+
+
+def asked_to_end(doc: model.CellDoc, ids: Container[str]) -> model.CellDoc:
+    """`doc` with the containers of these containerd ids marked: they did not end by themselves."""
+    containers = tuple(
+        msgspec.structs.replace(each, reason=derive.ASKED_TO_END) if each.id in ids else each
+        for each in doc.status.containers
+    )
+    return msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=containers))
 
 
 def exits(results: Results) -> dict[str, observed.Exit]:

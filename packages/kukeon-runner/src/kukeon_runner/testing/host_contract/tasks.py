@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors
-from kukeon_runner import steps
-from kukeon_runner.observed import TaskStatus
+from kukeon_runner import observed, steps
+from kukeon_runner.observed import Happening, TaskStatus
 from kukeon_runner.testing.host_contract.home import GRACE_S, PATIENCE_S, Program
 
 if TYPE_CHECKING:
@@ -134,7 +134,10 @@ class TasksContract:
     async def test_events_name_tasks_that_start_and_end(self, home: Home) -> None:
         await home.cell()
         id = await home.container("web", Program.ENDS)
-        seen: list[tuple[str, str]] = []
+        seen: list[observed.TaskEvent] = []
+
+        def ours(what: Happening) -> list[observed.TaskEvent]:
+            return [each for each in seen if (each.namespace, each.id, each.what) == (home.namespace, id, what)]
 
         async def follow() -> None:
             async for event in home.host.containers.task_events():
@@ -144,7 +147,7 @@ class TasksContract:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 # Nobody tells when a subscription has begun, so it is tried until something arrives.
-                while seen.count((home.namespace, id)) < 2:
+                while not ours(Happening.STARTED) or not ours(Happening.ENDED):
                     await home.host.containers.create_task(steps.CreateTask(home.namespace, id, ""))
                     await home.host.containers.start_task(home.namespace, id)
                     await home.wait_ended(id)
@@ -154,4 +157,6 @@ class TasksContract:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
-        assert set(seen) == {(home.namespace, id)}
+        assert {each.exit.code for each in ours(Happening.ENDED) if each.exit} == {3}
+        assert not any(each.exit for each in ours(Happening.STARTED))
+        assert {(each.namespace, each.id) for each in seen} == {(home.namespace, id)}

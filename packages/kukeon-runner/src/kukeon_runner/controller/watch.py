@@ -1,0 +1,105 @@
+"""Following containerd: what happens to a task brings a look at its cell, and so does what is due."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kukeon_api import errors, model
+from kukeon_runner import observed, restarts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine
+
+    from kukeon_runner.runner import HostRunner
+
+log = logging.getLogger(__name__)
+
+Looked = Callable[[model.Ref, model.CellDoc | None], object]
+"""Is told of a cell that was looked at: what is stored of it now, None when it is gone."""
+
+
+class Watch:
+    """Following containerd: each event, and each moment at which something is due, brings a look at its cell."""
+
+    def __init__(
+        self,
+        runner: HostRunner,
+        group: asyncio.TaskGroup,
+        look_at_all: Callable[[Looked], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._runner = runner
+        self._group = group
+        self._look_at_all = look_at_all
+        self._asked: set[model.Ref] = set()
+        """Cells that are about to be looked at: one look after the last of several events serves all of them."""
+        self._ends: dict[model.Ref, dict[str, observed.Exit]] = {}
+        self._alarms: dict[model.Ref, asyncio.TimerHandle] = {}
+
+    async def run(self) -> None:
+        try:
+            async with contextlib.aclosing(self._events()) as events:
+                self._group.create_task(self._look_at_all(self._looked))
+                async for event in events:
+                    self._take(event)
+        finally:
+            for alarm in self._alarms.values():
+                alarm.cancel()
+
+    def _take(self, event: observed.TaskEvent) -> None:
+        ref = self._cell_of(event.namespace, event.id)
+        if ref is None:
+            return
+        if event.exit is not None:
+            self._ends.setdefault(ref, {})[event.id] = event.exit
+        if event.what is observed.Happening.OUT_OF_MEMORY:
+            self._group.create_task(self._runner.cells.out_of_memory(ref, event.id))
+        self._ask(ref)
+
+    def _ask(self, ref: model.Ref) -> None:
+        if ref not in self._asked:
+            self._asked.add(ref)
+            self._group.create_task(self._look(ref))
+
+    async def _look(self, ref: model.Ref) -> None:
+        try:
+            doc, _ = await self._runner.cells.reconcile(ref, lambda: self._begun(ref))
+        except errors.KukeonError as error:
+            log.warning("cannot look after cell %s: %s", ref, error)
+        else:
+            self._looked(ref, doc)
+
+    def _begun(self, ref: model.Ref) -> dict[str, observed.Exit]:
+        self._asked.discard(ref)
+        return self._ends.pop(ref, {})
+
+    def _looked(self, ref: model.Ref, doc: model.CellDoc | None) -> None:
+        """Have the next look at the moment when the next container is due."""
+        if (alarm := self._alarms.pop(ref, None)) is not None:
+            alarm.cancel()
+        due = restarts.next_due(doc.status) if doc is not None else None
+        if due is not None:
+            wait_s = max(0.0, (due - self._runner.context.now()).total_seconds())
+            self._alarms[ref] = asyncio.get_running_loop().call_later(wait_s, self._ask, ref)
+
+    def _events(self) -> AsyncGenerator[observed.TaskEvent, None]:
+        """What happens to tasks. A generator, so that it can be closed."""
+        return self._runner.context.host.containers.task_events()  # type: ignore[return-value] # it is one
+
+    def _cell_of(self, namespace: str, identity: str) -> model.Ref | None:
+        """The stored cell that a containerd id belongs to; None for what is not ours."""
+        space, _, rest = identity.partition("_")
+        stack, _, rest = rest.partition("_")
+        cell = rest.partition("_")[0]
+        for realm in self._runner.context.store.docs(model.RealmDoc):
+            if realm.spec.namespace != namespace:
+                continue
+            try:
+                ref = model.Ref(realm.metadata.name, space, stack, cell)
+            except errors.Invalid:
+                return None
+            return ref if ref.kind == "Cell" and self._runner.cells.find(ref) is not None else None
+        return None

@@ -1,0 +1,163 @@
+"""Which ended containers are to be started again, and when. Pure.
+
+The first start after an exit comes at once; each further one in a row waits twice as long as the one before, with a
+little chance in it so that many that failed together do not come back together. Whoever ran for a while starts anew.
+Everything that decides is stored, so that it survives a restart of kukeond.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kukeon_api import model, restart_rules
+from kukeon_runner import derive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+DEFAULT_BACKOFF_S = 1.0
+LONGEST_S = 300.0
+"""No pause is longer; Kubernetes has the same bound."""
+DEFAULT_RETRIES = 5
+STABLE = dt.timedelta(seconds=60)
+"""Who ran this long was well: what happens next is a new story."""
+SPREAD = 0.1
+"""The share of a pause that chance may add."""
+
+PARTLY = frozenset({model.CellState.READY, model.CellState.EXITED, model.CellState.ERROR})
+"""States of a cell that is Degraded while a container of it is to come back."""
+
+FOR_EVER = frozenset({restart_rules.ALWAYS, restart_rules.UNLESS_STOPPED})
+"""Policies that want a container back whatever its code."""
+
+ENDED = frozenset({model.ContainerState.EXITED, model.ContainerState.ERROR, model.ContainerState.FAILED})
+
+RESTART_FAILED = "RestartFailed"
+"""Reason of a container that could not be started again, and is tried again later."""
+
+GIVEN_UP = "RestartsGivenUp"
+"""Reason of a container that failed too often in a row."""
+
+
+def owed(spec: model.ContainerSpec, status: model.ContainerStatus) -> bool:
+    """Whether the policy wants the ended container back."""
+    if status.state not in ENDED or status.reason in (derive.ASKED_TO_END, GIVEN_UP):
+        return False
+    match spec.restart_policy:
+        case policy if policy in FOR_EVER:
+            return True
+        case restart_rules.ON_FAILURE:
+            return status.state is not model.ContainerState.EXITED
+        case _:
+            return False
+
+
+def scheduled(
+    doc: model.CellDoc, status: model.CellStatus, now: dt.datetime, chance: Callable[[], float]
+) -> model.CellStatus:
+    """`status` with a time for each container that is to be started again, and without for all others.
+
+    `chance` gives a number from 0 to 1.
+    """
+    specs = {each.id: each for each in doc.spec.containers}
+    wanted = status.desired is model.DesiredState.RUNNING and status.state is not model.CellState.FAILED
+    containers = tuple(_scheduled(specs[each.name], each, now, chance, wanted=wanted) for each in status.containers)
+    status = _replaced(status, containers=containers)
+    if next_due(status) is not None and status.state in PARTLY:
+        return _replaced(status, state=model.CellState.DEGRADED)
+    return status
+
+
+def _scheduled(
+    spec: model.ContainerSpec,
+    status: model.ContainerStatus,
+    now: dt.datetime,
+    chance: Callable[[], float],
+    *,
+    wanted: bool,
+) -> model.ContainerStatus:
+    if not wanted or not owed(spec, status):
+        return _replaced(status, next_restart=None)
+    if status.next_restart is not None:
+        return status
+    attempts = 0 if _ran_well(status) else status.restart_attempts
+    retries = spec.restart_max_retries or DEFAULT_RETRIES
+    if spec.restart_policy == restart_rules.ON_FAILURE and attempts >= retries:
+        words = f"it failed {attempts + 1} times in a row"
+        return _replaced(status, restart_attempts=attempts, reason=GIVEN_UP, message=words)
+    # The pause counts from the exit, which may be long ago when kukeond was away.
+    since = max(filter(None, (status.finish_time, status.restart_time)), default=now)
+    due = since + dt.timedelta(seconds=pause_s(spec, attempts) * (1 + SPREAD * chance()))
+    return _replaced(status, restart_attempts=attempts, next_restart=max(due, since))
+
+
+def pause_s(spec: model.ContainerSpec, attempts: int) -> float:
+    """How long to wait before the next start, after so many in a row."""
+    if attempts == 0:
+        return 0.0
+    first = DEFAULT_BACKOFF_S if spec.restart_backoff_seconds is None else float(spec.restart_backoff_seconds)
+    # Doubled at most 30 times: far beyond the bound, and no overflow.
+    return min(LONGEST_S, first * float(2 ** min(attempts - 1, 30)))
+
+
+def due(status: model.CellStatus, now: dt.datetime) -> tuple[str, ...]:
+    """The names of the containers whose time has come."""
+    return tuple(each.name for each in status.containers if each.next_restart is not None and each.next_restart <= now)
+
+
+def next_due(status: model.CellStatus) -> dt.datetime | None:
+    """When the next container is to be started."""
+    return min((each.next_restart for each in status.containers if each.next_restart is not None), default=None)
+
+
+def started(status: model.CellStatus, name: str, now: dt.datetime) -> model.CellStatus:
+    """`status` after an attempt to start a container again, whatever comes of it."""
+    return _each(
+        status,
+        name,
+        lambda each: _replaced(
+            each,
+            restart_count=each.restart_count + 1,
+            restart_attempts=each.restart_attempts + 1,
+            restart_time=now,
+            next_restart=None,
+        ),
+    )
+
+
+def failed(status: model.CellStatus, name: str, message: str) -> model.CellStatus:
+    """`status` after an attempt to start a container again that came to nothing."""
+    return _each(status, name, lambda each: _replaced(each, reason=RESTART_FAILED, message=message))
+
+
+def forgiven(status: model.CellStatus, only: Collection[str] | None = None) -> model.CellStatus:
+    """`status` after a person asked for a start: what failed before does not count any more."""
+
+    def forgive(each: model.ContainerStatus) -> model.ContainerStatus:
+        over = each.reason in (GIVEN_UP, derive.ASKED_TO_END)
+        reason, message = ("", "") if over else (each.reason, each.message)
+        return _replaced(each, restart_attempts=0, next_restart=None, reason=reason, message=message)
+
+    containers = tuple(forgive(each) if only is None or each.name in only else each for each in status.containers)
+    return _replaced(status, containers=containers)
+
+
+def _ran_well(status: model.ContainerStatus) -> bool:
+    if status.start_time is None or status.finish_time is None:
+        return False
+    # After a start that failed, both times are still of the run before.
+    new = status.restart_time is None or status.restart_time <= status.start_time
+    return new and status.finish_time - status.start_time >= STABLE
+
+
+def _each(
+    status: model.CellStatus, name: str, change: Callable[[model.ContainerStatus], model.ContainerStatus]
+) -> model.CellStatus:
+    containers = tuple(change(each) if each.name == name else each for each in status.containers)
+    return _replaced(status, containers=containers)
+
+
+_replaced = msgspec.structs.replace

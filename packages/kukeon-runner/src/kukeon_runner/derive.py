@@ -6,6 +6,7 @@ ended) survives every refresh.
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ from kukeon_runner import observed
 from kukeon_runner.observed import TaskStatus
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Mapping
 
     from kukeon_runner import wanted
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 MESSAGE_LIMIT_BYTES = 256
 """Room for a failure's words in a status (model: Status)."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kukeon_runner import credentials
 from kukeon_runner.dryrun.host import DryHost
 from kukeon_runner.dryrun.store import DryStore, DrySubnets
+from kukeon_runner.happenings import Happenings
 from kukeon_runner.locks import KeyedLock
 
 if TYPE_CHECKING:
@@ -29,4 +30,5 @@ def of(context: Context) -> Context:
         credentials=credentials.DryStore(context.credentials),
         lock=KeyedLock(),
         network_lock=asyncio.Lock(),
+        happenings=Happenings(),
     )

@@ -8,14 +8,16 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kukeon_api import errors, model
+from kukeon_runner import documents
+from kukeon_runner.happenings import Happenings
 from kukeon_runner.locks import KeyedLock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from kukeon_api import model
     from kukeon_runner import credentials
-    from kukeon_runner.documents import D
+    from kukeon_runner.documents import D, StoredDoc
     from kukeon_runner.host.protocol import Host
     from kukeon_runner.layout import Layout
     from kukeon_runner.options import Options
@@ -39,10 +41,23 @@ class Context:
     network_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the networks are read and the firewall is made from them: the last one written is the newest."""
     now: Callable[[], dt.datetime] = utc_now
+    happenings: Happenings = field(default_factory=Happenings)
 
-    async def save(self, doc: D) -> D:
-        """Store `doc` durably, off the loop: a write waits for the disk."""
-        return await asyncio.to_thread(self.store.save, doc)
+    async def save(self, doc: D, expected_generation: int | None = None) -> D:
+        """Store `doc` durably, off the loop: a write waits for the disk. Raises StaleResource.
+
+        Whoever follows events is told what that changes.
+        """
+        before = self._stored(model.ref_of(doc))
+        after = await asyncio.to_thread(self.store.save, doc, expected_generation)
+        self.happenings.tell(before, after, self.now())
+        return after
+
+    def _stored(self, ref: model.Ref) -> StoredDoc | None:
+        try:
+            return self.store.find(ref)
+        except errors.CorruptMetadata:
+            return None
 
     @contextlib.asynccontextmanager
     async def placed(
@@ -89,4 +104,7 @@ class Context:
 
     async def forget(self, ref: model.Ref, *, residue: bool = False) -> bool:
         """Remove the document of `ref` and the files beside it; False when there was nothing. See `Store.delete`."""
-        return await asyncio.to_thread(self.store.delete, ref, residue=residue)
+        before = self._stored(ref) if ref.kind in documents.KINDS else None
+        gone = await asyncio.to_thread(self.store.delete, ref, residue=residue)
+        self.happenings.tell(before, None, self.now())
+        return gone

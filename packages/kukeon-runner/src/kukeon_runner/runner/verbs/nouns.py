@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,7 +32,7 @@ class Nouns:
             managed = {key: value for key, value in stored.metadata.labels.items() if labels.is_managed(key)}
             metadata = msgspec.structs.replace(stored.metadata, labels=managed | doc.metadata.labels)
             changed = msgspec.structs.replace(stored, metadata=metadata)
-            return await asyncio.to_thread(self.context.store.save, changed, doc.metadata.generation or None)
+            return await self.context.save(changed, doc.metadata.generation or None)
 
 
 def within(doc: model.Doc, *names: str) -> bool:

@@ -18,11 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kukeon_api.logs import inotify, reader, selection
 from kukeon_runner import native, native_build
 from kukeon_runner.host import mounts
 
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "kukeon_runner" / "native"
 ENTRY = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (stdout|stderr) ([PF]) ([^\n]*)\n")
+START = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z stderr F:start \n")
 DEADLINE_S = 20.0
 
 # What the shim does: its three descriptors become 3, 4 and 5 of the program.
@@ -121,10 +123,10 @@ def start(program: Path) -> Iterator[Start]:
 
 
 def entries(*paths: Path) -> list[tuple[str, str, bytes]]:
-    """Return (stream, tag, text) of every line; every byte of the files must belong to one."""
+    """Return (stream, tag, text) of every line but those that begin runs; every byte must belong to one."""
     found = []
     for path in paths:
-        content = path.read_bytes()
+        content = START.sub(b"", path.read_bytes())
         matches = list(ENTRY.finditer(content))
         assert b"".join(match.group(0) for match in matches) == content
         found += [(match.group(2).decode(), match.group(3).decode(), match.group(4)) for match in matches]
@@ -163,7 +165,7 @@ def test_lines_have_time_stream_and_tag(start: Start, tmp_path: Path) -> None:
     assert sorted(entries(log)) == sorted(
         [("stdout", "F", b"one"), ("stdout", "F", b""), ("stdout", "F", b"two"), ("stderr", "F", b"bad")]
     )
-    written = ENTRY.match(log.read_bytes())
+    written = ENTRY.search(log.read_bytes())
     assert written is not None
     stamp = subprocess.run(["date", "-d", written.group(1), "+%s.%N"], capture_output=True, text=True, check=True)
     assert before - 1 <= float(stamp.stdout) <= time.time() + 1
@@ -211,6 +213,55 @@ def test_long_lines_come_in_pieces(start: Start, tmp_path: Path, size: int, piec
         (piece, "F" if i == len(pieces) - 1 else "P") for i, piece in enumerate(pieces)
     ]
     assert joined(found, "stdout") == [text, b"next"]
+
+
+def test_each_run_begins_with_a_line_that_no_program_can_write(start: Start, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for text in (b"first\n", b"", b"2026-11-21T10:00:00.000000000Z stderr F:start \n"):
+        logger = start("path", str(log))
+        logger.wait_ready()
+        logger.say(text)
+        assert logger.finish() == 0
+    lines = log.read_bytes().splitlines(keepends=True)
+    assert [bool(START.fullmatch(line)) for line in lines] == [True, False, True, True, False]
+    with reader.Reader(str(log), selection.Selection(previous=True)) as found:
+        assert [entry.data for entry in found.read()] == [b"first"]
+
+
+def test_a_program_that_is_started_again_and_again_does_not_fill_the_disk(start: Start, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for _ in range(120):
+        logger = start("path", str(log), "max_size", "4096", "max_files", "2")
+        assert logger.finish() == 0
+    assert log.stat().st_size <= 4096
+    assert log.with_name("log.1").stat().st_size <= 4096
+
+
+def test_following_a_flood_over_many_rotations(program: Path, tmp_path: Path) -> None:
+    """The logger and the reader that goes with it: small files, and a program that never waits but for the reader."""
+    directory = tmp_path / "container"
+    directory.mkdir()
+    log, total, ahead = directory / "log", 20_000, 300
+    logger = Logger(program, ["path", str(log), "max_size", "4096", "max_files", "20"])
+    found: list[int] = []
+    try:
+        logger.wait_ready()
+        with reader.Reader(str(log), selection.Selection()) as follower, inotify.Watch() as watch:
+            watch.cover([str(directory)])
+            said = 0
+            deadline = time.monotonic() + 60
+            while len(found) < total and time.monotonic() < deadline:
+                if said < total and said - len(found) < ahead:
+                    logger.say(b"".join(b"%d\n" % number for number in range(said, min(said + 100, total))))
+                    said = min(said + 100, total)
+                elif entries := follower.read():
+                    found += [int(entry.data) for entry in entries]
+                else:
+                    watch.wait()
+        assert logger.finish() == 0
+    finally:
+        logger.abandon()
+    assert found == list(range(total))
 
 
 def test_unfinished_last_line_is_kept(start: Start, tmp_path: Path) -> None:
@@ -457,6 +508,24 @@ def test_told_to_end_it_finishes_although_a_writer_is_left(start: Start, tmp_pat
     logger.process.send_signal(signal.SIGTERM)
     assert logger.process.wait(DEADLINE_S) == 0
     assert joined(entries(log), "stdout") == [*lines, b"tail"]
+
+
+def test_told_to_end_it_does_not_wait_for_a_writer_that_never_rests(start: Start, tmp_path: Path) -> None:
+    logger = start("path", str(tmp_path / "log"))
+    logger.wait_ready()
+    logger.process.send_signal(signal.SIGTERM)
+    before = time.monotonic()
+    os.set_blocking(logger.stdout, False)
+    while logger.process.poll() is None:
+        assert time.monotonic() - before < DEADLINE_S
+        if select.select([], [logger.stdout], [], 0.05)[1]:
+            try:
+                os.write(logger.stdout, b"x\n" * 100)
+            except BrokenPipeError:
+                break
+    assert logger.process.wait(DEADLINE_S) == 0
+    # The shim waits for 12 s and kills it then.
+    assert time.monotonic() - before < 11
 
 
 def test_a_stream_may_end_before_the_other(start: Start, tmp_path: Path) -> None:

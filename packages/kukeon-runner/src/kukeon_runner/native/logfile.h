@@ -2,7 +2,7 @@
  *
  * Rotation renames path -> path.1 -> ... and opens a new file; there is one writer, so nothing is lost between.  When
  * the disk refuses, lines are counted instead of written, and the count is the first line once it accepts again.
- * A line is written whole or not at all.
+ * A line is written whole or not at all.  The first one of a run says that it begins.
  */
 #ifndef KUKEON_LOGFILE_H
 #define KUKEON_LOGFILE_H
@@ -31,6 +31,7 @@ struct logfile {
 	uint64_t dropped;
 	long reason; /* errno of what was dropped last */
 	int64_t checked; /* second of the last look at what `path` is */
+	int begun;       /* the line that says so has been written */
 	size_t used;
 	char pending[PENDING];
 };
@@ -123,12 +124,11 @@ static long logfile_rotate(struct logfile *file)
 /* Open again when `path` has become another file: an operator removed or renamed the one in use.  Once a second. */
 static void logfile_check(struct logfile *file)
 {
-	struct kernel_timespec now = {0, 0};
 	struct statx found = {0};
-	SYS(__NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, &now, 0, 0, 0);
-	if (now.seconds == file->checked)
+	int64_t now = monotonic_second();
+	if (now == file->checked)
 		return;
-	file->checked = now.seconds;
+	file->checked = now;
 	long result = SYS(__NR_statx, AT_FDCWD, file->path, AT_SYMLINK_NOFOLLOW, STATX_INO, &found);
 	if (result == -ENOENT || (result == 0 && (found.stx_ino != file->inode || device_of(&found) != file->device)))
 		logfile_open(file);
@@ -175,6 +175,21 @@ static const char *reason_text(long reason)
 	}
 }
 
+/* Say that a run begins; 0 when that could be written.  Only we can: a program's lines have F or P for a tag. */
+static int announce(struct logfile *file)
+{
+	char note[NOTE];
+	/* A program that is started again and again and says nothing must not make the file grow for ever. */
+	if (file->size + NOTE > file->max_size)
+		logfile_rotate(file);
+	put_stamp(note);
+	char *at = put_text(note + STAMP, " stderr F:start \n");
+	if (append(file, note, (size_t)(at - note)) == 0)
+		return -1;
+	file->begun = 1;
+	return 0;
+}
+
 /* Say how many lines are missing, where they are missing; 0 when that could be written. */
 static int admit_drops(struct logfile *file)
 {
@@ -191,11 +206,11 @@ static int admit_drops(struct logfile *file)
 	return 0;
 }
 
-/* Write what is pending; afterwards nothing is, whether the disk took it or not. */
+/* Write what is pending; afterwards no line is, whether the disk took it or not. */
 static void logfile_flush(struct logfile *file)
 {
 	size_t kept = 0;
-	if (file->used == 0)
+	if (file->used == 0 && file->begun)
 		return;
 	if (file->fd < 0) {
 		long result = logfile_open(file);
@@ -204,7 +219,7 @@ static void logfile_flush(struct logfile *file)
 	} else {
 		logfile_check(file);
 	}
-	if (file->fd >= 0 && (file->dropped == 0 || admit_drops(file) == 0))
+	if (file->fd >= 0 && (file->begun || announce(file) == 0) && (file->dropped == 0 || admit_drops(file) == 0))
 		kept = append(file, file->pending, file->used);
 	for (size_t at = kept; at < file->used; at++)
 		file->dropped += file->pending[at] == '\n';

@@ -10,7 +10,8 @@
  *   gid        group of the files                                   (the directory's)
  *
  * Lines have the format of the Kubernetes CRI: time, stream, P or F, text; a line of more than 16 KiB becomes several,
- * all but the last tagged P.  It ends when both streams have ended, or, told to by SIGTERM, when they have gone quiet: a
+ * all but the last tagged P.  Each run of a container has a logger of its own, which begins with a line tagged F:start.
+ * It ends when both streams have ended, or, told to by SIGTERM, when they have gone quiet or that takes too long: a
  * process that outlives its container must not hold up the container's deletion.
  */
 #include <linux/poll.h>
@@ -21,6 +22,7 @@ enum {
 	PIECE = 16384,
 	CHUNK = 65536, /* what a pipe holds, pipe(7) */
 	QUIET_MS = 200,
+	LINGER_S = 5, /* the shim kills a logger after 12 */
 	STDOUT = 3,
 	STDERR = 4,
 	READY = 5,
@@ -128,10 +130,15 @@ MAIN
 	long opened = logfile_open(&file);
 	if (opened < 0)
 		file.reason = -opened;
+	else
+		logfile_flush(&file);
 	SYS(__NR_close, READY, 0, 0, 0, 0);
 
 	int told_to_end = 0;
+	int64_t end = 0;
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+		if (told_to_end && monotonic_second() > end)
+			break;
 		struct kernel_timespec quiet = {0, QUIET_MS * 1000000L};
 		long count = SYS(__NR_ppoll, fds, 3, told_to_end ? &quiet : 0, 0, 0);
 		if (count == -EINTR)
@@ -153,6 +160,7 @@ MAIN
 		if (fds[2].revents) {
 			fds[2].fd = -1;
 			told_to_end = 1;
+			end = monotonic_second() + LINGER_S;
 		}
 		logfile_flush(&file);
 	}

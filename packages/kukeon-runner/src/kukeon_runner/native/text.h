@@ -84,6 +84,13 @@ static inline uint64_t number_within(const char *text, uint64_t least, uint64_t 
 	return value < least ? least : value > most ? most : value;
 }
 
+static inline int64_t monotonic_second(void)
+{
+	struct kernel_timespec now = {0, 0};
+	SYS(__NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, &now, 0, 0, 0);
+	return now.seconds;
+}
+
 enum { STAMP = 30 };
 
 /* Write the time now as 2026-11-21T10:00:00.123456789Z, STAMP bytes. */

@@ -33,10 +33,13 @@ class Level:
     made: dict[Ref, Any] = field(default_factory=dict)
     host: set[tuple[Ref, str]] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+    unreadable: errors.KukeonError | None = None
     parents: dict[Ref, Any] | None = None
 
     async def converge(self, wanted: Any, *, update: bool) -> Converged:
         assert not update
+        if self.unreadable:
+            raise self.unreadable
         ref = model.ref_of(wanted)
         if self.parents is not None and ref.parent not in self.parents:
             raise errors.NotFound(f"cannot find {ref.parent}")
@@ -133,6 +136,20 @@ async def test_missing_plugins_are_said_and_do_not_stop_it(runner: Runner, monke
     assert set(missing) == {'CNI plugin "bridge"', 'CNI plugin "host-local"'}
     assert "install" in missing['CNI plugin "bridge"']
     assert runner.stacks.made
+
+
+@pytest.mark.parametrize("level", ["realm", "space", "stack"])
+@pytest.mark.parametrize("kind", [errors.CorruptMetadata, errors.SubnetStateCorrupt])
+async def test_a_damaged_default_resource_is_a_row_and_does_not_stop_it(
+    runner: Runner, level: str, kind: type[errors.KukeonError]
+) -> None:
+    """Otherwise kukeond would not start, and no other resource could be worked with."""
+    getattr(runner, f"{level}s").unreadable = kind("cannot read '/srv/k/data/default/metadata.json': why")
+    report = await bootstrap.bootstrap(runner)
+    (damaged,) = report.damaged
+    assert damaged.label == f'{level} "default"'
+    assert "'/srv/k/data/default/metadata.json'" in damaged.detail
+    assert runner.rooted
 
 
 async def test_a_directory_that_can_not_be_made_is_named(runner: Runner, tmp_path: Path) -> None:

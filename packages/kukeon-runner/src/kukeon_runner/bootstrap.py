@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from kukeon_api import model
+from kukeon_api import errors, model
 from kukeon_runner import groundwork
 from kukeon_runner.groundwork import BootstrapReport, BootstrapRow, Outcome, row
 
@@ -60,8 +60,9 @@ class Runner(Protocol):
 async def bootstrap(runner: Runner) -> BootstrapReport:
     """Have directories, the root cgroup and default/default/default; report each.
 
-    What exists is left as it is: an edited default realm stays edited. Raises what the runner raises. CNI plugins are
-    only looked for: their absence is a row, since cells on the host's network do without.
+    What exists is left as it is: an edited default realm stays edited. CNI plugins are only looked for: their absence
+    is a row, since cells on the host's network do without. So is a default resource whose files are damaged: all others
+    can be worked with. Raises what else the runner raises.
     """
     layout = runner.context.layout
     rows = list((await groundwork.directories(layout)).rows)
@@ -74,25 +75,31 @@ async def bootstrap(runner: Runner) -> BootstrapReport:
 
 
 async def _default_hierarchy(runner: Runner) -> list[BootstrapRow]:
-    layout, metadata = runner.context.layout, model.Metadata(name=model.DEFAULT_REALM)
-    space = model.Ref(model.DEFAULT_REALM, model.DEFAULT_SPACE)
-    realm = await runner.realms.converge(model.RealmDoc(metadata=metadata), update=False)
-    rows = _resource("realm", model.DEFAULT_REALM, realm, {"namespace": "containerd namespace"})
-    made_space = await runner.spaces.converge(
-        model.SpaceDoc(
-            metadata=model.Metadata(name=model.DEFAULT_SPACE), spec=model.SpaceSpec(realm_id=model.DEFAULT_REALM)
-        ),
-        update=False,
+    layout = runner.context.layout
+    realm = model.RealmDoc(metadata=model.Metadata(name=model.DEFAULT_REALM))
+    space = model.SpaceDoc(
+        metadata=model.Metadata(name=model.DEFAULT_SPACE), spec=model.SpaceSpec(realm_id=model.DEFAULT_REALM)
     )
-    rows += _resource("space", model.DEFAULT_SPACE, made_space, {"network": f'network "{layout.network(space)}"'})
-    stack = await runner.stacks.converge(
-        model.StackDoc(
-            metadata=model.Metadata(name=model.DEFAULT_STACK),
-            spec=model.StackSpec(id=model.DEFAULT_STACK, realm_id=model.DEFAULT_REALM, space_id=model.DEFAULT_SPACE),
-        ),
-        update=False,
+    stack = model.StackDoc(
+        metadata=model.Metadata(name=model.DEFAULT_STACK),
+        spec=model.StackSpec(id=model.DEFAULT_STACK, realm_id=model.DEFAULT_REALM, space_id=model.DEFAULT_SPACE),
     )
-    return rows + _resource("stack", model.DEFAULT_STACK, stack, {})
+    network = layout.network(model.ref_of(space))
+    rows: list[BootstrapRow] = []
+    label = f'realm "{model.DEFAULT_REALM}"'
+    try:
+        made = await runner.realms.converge(realm, update=False)
+        rows += _resource("realm", model.DEFAULT_REALM, made, {"namespace": "containerd namespace"})
+        label = f'space "{model.DEFAULT_SPACE}"'
+        made = await runner.spaces.converge(space, update=False)
+        rows += _resource("space", model.DEFAULT_SPACE, made, {"network": f'network "{network}"'})
+        label = f'stack "{model.DEFAULT_STACK}"'
+        made = await runner.stacks.converge(stack, update=False)
+        rows += _resource("stack", model.DEFAULT_STACK, made, {})
+    except (errors.CorruptMetadata, errors.SubnetStateCorrupt) as error:
+        # What is inside of it is not looked at: it would stumble over the same file.
+        rows.append(BootstrapRow(label, Outcome.DAMAGED, str(error)))
+    return rows
 
 
 def _resource(kind: str, name: str, made: Converged, labels: Mapping[str, str]) -> list[BootstrapRow]:

@@ -27,6 +27,7 @@ class Outcome(enum.StrEnum):
     CREATED = "created"
     EXISTED = "already existed"
     MISSING = "missing"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class BootstrapReport:
     def missing(self) -> tuple[BootstrapRow, ...]:
         """What should be there and is not."""
         return tuple(row for row in self.rows if row.outcome is Outcome.MISSING)
+
+    @property
+    def damaged(self) -> tuple[BootstrapRow, ...]:
+        """What is there and cannot be read; the detail names the file."""
+        return tuple(row for row in self.rows if row.outcome is Outcome.DAMAGED)
 
 
 async def directories(layout: Layout) -> BootstrapReport:

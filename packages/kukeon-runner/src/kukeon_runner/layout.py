@@ -203,6 +203,11 @@ class Layout:
         return "/".join((self.runtime_dir, "shm", *components(ref, "Cell")))
 
     @property
+    def programs(self) -> str:
+        """Where the streams of programs are that run in containers beside their own, a directory for each."""
+        return f"{self.runtime_dir}/exec"
+
+    @property
     def cni_cache(self) -> str:
         """Results of CNI ADD. They describe namespaces and links, so they may not outlive those."""
         return f"{self.runtime_dir}/cni/cache"

@@ -85,7 +85,9 @@ async def changing(found: instance.Instance, options: Options, *, fresh: bool = 
             log.warning("%s", problem)
         await _drop_abandoned_leases(containerd, layout, store)
         version = (await containerd.version()).version
-        yield _controller(options, layout, store, containerd, version)
+        controller = _controller(options, layout, store, containerd, version)
+        await controller.runner.context.host.containers.end_abandoned()
+        yield controller
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from kukeon_runner.controller.cells import Cells
 from kukeon_runner.controller.containers import Containers
 from kukeon_runner.controller.delete_documents import DeleteDocuments
 from kukeon_runner.controller.events import Events
+from kukeon_runner.controller.exec import Exec
 from kukeon_runner.controller.images import Images
 from kukeon_runner.controller.levels import Levels
 from kukeon_runner.controller.upkeep import Upkeep
@@ -29,7 +30,7 @@ PROBE_TIMEOUT_S = 2.0
 """After this, containerd is told as not answering: a person waits for the answer."""
 
 
-class Controller(Levels, Cells, Containers, Images, Apply, DeleteDocuments, Events, Upkeep):
+class Controller(Levels, Cells, Containers, Images, Apply, DeleteDocuments, Exec, Events, Upkeep):
     """Every method of the wire, under its name in snake_case, and what keeps the daemon's promises between calls.
 
     Methods raise the errors of `kukeon_api.errors`.

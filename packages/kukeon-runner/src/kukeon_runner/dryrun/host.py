@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from kukeon_api import model
-    from kukeon_runner import steps
+    from kukeon_runner import process_spec, steps
     from kukeon_runner.firewall import BridgeNet
     from kukeon_runner.host import protocol
 
@@ -250,6 +250,12 @@ class DryContainers:
 
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
         return await self._with_task(namespace, id, None)
+
+    async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> protocol.Program:
+        raise NotImplementedError("nothing runs in a dry run")
+
+    async def end_abandoned(self) -> None:
+        return None
 
     def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         return self._real.task_events()

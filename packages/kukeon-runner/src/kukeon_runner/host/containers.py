@@ -20,15 +20,18 @@ from kukeon_runner.host import runtime_words, shims, users
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
 from kukeon_runner.host.containerd.tasks import TaskStatus
 from kukeon_runner.host.containerd.values import Mount
+from kukeon_runner.host.programs import Programs
 from kukeon_runner.together import together
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
+    from kukeon_runner import process_spec
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
     from kukeon_runner.host.containerd.containers import ContainerRecord
     from kukeon_runner.host.containerd.tasks import TaskState
+    from kukeon_runner.host.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +58,11 @@ TASK_TOPICS = {
 
 
 class LinuxContainers:
-    def __init__(self, containerd: Containerd, gid: int) -> None:
+    def __init__(self, containerd: Containerd, gid: int, programs: Path) -> None:
+        """`programs` is the directory for the streams of programs that run beside containers' own."""
         self._containerd = containerd
         self._gid = gid
+        self._programs = Programs(containerd, programs)
 
     async def close(self) -> None:
         await self._containerd.close()
@@ -220,6 +225,12 @@ class LinuxContainers:
         except errors.NotFound:
             return None
         return observed.Exit(ended.code, ended.at)
+
+    async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> Program:
+        return await self._programs.start(namespace, id, wanted)
+
+    async def end_abandoned(self) -> None:
+        await self._programs.sweep()
 
     async def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         async for event in self._containerd.subscribe([f'topic=="{topic}"' for topic in TASK_TOPICS]):

@@ -35,7 +35,7 @@ class LinuxHost:
         return cls(
             LinuxKernel(Cgroups.detect()),
             LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table),
-            LinuxContainers(containerd, gid),
+            LinuxContainers(containerd, gid, Path(layout.programs)),
             LinuxImages(containerd),
         )
 

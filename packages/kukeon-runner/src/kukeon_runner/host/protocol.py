@@ -6,14 +6,14 @@ Making and ending are idempotent: making what is there and ending what is gone b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from ipaddress import IPv4Network
 
-    from kukeon_api import model
-    from kukeon_runner import observed, steps
+    from kukeon_api import errors, model
+    from kukeon_runner import observed, process_spec, steps
     from kukeon_runner.firewall import BridgeNet
 
 
@@ -92,6 +92,21 @@ class Network(Protocol):
         """Make our table and our rules in other tables exactly what `bridges` need."""
 
 
+class Program(Protocol):
+    """A program that runs in a container beside its own; see `host.program`, which says what each does."""
+
+    @property
+    def pid(self) -> int: ...
+    async def read(self) -> tuple[str, Any] | None: ...
+    def fail(self, error: errors.KukeonError) -> None: ...
+    async def write(self, data: bytes) -> None: ...
+    async def close_stdin(self) -> None: ...
+    async def resize(self, rows: int, columns: int) -> None: ...
+    async def signal(self, number: int) -> None: ...
+    async def wait(self) -> observed.Exit: ...
+    async def end(self) -> None: ...
+
+
 class Containers(Protocol):
     """containerd's namespaces, records and tasks."""
 
@@ -128,6 +143,15 @@ class Containers(Protocol):
     async def start_task(self, namespace: str, id: str) -> None: ...
     async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None: ...
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None: ...
+
+    async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> Program:
+        """Run a program in container `id` beside its own.
+
+        Raises TaskNotRunning, InvalidUser, Invalid when the container lacks the program or the directory.
+        """
+
+    async def end_abandoned(self) -> None:
+        """End the programs that `exec_start` of a process which died has left, and leave nothing of them."""
 
     def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         """What happens to the tasks of all namespaces, as it happens. Ends with ConnectContainerd."""

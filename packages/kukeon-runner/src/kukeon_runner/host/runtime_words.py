@@ -10,7 +10,7 @@ _FORMAT = re.compile(r"exec format error")
 _CWD = re.compile(r'chdir to cwd \(\\?"(?P<directory>[^"\\]+)\\?"')
 _MOUNT = re.compile(r'error mounting \\?"(?P<source>[^"\\]+)\\?" to rootfs at \\?"(?P<target>[^"\\]+)\\?"')
 _CHAIN = re.compile(
-    r"^.*OCI runtime (?:create|start) failed: (?:runc (?:create|start) failed: )?"
+    r"^.*OCI runtime (?:create|start|exec) failed: (?:runc (?:create|start) failed: |exec failed: )?"
     r"(?:unable to start container process: )?"
 )
 
@@ -30,3 +30,11 @@ def explain(words: str) -> tuple[str, str]:
     if "OOM-killed" in words or "memory limit" in words:
         return "its memory limit is too small for a container to start", "raise resources.memoryLimitBytes"
     return _CHAIN.sub("", words).removesuffix(": unknown"), ""
+
+
+def explain_exec(words: str) -> tuple[str, bool]:
+    """The reason why a program could not be run beside a container's own, and whether what was asked for is wrong."""
+    if "cannot exec in a stopped" in words or "cannot exec in a paused" in words or "process already finished" in words:
+        return "the container is not running any more", True
+    reason, _ = explain(words)
+    return reason, any(each.search(words) for each in (_MISSING, _DENIED, _FORMAT, _CWD))

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 from kukeon_api import errors, labels, model
 from kukeon_runner import observed, steps
 from kukeon_runner.observed import Happening, TaskStatus
+from kukeon_runner.testing import programs
+from kukeon_runner.testing.programs import FakeExecution
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
+    from kukeon_runner import process_spec
     from kukeon_runner.testing.faults import Faults
     from kukeon_runner.testing.kernel import FakeKernel
 
@@ -53,6 +56,8 @@ class FakeContainers:
     pids: Iterator[int] = field(default_factory=lambda: iter(range(100, 1_000_000)))
     now: Callable[[], dt.datetime] = lambda: START
     """When what happens now happens."""
+    executions: list[FakeExecution] = field(default_factory=list)
+    """Programs that were started beside containers' own."""
     _followers: set[asyncio.Queue[observed.TaskEvent]] = field(default_factory=set)
 
     async def close(self) -> None:
@@ -175,6 +180,20 @@ class FakeContainers:
             if self.tasks[key].status not in (TaskStatus.STOPPED, TaskStatus.CREATED):
                 raise errors.Conflict(f"cannot delete task {id!r}: it runs")
             return self.tasks.pop(key).exit
+
+    async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> FakeExecution:
+        key = (namespace, id)
+        async with self.faults.act(f"run {wanted.command[0]} in {id}"):
+            if key not in self.tasks or self.tasks[key].status is not TaskStatus.RUNNING:
+                raise errors.TaskNotRunning(f"cannot run {wanted.command[0]!r} in container {id!r}: it is stopped")
+            if wanted.command[0] not in programs.NAMES:
+                raise errors.Invalid(f"cannot run {wanted.command[0]!r} in container {id!r}: there is no such program")
+            execution = FakeExecution(wanted, next(self.pids), self.now)
+            self.executions.append(execution)
+        return execution
+
+    async def end_abandoned(self) -> None:
+        pass
 
     async def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         mine: asyncio.Queue[observed.TaskEvent] = asyncio.Queue()

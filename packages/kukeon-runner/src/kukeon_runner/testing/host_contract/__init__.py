@@ -11,10 +11,13 @@ from kukeon_runner.testing.host_contract.home import PATIENCE_S, Home, Program
 from kukeon_runner.testing.host_contract.images import ImagesContract
 from kukeon_runner.testing.host_contract.kernel import KernelContract
 from kukeon_runner.testing.host_contract.network import NetworkContract
+from kukeon_runner.testing.host_contract.programs import ProgramsContract
 from kukeon_runner.testing.host_contract.tasks import TasksContract
 
 __all__ = ["PATIENCE_S", "Home", "HostContract", "Program"]
 
 
-class HostContract(KernelContract, NetworkContract, ContainersContract, TasksContract, ImagesContract):
+class HostContract(
+    KernelContract, NetworkContract, ContainersContract, TasksContract, ProgramsContract, ImagesContract
+):
     """All of it."""

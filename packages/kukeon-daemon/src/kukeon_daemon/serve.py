@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kukeon_api import errors
-from kukeon_daemon import background, belongings, config, listening, logs, notify
+from kukeon_daemon import background, config, listening, logs, notify
 from kukeon_daemon.server import Server
 from kukeon_daemon.tasks import UNDO_S
 
@@ -40,7 +40,6 @@ class Controller(Protocol):
     async def bootstrap(self) -> Report: ...
     async def reconcile(self) -> None: ...
     async def watch_events(self) -> None: ...
-    async def keep_current(self) -> None: ...
 
 
 class OpenController(Protocol):
@@ -86,7 +85,7 @@ async def _serve(
             log.info("serving %s", logs.pairs(socket=path, run_path=settings.run_path, pid=os.getpid()))
             notify.ready(f"serving at {path}")
             work += _background(settings, controller, server)
-            await _until_over(settings, signals)
+            await signals.wait_stop()
         finally:
             notify.stopping()
             for task in work:
@@ -97,24 +96,10 @@ async def _serve(
             log.info("stopped; cells keep running")
 
 
-async def _until_over(settings: config.Settings, signals: _Signals) -> None:
-    """Wait until the process is told to stop, or has lost what it serves."""
-    over = [
-        asyncio.create_task(signals.wait_stop(), name="signals"),
-        asyncio.create_task(belongings.wait_lost(str(settings.run_path)), name="run path"),
-    ]
-    try:
-        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in over:
-            task.cancel()
-
-
 def _background(settings: config.Settings, controller: Controller, server: Server) -> list[asyncio.Task[Any]]:
     """Start what the daemon does on its own; whoever calls this ends it."""
     work: dict[str, Coroutine[Any, Any, Any]] = {
         "events": background.keep_running("following events", controller.watch_events),
-        "networks": background.keep_running("keeping networks", controller.keep_current),
         "watchdog": notify.keep_alive(),
     }
     if settings.reconcile_interval_s > 0:

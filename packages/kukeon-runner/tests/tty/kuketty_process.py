@@ -162,7 +162,11 @@ class Raw:
     def __init__(self, path: str, hello: bytes | None = b"\x01\x00\x00\x00\x0a" + b"\x01\x00" + b"\x00" * 8) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.shown = b""
         self._rest = b""
         if hello is not None:

@@ -1,0 +1,45 @@
+"""What keeps a log from being shown, in the same words whoever reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors
+
+if TYPE_CHECKING:
+    from kukeon_api.logs.selection import Selection
+    from kukeon_api.model import Ref
+
+
+def check(ref: Ref, wanted: Selection, *, follow: bool, terminal: bool) -> None:
+    """Raise Invalid when there can be no such part of the log of container `ref`."""
+    if follow and wanted.previous:
+        raise errors.Invalid(
+            f"cannot follow the previous run of container {str(ref)!r}: it has ended", hint="leave one of the two away"
+        )
+    if terminal and (wanted.previous or wanted.since):
+        raise errors.Invalid(
+            f"cannot tell when container {str(ref)!r} wrote what: a terminal's transcript has no times",
+            hint="leave away what asks for a time or a run",
+        )
+
+
+def nothing_written(ref: Ref, path: str) -> errors.KukeonError:
+    """The error for a container that was never started."""
+    return errors.Conflict(
+        f"container {str(ref)!r} has not written a log yet: there is no {path!r}",
+        hint=f"see how it is: kuke get container {ref.container} --cell {ref.cell}",
+    )
+
+
+def no_previous_run(ref: Ref) -> errors.KukeonError:
+    """The error for a log in which no run before the present one is left."""
+    return errors.Conflict(
+        f"cannot show the previous run of container {str(ref)!r}: its log has nothing from before the last start",
+        hint="it has not been started again, said nothing, or what it said was rotated away; leave --previous away",
+    )
+
+
+def unreadable(path: str, error: OSError) -> errors.KukeonError:
+    """The error for a log that the host refuses."""
+    return errors.HostError(f"cannot read the log {path!r}: {error.strerror}")

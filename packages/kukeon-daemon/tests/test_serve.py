@@ -104,6 +104,19 @@ def test_it_serves_and_leaves_nothing_behind(start: Start) -> None:
     assert sorted(path.name for path in daemon.home.iterdir()) == ["closed"]
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_without_its_run_path_it_ends(start: Start, how: str) -> None:
+    daemon = start()
+    lock = daemon.home / ".kukeon.lock"
+    lock.write_text("")
+    daemon.wait_serving()
+    lock.unlink()
+    if how == "replaced":
+        lock.write_text("another")
+    assert daemon.wait() == 0
+    assert "was removed or replaced" in daemon.log()
+
+
 def test_sigterm_lets_running_calls_finish(start: Start) -> None:
     daemon = start().wait_serving()
     answers: list[bool] = []

@@ -93,7 +93,7 @@ async def test_purge_of_a_whole_cell_is_a_deletion(tmp_path: Path) -> None:
     assert result.purge_succeeded
     assert (result.containers_deleted, result.cgroup_deleted, result.metadata_deleted) == (True, True, True)
     assert set(result.deleted) == {"container:root", "container:web", "cgroup", "metadata"}
-    assert result.purged == ("cni-resources",)
+    assert result.purged == ()
     assert (host.traces(), await found.list_cells()) == (before, ())
 
 
@@ -242,3 +242,15 @@ async def test_the_outermost_parent_that_is_missing_is_named(tmp_path: Path) -> 
     place = model.StackSpec(realm_id="other", space_id="other")
     with pytest.raises(errors.RealmNotFound):
         await found.create_stack(model.StackDoc(metadata=model.Metadata(name="app"), spec=place))
+
+
+async def test_ending_a_failed_cell_does_not_hide_why_it_failed(tmp_path: Path) -> None:
+    host = FakeHost()
+    host.containers.broken.add(WEB)
+    found = await prepared(host, tmp_path)
+    with pytest.raises(errors.StartContainer):
+        await found.create_cell(cell("hello"))
+    for result in (await found.kill_cell(cell("hello")), await found.stop_cell(cell("hello"))):
+        status = result.cell.status
+        assert (status.state, status.reason) == (model.CellState.FAILED, "CreateCellFailed")
+        assert status.desired is model.DesiredState.STOPPED

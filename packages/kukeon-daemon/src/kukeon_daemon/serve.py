@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kukeon_api import errors
-from kukeon_daemon import background, config, listening, logs, notify
+from kukeon_daemon import background, belongings, config, listening, logs, notify
 from kukeon_daemon.server import Server
 from kukeon_daemon.tasks import UNDO_S
 
@@ -85,7 +85,7 @@ async def _serve(
             log.info("serving %s", logs.pairs(socket=path, run_path=settings.run_path, pid=os.getpid()))
             notify.ready(f"serving at {path}")
             work += _background(settings, controller, server)
-            await signals.wait_stop()
+            await _until_over(settings, signals)
         finally:
             notify.stopping()
             for task in work:
@@ -94,6 +94,19 @@ async def _serve(
                 await asyncio.wait(work, timeout=UNDO_S)
             await server.stop(GRACE_S)
             log.info("stopped; cells keep running")
+
+
+async def _until_over(settings: config.Settings, signals: _Signals) -> None:
+    """Wait until the process is told to stop, or has lost what it serves."""
+    over = [
+        asyncio.create_task(signals.wait_stop(), name="signals"),
+        asyncio.create_task(belongings.wait_lost(str(settings.run_path)), name="run path"),
+    ]
+    try:
+        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in over:
+            task.cancel()
 
 
 def _background(settings: config.Settings, controller: Controller, server: Server) -> list[asyncio.Task[Any]]:

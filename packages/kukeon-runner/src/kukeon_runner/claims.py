@@ -6,6 +6,7 @@ Claims live below /run, so a reboot clears them; one whose run path is gone coun
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ import msgspec
 
 from kukeon_api import errors
 from kukeon_runner import durable, instance
+from kukeon_runner.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kukeon_runner.layout import Layout
+    from kukeon_runner.options import Options
 
 _DIRECTORY_MODE = 0o755
 
@@ -62,6 +64,20 @@ def claim(layout: Layout) -> None:
             except errors.Conflict:
                 durable.remove(fd, name)
                 raise
+
+
+def claimed(options: Options) -> tuple[Options, instance.Containerd] | None:
+    """The settings and the containerd of the instance that claimed `options.run_path`, for one whose record is lost.
+
+    None when nobody claimed it. Raises what is wrong with the run path.
+    """
+    layout = Layout(instance.wanted(options))
+    own = _read(layout.owner_file)
+    if own is None or own.run_path != os.path.realpath(layout.run_path):
+        return None
+    embedded = own.containerd_socket == os.path.realpath(layout.containerd_socket)
+    settings = dataclasses.replace(options, namespace_suffix=own.namespace_suffix, cgroup_root=own.cgroup_root)
+    return settings, instance.Containerd("embedded" if embedded else "system", own.containerd_socket)
 
 
 def _claim_of(layout: Layout) -> _Claim:

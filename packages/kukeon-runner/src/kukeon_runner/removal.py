@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, labels, model, names
-from kukeon_runner import flock, instance, opening, removal_files, tree
+from kukeon_runner import claims, flock, instance, opening, removal_files, tree
 from kukeon_runner.host import nftables, shims
 from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.network import LinuxNetwork
@@ -59,10 +60,17 @@ async def uninstall(options: Options, told: Callable[[Row], object] = lambda row
     """
     report = _Report(told, [])
     if instance.find_instance(options.run_path) is None:
-        report.add(f"run path {options.run_path!r}", "absent")
-        return tuple(report.rows)
-    with flock.hold_run_path(options.run_path):
+        claimed = await asyncio.to_thread(claims.claimed, options)
+        if claimed is None:
+            report.add(f"instance at {options.run_path!r}", "absent")
+            return tuple(report.rows)
+        # Somebody removed the run path under it: what else there is of it is known by name.
+        report.add(f"record of the instance at {options.run_path!r}", "lost; going by what it claimed of the host")
+        options, containerd = claimed
+        found = dataclasses.replace(instance.ensure_instance(options), containerd=containerd)
+    else:
         found = instance.ensure_instance(options)
+    with flock.hold_run_path(options.run_path):
         layout = Layout(found)
         # Where no containerd was ever decided, nothing was made in any.
         if found.containerd is not None:

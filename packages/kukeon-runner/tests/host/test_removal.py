@@ -209,3 +209,15 @@ async def test_what_others_mounted_in_the_run_path_keeps_its_files(place: Place,
     assert rows[f"mount {str(place.home / 'run/disk')!r}"] == "unmounted"
     assert (tmp_path / "precious").is_dir()
     assert not (place.home / "run").exists()
+
+
+async def test_a_run_path_that_somebody_removed_leaves_nothing_all_the_same(place: Place) -> None:
+    pids = await inhabited(place)
+    names, nets = place.names(), bridges(place)
+    shutil.rmtree(place.options.run_path)
+    rows = await removal.uninstall(place.options)
+    assert any("lost" in row.outcome for row in rows)
+    assert not any(map(alive, pids))
+    assert left_on_host(names, nets) == {}
+    again = await removal.uninstall(place.options)
+    assert [row.outcome for row in again] == ["absent"]

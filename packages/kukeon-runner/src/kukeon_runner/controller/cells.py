@@ -99,7 +99,7 @@ class Cells(Base):
         deleted += ["cgroup"] if pre.cgroup else []
         deleted += ["metadata"] if found.known else []
         purged = ["orphaned-containers"] if len(known) < len(pre.containers) else []
-        purged += ["cni-resources"] if pre.network_residue else []
+        purged += ["cni-resources"] if pre.network_residue and not found.known else []
         purged += ["all-metadata"] if found.forgotten and not found.known else []
         return model.PurgeCellResult(
             cell=found.outcome.doc,

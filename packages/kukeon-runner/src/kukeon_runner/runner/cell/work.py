@@ -200,7 +200,9 @@ class Work:
             raise
         post = await observe.cell(self.context.host, site, pre.containers, strays=False)
         calm = doc
-        if doc.status.desired is model.DesiredState.STOPPED:
+        # Ending what failed and does not run tells nothing new, and must not hide why it failed.
+        failed = doc.status.state is model.CellState.FAILED and not steps
+        if doc.status.desired is model.DesiredState.STOPPED and not failed:
             status = msgspec.structs.replace(doc.status, state=model.CellState.STOPPED, reason="", message="")
             calm = msgspec.structs.replace(doc, status=status)
         return Outcome(await self._store(calm, site, post, exits(results)), site, pre, post, len(steps))

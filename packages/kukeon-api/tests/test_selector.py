@@ -67,8 +67,8 @@ def test_values_are_those_that_labels_can_have() -> None:
         "app in web",
         "app in (web",
         "app in web)",
-    ]
-    + ["app notin", "(app)", "app web", "-app", "app/", "!", "!!app", "app in ((a))", "app=(a)", "a" * 5000, "ä=1"],
+        *("app notin", "(app)", "app web", "-app", "app/", "!", "!!app", "app in ((a))", "app=(a)", "a" * 5000, "ä=1"),
+    ],
 )
 def test_what_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(errors.Invalid) as caught:

@@ -181,7 +181,7 @@ def test_a_container_has_an_image_when_none_is_said(kuke: Kuke, memory: MemoryCl
         (("--image", "BAD//"), 2, "--image: "),
         (("--privileged",), 7, "--privileged is not supported yet"),
         (("--port", "80:80"), 7, "--port is not supported yet"),
-        (("--restart-policy", "always"), 7, "--restart-policy is not supported yet"),
+        (("--restart-policy", "sometimes"), 2, "--restart-policy"),
         (("--privileged", "--memory", "1x"), 2, "--memory"),
         (("--privileged", "--user", "a:b:c"), 2, "--user: "),
     ],

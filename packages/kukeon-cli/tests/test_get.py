@@ -249,3 +249,12 @@ def test_commands_of_later_are_refused_as_such(kuke: Kuke, word: str) -> None:
     result = kuke(word, "web")
     assert (result.code, result.out) == (7, "")
     assert "not supported yet" in result.err
+
+
+def test_what_cannot_be_read_is_not_left_out_in_silence(kuke: Kuke, memory: MemoryClient) -> None:
+    damaged = "cannot read '/opt/kukeon/data/r/metadata.json': it is empty"
+    memory.answers["ping"] = [model.PingResult(ok=True, unreadable=(damaged,))] * 2
+    for line in (("get", "realms", "-o", "json"), ("get", "containers")):
+        result = kuke(*line)
+        assert result.code == 0
+        assert f"warning: not listed: {damaged}\n" in result.err

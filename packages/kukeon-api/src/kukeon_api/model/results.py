@@ -297,7 +297,10 @@ class DeleteImageResult(Model):
 
 
 class PingResult(Model):
-    """Of Ping: which daemon answers, and what it found on its host."""
+    """Of Ping: which daemon answers, and what it found on its host.
+
+    `unreadable` has a line for each resource whose document is damaged: lists leave them out. `warnings` has them, too.
+    """
 
     ok: bool = False
     version: str = ""
@@ -309,6 +312,7 @@ class PingResult(Model):
     cgroup_mode: str = ""
     warnings: tuple[str, ...] = ()
     pid: int = 0
+    unreadable: tuple[str, ...] = ()
 
 
 class ResizeTerminalResult(Model):

@@ -51,6 +51,7 @@ def resources_of(
     out.documents(docs, columns.of(kind, _now(), controllers=controllers))
     if not docs:
         _none(kind, "" if selector is not None else _elsewhere(client, scope))
+    _left_out(client)
 
 
 def resource(client: Client, kind: Kind, name: str, scope: Scope, out: Output, *, controllers: bool = False) -> None:
@@ -74,6 +75,15 @@ def containers(client: Client, scope: Scope, out: Output, *, selector: str | Non
     out.documents([row.doc for row in rows], columns.of("Container", _now()), rows)
     if not rows:
         _none("Container", "" if selector is not None else _elsewhere(client, scope))
+    _left_out(client)
+
+
+def _left_out(client: Client) -> None:
+    """Say on stderr what a list has not, because it cannot be read."""
+    from kukeon_cli import terminal
+
+    for line in client.ping().unreadable:
+        print(f"warning: not listed: {terminal.printable(line)}", file=sys.stderr)
 
 
 def _elsewhere(client: Client, scope: Scope) -> str:

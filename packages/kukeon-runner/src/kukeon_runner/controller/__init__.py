@@ -44,14 +44,17 @@ class Controller(Levels, Cells, Logs, Containers, Images, Apply, DeleteDocuments
 
     async def ping(self) -> model.PingResult:
         """Who answers, and how its host is now: no containerd version while containerd does not answer."""
-        version, warnings = "", [*self._missing, *self._unreadable()]
+        unreadable = self._unreadable()
+        version, warnings = "", [*self._missing, *unreadable]
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 version = await self.runner.context.host.containers.version()
                 warnings += await self.runner.spaces.troubles()
         except (errors.KukeonError, TimeoutError) as error:
             warnings.append(str(error) or f"containerd does not answer within {PROBE_TIMEOUT_S:g} s")
-        return msgspec.structs.replace(self._about, containerd_version=version, warnings=tuple(warnings))
+        return msgspec.structs.replace(
+            self._about, containerd_version=version, warnings=tuple(warnings), unreadable=tuple(unreadable)
+        )
 
     def _unreadable(self) -> list[str]:
         store = self.runner.context.store

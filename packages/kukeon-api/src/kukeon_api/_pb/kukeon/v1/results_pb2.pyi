@@ -614,7 +614,7 @@ class DeleteImageResult(_message.Message):
     def __init__(self, realm: _Optional[str] = ..., namespace: _Optional[str] = ..., ref: _Optional[str] = ...) -> None: ...
 
 class PingResult(_message.Message):
-    __slots__ = ("ok", "version", "instance_id", "run_path", "containerd_mode", "containerd_version", "containerd_socket", "cgroup_mode", "warnings", "pid")
+    __slots__ = ("ok", "version", "instance_id", "run_path", "containerd_mode", "containerd_version", "containerd_socket", "cgroup_mode", "warnings", "pid", "unreadable")
     OK_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -625,6 +625,7 @@ class PingResult(_message.Message):
     CGROUP_MODE_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
+    UNREADABLE_FIELD_NUMBER: _ClassVar[int]
     ok: bool
     version: str
     instance_id: str
@@ -635,7 +636,8 @@ class PingResult(_message.Message):
     cgroup_mode: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
     pid: int
-    def __init__(self, ok: bool = ..., version: _Optional[str] = ..., instance_id: _Optional[str] = ..., run_path: _Optional[str] = ..., containerd_mode: _Optional[str] = ..., containerd_version: _Optional[str] = ..., containerd_socket: _Optional[str] = ..., cgroup_mode: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ...) -> None: ...
+    unreadable: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ok: bool = ..., version: _Optional[str] = ..., instance_id: _Optional[str] = ..., run_path: _Optional[str] = ..., containerd_mode: _Optional[str] = ..., containerd_version: _Optional[str] = ..., containerd_socket: _Optional[str] = ..., cgroup_mode: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., unreadable: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("source", "line", "document", "subject", "path", "message", "suggestion")

@@ -29,7 +29,7 @@ class MemoryClient(testing.MemoryClient):
         super().__init__()
         self.answers: dict[str, list[Any]] = {}
         self.states: list[dict[str, Any]] = []
-        self.logs: dict[model.Ref, str] = {}
+        self.log_paths: dict[model.Ref, str] = {}
         self.received: list[bytes] = []
         self.about: dict[str, Any] = {"version": "0.1.0", "containerd_version": "1.6.20", "pid": 4711}
 
@@ -51,8 +51,8 @@ class MemoryClient(testing.MemoryClient):
             return self.answers[name].pop(0)
         if name == "get_cell" and self.states:
             self._become(model.ref_of(arguments["doc"]), self.states.pop(0))
-        if name == "log_container" and model.ref_of(arguments["doc"]) in self.logs:
-            return model.LogContainerResult(host_log_path=self.logs[model.ref_of(arguments["doc"])])
+        if name == "log_container" and model.ref_of(arguments["doc"]) in self.log_paths:
+            return model.LogContainerResult(host_log_path=self.log_paths[model.ref_of(arguments["doc"])])
         if name == "load_image" and not self.trouble.get(name):
             return self._load(arguments["realm"], b"".join(arguments["tarball"]))
         result = super().perform(name, arguments, timeout)

@@ -39,7 +39,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "purge": (("Clear every trace of a cell that was half made", "kuke purge cell web"),),
     "refresh": (("Have all statuses looked at now", "kuke refresh"),),
-    "log": (("Follow what a container writes", "kuke log web -c main -f"),),
+    "log": (
+        ("Follow what a container writes", "kuke log web -c main -f"),
+        ("What it said before it was started again", "kuke log web --previous --tail 50"),
+        ("All containers of a cell", "kuke log web --all-containers -t --since 10m"),
+    ),
     "image": (
         ("Load an archive into a realm", "kuke image load busybox.tar --realm lab"),
         ("What is there", "kuke image get --realm lab"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kukeon_api.logs import reader
@@ -15,27 +14,10 @@ if TYPE_CHECKING:
 
     from kukeon_api import model
     from kukeon_api.logs.selection import Selection
+    from kukeon_api.logs.source import Source
     from kukeon_runner.host.file_changes import FileChanges
 
     Entries = tuple[model.LogEntry, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a log is. `home` is the directory of its cell: without that, nothing will ever be written."""
-
-    path: str
-    home: str
-    terminal: bool = False
-
-    @property
-    def directories(self) -> tuple[str, ...]:
-        """The directories in which the log can come and go: its own, and those between it and `home`."""
-        found, directory = [], os.path.dirname(self.path)  # noqa: PTH120 (a string throughout)
-        while len(directory) > len(self.home):
-            found.append(directory)
-            directory = os.path.dirname(directory)  # noqa: PTH120
-        return (*found, self.home)
 
 
 async def read(source: Source, wanted: Selection) -> AsyncGenerator[Entries, None]:

@@ -93,18 +93,21 @@ def logs(server: Server, service: Service, *, follow: bool, tail: int | None = N
     import sys
 
     from kukeon_api import errors
-    from kukeon_cli import rotated
+    from kukeon_api.logs import selection
+    from kukeon_api.logs.source import Source
+    from kukeon_cli import log_files
     from kukeon_cli import service as services
 
     if isinstance(service, services.Systemd):
         return services.journal(follow=follow, tail=tail)
     check_initialised(server, "print the log of")
+    place, wanted = Source(str(server.log), server.run_path, terminal=True), selection.Selection(tail=tail)
     try:
-        with rotated.RotatedLog(str(server.log)) as log:
-            for line in log.lines(follow=follow, tail=tail):
-                sys.stdout.buffer.write(line)
-                if follow:
-                    sys.stdout.buffer.flush()
+        server.log.stat()
+        for entries in (log_files.follow if follow else log_files.read)(place, wanted):
+            for entry in entries:
+                sys.stdout.buffer.write(entry.data)
+            sys.stdout.buffer.flush()
     except FileNotFoundError as exc:
         raise errors.Conflict(
             f"cannot print the log of kukeond: there is no {str(server.log)!r}",

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from kukeon_api import model
-from kukeon_api.logs import cri, reader, selection, troubles
+from kukeon_api.logs import cri, reader, selection, source, troubles
 from kukeon_runner import logs
 from kukeon_runner.controller.containers import Containers
 from kukeon_runner.host.file_changes import FileChanges
@@ -38,8 +38,8 @@ class Logs(Containers):
         troubles.check(ref, wanted, follow=follow, terminal=terminal)
         assert ref.parent is not None
         home = self.runner.context.layout.cell_dir(ref.parent)
-        source = logs.Source(path, home, terminal=terminal)
-        reading = logs.follow(source, wanted, self._changes) if follow else logs.read(source, wanted)
+        place = source.Source(path, home, terminal=terminal)
+        reading = logs.follow(place, wanted, self._changes) if follow else logs.read(place, wanted)
         with _explained(ref, path):
             async with contextlib.aclosing(reading) as found:
                 async for entries in found:

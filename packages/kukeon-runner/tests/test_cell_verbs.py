@@ -254,3 +254,12 @@ async def test_ending_a_failed_cell_does_not_hide_why_it_failed(tmp_path: Path) 
         status = result.cell.status
         assert (status.state, status.reason) == (model.CellState.FAILED, "CreateCellFailed")
         assert status.desired is model.DesiredState.STOPPED
+
+
+async def test_what_is_wrong_is_said_once(tmp_path: Path) -> None:
+    host = FakeHost()
+    await prepared(host, tmp_path)
+    (tmp_path / "data/Wrong Name").mkdir()
+    found = controller(host, tmp_path)
+    assert len((await found.refresh_all()).errors) == 1
+    assert len((await found.ping()).unreadable) == 1

@@ -58,7 +58,7 @@ class Controller(Levels, Cells, Logs, Containers, Images, Apply, DeleteDocuments
 
     def _unreadable(self) -> list[str]:
         store = self.runner.context.store
-        return [str(problem) for kind in documents.KINDS for problem in store.scan(kind).problems]
+        return list(dict.fromkeys(str(problem) for kind in documents.KINDS for problem in store.scan(kind).problems))
 
     async def bootstrap(self) -> BootstrapReport:
         """Have everything that must be there before the first cell; idempotent."""

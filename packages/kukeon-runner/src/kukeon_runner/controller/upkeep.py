@@ -55,7 +55,8 @@ class Upkeep(Base):
                     updated["Container"] += [str(ref.child(name)) for name in containers]
         lists = {f"{kind.lower()}s_found": tuple(names) for kind, names in found.items()}
         lists |= {f"{kind.lower()}s_updated": tuple(names) for kind, names in updated.items()}
-        return model.RefreshAllResult(**lists, errors=tuple(troubles))
+        # A stray directory is met once for each kind that could lie in it.
+        return model.RefreshAllResult(**lists, errors=tuple(dict.fromkeys(troubles)))
 
     async def _refreshed(self, ref: model.Ref) -> tuple[bool, tuple[str, ...]]:
         if ref.kind == "Cell":

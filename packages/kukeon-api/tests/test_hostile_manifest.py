@@ -151,6 +151,12 @@ class TestBounds:
             "x:5: is not YAML: the character U+0000 is not allowed",
         ]
 
+    def test_a_program_is_told_in_a_few_lines(self) -> None:
+        found = problems(b"\x7fELF" + bytes(range(1, 32)) * 100 + b"\n" + REALM.encode())
+        assert found[0] == "x:1: is not YAML: the character U+007F is not allowed"
+        assert found[3] == "x:1: and from here on there are more such characters (is it a text at all?)"
+        assert len(found) == 4
+
     @pytest.mark.parametrize("spoilt", ["na\0me: a", "name: \0a", "name: [a\0", "name: a, x: \0}"])
     @pytest.mark.parametrize("content", ["{}", "{}\n---\nkind: Foo\n"])
     def test_a_character_without_a_place_is_one_problem(self, spoilt: str, content: str) -> None:

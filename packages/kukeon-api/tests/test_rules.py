@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from kukeon_api import errors, model, normalise, rules, testing, unsupported
+from kukeon_api import errors, model, normalise, rules, schema, testing, unsupported
 from kukeon_api.fields import fields_of
 from kukeon_api.model import Capabilities, Resources, Tmpfs, VolumeKind, VolumeMount
 
@@ -361,6 +361,6 @@ class TestNotSupportedYet:
     def test_every_line_of_the_table_leads_somewhere(self) -> None:
         for kind, refused in unsupported.FIELDS.items():
             for each in refused:
-                holder: Any = model.DOCS[kind]
+                holder: Any = schema.TYPES[kind]
                 for step in each.path.replace("[*]", "").split("."):
                     holder = {field.paper: field.item for field in fields_of(holder)}[step]

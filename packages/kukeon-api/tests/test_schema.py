@@ -252,7 +252,7 @@ class TestExplain:
         assert found.fields
         assert not any(field.supported for field in found.fields)
 
-    @pytest.mark.parametrize("kind", model.DOCS)
+    @pytest.mark.parametrize("kind", unsupported.FIELDS)
     def test_the_table_of_unsupported_fields_is_told(self, kind: str) -> None:
         for refused in unsupported.FIELDS[kind]:
             assert not schema.explain(f"{kind}.{refused.path}").supported

@@ -26,7 +26,6 @@ spec:
   containerdSocket: /run/c.sock
   logLevel: debug
   reconcileInterval: 1m30s
-  kukeondImage: x
   containerdNamespaceSuffix: example.org
   cgroupRoot: /x/
   podSubnetCIDR: 10.0.0.0/8
@@ -40,12 +39,20 @@ spec:
         containerd_socket="/run/c.sock",
         log_level="debug",
         reconcile_interval="1m30s",
-        kukeond_image="x",
         containerd_namespace_suffix="example.org",
         cgroup_root="/x/",
         pod_subnet_cidr="10.0.0.0/8",
     )
     assert manifest.parse_server_configuration(manifest.dump(settings)) == settings  # type: ignore[arg-type]
+
+
+def test_an_image_of_kukeond_is_refused_until_something_runs_it() -> None:
+    with pytest.raises(errors.ServerConfigurationInvalid) as caught:
+        manifest.parse_server_configuration("spec:\n  kukeondImage: registry.example/kukeond:1\n", "k.yaml")
+    assert [str(problem) for problem in caught.value.problems] == ["k.yaml:2: spec.kukeondImage: is not supported yet"]
+    for nothing in ("''", ""):
+        settings = manifest.parse_server_configuration(f"spec:\n  kukeondImage: {nothing}\n  logLevel: info\n")
+        assert settings.spec.log_level == "info"
 
 
 def test_the_envelope_may_be_left_out() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# On documents, the levels that apply.  On a realm, REALM holds the containerd namespace, elsewhere the realm's name.
+# On documents, the names of the levels that apply: on a realm its own, on a cell those of all its parents too.
 REALM = "realm.kukeon.io"
 SPACE = "space.kukeon.io"
 STACK = "stack.kukeon.io"

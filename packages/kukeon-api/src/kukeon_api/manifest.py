@@ -28,6 +28,9 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_LISTED = 200
 """Problems that an error carries; whoever has more does not read them."""
 
+_FEW = 3
+"""Characters without a place that are told one by one: a binary has thousands of them."""
+
 _ENVELOPE = ("apiVersion", "kind")
 
 _PASSED_OVER: dict[type, tuple[str, ...]] = {
@@ -175,9 +178,12 @@ def decode(content: bytes | str, read: reading.Reading) -> tuple[str, list[int]]
         return "", []
     text, spoilt = (content, []) if isinstance(content, str) else _utf8(content, read)
     text = text.removeprefix("\N{BYTE ORDER MARK}").replace("\r\n", "\n").replace("\r", "\n")
-    for trouble in yaml_nodes.forbidden(text):
-        read.add(trouble.line, "", str(trouble))
+    for number, trouble in enumerate(yaml_nodes.forbidden(text)):
         spoilt.append(trouble.line)
+        if number < _FEW:
+            read.add(trouble.line, "", str(trouble))
+        elif number == _FEW:
+            read.add(trouble.line, "", "and from here on there are more such characters", "is it a text at all?")
     return text, sorted(spoilt)
 
 

@@ -31,7 +31,6 @@ _LITERAL = ("metadata.name", "metadata.generation", "spec.parameters")
 """Where in a profile nothing is put in the place of references."""
 
 _OPTIONAL_KIND = (model.ServerConfiguration, model.ClientConfiguration)
-_SETTINGS = tuple(each.kind for each in _OPTIONAL_KIND)
 _NAME = names.NAME_PATTERN
 _REFERENCE = substitution.REFERENCE.pattern
 _OPTIONAL_NAME = names.OPTIONAL_NAME_PATTERN
@@ -63,7 +62,7 @@ class _Builder:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.template = kind == model.CellProfile.kind
-        fields = unsupported.FIELDS["Cell" if self.template else kind] if kind not in _SETTINGS else ()
+        fields = unsupported.FIELDS["Cell" if self.template else kind]
         self.refused = {
             self._place(each.path.replace("[*]", "")): tuple(plain.to_builtins(value) for value in each.harmless)
             for each in fields
@@ -151,7 +150,8 @@ def _only_harmless(made: dict[str, Any], field: Field, harmless: tuple[Any, ...]
             inner = next(each for each in fields_of(field.item) if each.paper == name)
             made["properties"][name] = _only_harmless(part, inner, tuple(h[name] for h in harmless if name in h))
         return made
-    return made | {"enum": [field.default, *harmless]}
+    values = [field.default, *harmless]
+    return made | {"enum": [value for value in values if value is not None]}
 
 
 def descriptions(wanted: type[msgspec.Struct]) -> dict[str, str]:

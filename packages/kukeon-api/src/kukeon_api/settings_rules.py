@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from kukeon_api import duration, errors, model, suggest
+from kukeon_api import duration, errors, model, suggest, unsupported
 from kukeon_api.errors import Problem
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def problems(settings: model.ServerConfiguration | model.ClientConfiguration) ->
             yield Problem(path="spec.podSubnetCIDR", message=f"is not an IPv4 network: {exc}")
     if isinstance(spec, model.ServerConfigurationSpec):
         yield from _server(spec)
+    yield from unsupported.problems(settings)
 
 
 def _server(spec: model.ServerConfigurationSpec) -> Iterator[Problem]:

@@ -51,6 +51,8 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
         *(Refused(f"spec.containers[*].{field.path}", field.harmless) for field in _CONTAINER),
     ),
     "Container": tuple(Refused(f"spec.{field.path}", field.harmless) for field in _CONTAINER),
+    "ServerConfiguration": (Refused("spec.kukeondImage", harmless=("",)),),
+    "ClientConfiguration": (),
 }
 """Kind -> fields of the model that are refused."""
 
@@ -63,7 +65,7 @@ LATER = frozenset({"devices", "repos", "git", "annotations", "volumeRef"})
 MESSAGE = "is not supported yet"
 
 
-def problems(doc: model.Doc) -> Iterator[Problem]:
+def problems(doc: model.Doc | model.ServerConfiguration | model.ClientConfiguration) -> Iterator[Problem]:
     """Yield a problem for every field of `doc` that says something that nothing makes work yet."""
     for refused in FIELDS[doc.kind]:
         for path, value, default in _values(doc, refused.path.split("."), ""):

@@ -51,7 +51,7 @@ class ServerConfigurationSpec(Model):
     """How often kukeond looks at everything, as duration text like 30s or 1m30s; zero or less never. Default: 30s."""
 
     kukeond_image: str | None = None
-    """Image of a kukeond that runs in a container; kept for files that have it, nothing uses it."""
+    """Image of a kukeond that runs in a container. Kukeond is an ordinary process of the host."""
 
     containerd_namespace_suffix: str | None = None
     """What follows the realm's name in its containerd namespace; fixed once the run path is in use.

@@ -21,11 +21,11 @@ class Base:
         rules.check(doc)
         return normalise.normalise(doc)
 
-    def changeable(self, ref: model.Ref) -> model.Ref:
-        """`ref`, unless it is in the realm that belongs to kukeon itself."""
+    def changeable(self, ref: model.Ref, verb: str = "change") -> model.Ref:
+        """`ref`, unless it is in the realm that belongs to kukeon itself; then ReservedRealm says what was wanted."""
         if ref.realm == model.SYSTEM_REALM:
-            raise errors.Denied(
-                f"cannot change {ref.kind.lower()} {str(ref)!r}: realm {model.SYSTEM_REALM!r} is kukeon's own",
+            raise errors.ReservedRealm(
+                f"cannot {verb} {ref.kind.lower()} {str(ref)!r}: realm {model.SYSTEM_REALM!r} is kukeon's own",
                 hint="choose another realm",
             )
         return ref

@@ -20,7 +20,7 @@ class Cells(Base):
         With `no_start` a new one waits to be started, and one that exists is left as it is.
         """
         doc = self.accepted(doc)
-        self.changeable(model.ref_of(doc))
+        self.changeable(model.ref_of(doc), "create")
         new, outcome = await self.runner.cells.create(doc, start=not no_start)
         pre, post, site = outcome.pre, outcome.post, outcome.site
         return model.CreateCellResult(
@@ -58,27 +58,27 @@ class Cells(Base):
 
     async def start_cell(self, doc: model.CellDoc) -> model.StartCellResult:
         """Start every container that does not run. Raises CellNotFound."""
-        outcome = await self.runner.cells.start(self.changeable(model.ref_of(doc)))
+        outcome = await self.runner.cells.start(self.changeable(model.ref_of(doc), "start"))
         return model.StartCellResult(cell=outcome.doc, started=outcome.steps > 0)
 
     async def stop_cell(self, doc: model.CellDoc) -> model.StopCellResult:
         """Stop every container, keeping what they wrote. Raises CellNotFound."""
-        outcome = await self.runner.cells.stop(self.changeable(model.ref_of(doc)))
+        outcome = await self.runner.cells.stop(self.changeable(model.ref_of(doc), "stop"))
         return model.StopCellResult(cell=outcome.doc, stopped=outcome.steps > 0)
 
     async def kill_cell(self, doc: model.CellDoc) -> model.KillCellResult:
         """Kill every container. Raises CellNotFound."""
-        outcome = await self.runner.cells.kill(self.changeable(model.ref_of(doc)))
+        outcome = await self.runner.cells.kill(self.changeable(model.ref_of(doc), "kill"))
         return model.KillCellResult(cell=outcome.doc, killed=outcome.steps > 0)
 
     async def restart_cell(self, doc: model.CellDoc) -> model.RestartCellResult:
         """End what runs and start every container. Raises CellNotFound; ImageNotFound and its kin before any end."""
-        ended, outcome = await self.runner.cells.restart(self.changeable(model.ref_of(doc)))
+        ended, outcome = await self.runner.cells.restart(self.changeable(model.ref_of(doc), "restart"))
         return model.RestartCellResult(cell=outcome.doc, restarted=ended)
 
     async def delete_cell(self, doc: model.CellDoc) -> model.DeleteCellResult:
         """Delete the cell with all its containers. Raises CellNotFound."""
-        outcome = await self.runner.cells.delete(self.changeable(model.ref_of(doc)))
+        outcome = await self.runner.cells.delete(self.changeable(model.ref_of(doc), "delete"))
         return model.DeleteCellResult(
             cell=outcome.doc,
             containers_deleted=bool(outcome.pre.containers) and not outcome.post.containers,
@@ -91,7 +91,7 @@ class Cells(Base):
 
         `force` and `cascade` make no difference: all that is in a cell goes with it.
         """
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "purge")
         found = await self.runner.cells.purge(ref)
         pre = found.outcome.pre
         known = [id for id in pre.containers if id in found.ids and found.known]

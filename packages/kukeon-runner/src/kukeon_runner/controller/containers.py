@@ -22,7 +22,7 @@ class Containers(Base):
         Raises CellNotFound, RootContainerRefused, ImageNotFound.
         """
         doc = self.accepted(doc)
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "create")
         _, outcome = await self.runner.cells.create_container(doc)
         before, after = _recorded(outcome.pre, ref, outcome), _recorded(outcome.post, ref, outcome)
         return model.CreateContainerResult(
@@ -51,31 +51,31 @@ class Containers(Base):
 
     async def start_container(self, doc: model.ContainerDoc) -> model.StartContainerResult:
         """Start one workload. Raises ContainerNotFound; RootContainerRefused for the root container."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "start")
         outcome = await self.runner.cells.start_container(ref)
         return model.StartContainerResult(container=self._after(ref, outcome), started=outcome.steps > 0)
 
     async def stop_container(self, doc: model.ContainerDoc) -> model.StopContainerResult:
         """Stop one workload. Raises like start_container."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "stop")
         outcome = await self.runner.cells.stop_container(ref, End())
         return model.StopContainerResult(container=self._after(ref, outcome), stopped=outcome.steps > 0)
 
     async def kill_container(self, doc: model.ContainerDoc) -> model.KillContainerResult:
         """Kill one workload; its ended task stays visible. Raises like start_container."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "kill")
         outcome = await self.runner.cells.stop_container(ref, KILL)
         return model.KillContainerResult(container=self._after(ref, outcome), killed=outcome.steps > 0)
 
     async def restart_container(self, doc: model.ContainerDoc) -> model.RestartContainerResult:
         """End one workload and start it again. Raises like start_container."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "restart")
         ended, outcome = await self.runner.cells.restart_container(ref, End())
         return model.RestartContainerResult(container=self._after(ref, outcome), restarted=ended)
 
     async def delete_container(self, doc: model.ContainerDoc) -> model.DeleteContainerResult:
         """Remove one workload from the host and from its cell. Raises like start_container."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "delete")
         cell, outcome = await self.runner.cells.delete_container(ref)
         found = _container(outcome.pre, ref, outcome)
         deleted = ["task"] if found and found.task else []
@@ -92,7 +92,7 @@ class Containers(Base):
 
         Raises RootContainerRefused; HostError when it stays.
         """
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "purge")
         purged = await self.runner.cells.purge_container(ref)
         found = _container(purged.outcome.pre, ref, purged.outcome)
         gone = ["task"] if found and found.task else []

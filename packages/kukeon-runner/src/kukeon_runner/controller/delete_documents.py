@@ -55,7 +55,7 @@ class DeleteDocuments(Base):
             index=document.index, kind=ref.kind, name=ref.name, action=model.DeleteAction.DELETED
         )
         try:
-            self.changeable(ref)
+            self.changeable(ref, "delete")
             inside = list(self._inside(ref))
             await self._delete(ref, cascade=cascade)
         except _NOT_FOUND as error:

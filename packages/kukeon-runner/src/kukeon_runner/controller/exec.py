@@ -35,7 +35,7 @@ class Exec(Base):
         It gets what is `asked` meanwhile. Closing this ends the program. Raises CellNotFound, ContainerNotFound,
         TaskNotRunning, Invalid.
         """
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "run a program in")
         wanted = Program(tuple(command), tty, tuple(env), user, working_dir, rows, columns)
         wanted.check()
         program = await self._begin(ref, wanted)

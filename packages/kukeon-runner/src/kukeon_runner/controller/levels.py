@@ -93,7 +93,7 @@ class Levels(Base):
 
     async def delete_realm(self, doc: model.RealmDoc, force: bool, cascade: bool) -> model.DeleteRealmResult:
         """Delete the realm; with `cascade` or `force` with everything in it. Raises ResourceHasDependencies."""
-        gone = await self.runner.realms.delete(self.changeable(model.ref_of(doc)), cascade=cascade or force)
+        gone = await self.runner.realms.delete(self.changeable(model.ref_of(doc), "delete"), cascade=cascade or force)
         return model.DeleteRealmResult(
             realm=gone.doc,
             deleted=gone.removed,
@@ -104,7 +104,7 @@ class Levels(Base):
 
     async def delete_space(self, doc: model.SpaceDoc, force: bool, cascade: bool) -> model.DeleteSpaceResult:
         """See delete_realm."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "delete")
         gone = await self.runner.spaces.delete(ref, cascade=cascade or force)
         return model.DeleteSpaceResult(
             space=gone.doc,
@@ -118,7 +118,7 @@ class Levels(Base):
 
     async def delete_stack(self, doc: model.StackDoc, force: bool, cascade: bool) -> model.DeleteStackResult:
         """See delete_realm."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "delete")
         gone = await self.runner.stacks.delete(ref, cascade=cascade or force)
         return model.DeleteStackResult(
             stack=gone.doc,
@@ -140,7 +140,7 @@ class Levels(Base):
         """
         if not doc.metadata.name:
             raise errors.RealmNameRequired("cannot purge a realm without its name")
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "purge")
         found = await self.runner.realms.purge(ref, cascade=cascade or force)
         return model.PurgeRealmResult(
             realm=found.doc,
@@ -158,7 +158,7 @@ class Levels(Base):
         self, doc: model.SpaceDoc, force: bool = False, cascade: bool = False
     ) -> model.PurgeSpaceResult:
         """See purge_realm; raises DeleteSpace when anything of the space stays."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "purge")
         found = await self.runner.spaces.purge(ref, cascade=cascade or force)
         return model.PurgeSpaceResult(
             space=found.doc,
@@ -177,7 +177,7 @@ class Levels(Base):
         self, doc: model.StackDoc, force: bool = False, cascade: bool = False
     ) -> model.PurgeStackResult:
         """See purge_realm; raises DeleteStack when anything of the stack stays."""
-        ref = self.changeable(model.ref_of(doc))
+        ref = self.changeable(model.ref_of(doc), "purge")
         found = await self.runner.stacks.purge(ref, cascade=cascade or force)
         return model.PurgeStackResult(
             stack=found.doc,

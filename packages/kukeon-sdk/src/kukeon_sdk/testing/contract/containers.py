@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kukeon_api import model
+from kukeon_api import errors, model
 from kukeon_sdk.testing.contract.place import WAIT_S, Placed, raises_kind
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ class Containers(Placed):
         ):
             with raises_kind("RootContainerRefused") as caught:
                 verb(place.container_doc("base"), timeout=WAIT_S)
+            # It is about how things are, not about what was said.
+            assert isinstance(caught.value, errors.Conflict)
             assert caught.value.hint
         assert place.state() is model.CellState.READY
         assert len(place.cell().spec.containers) == 2

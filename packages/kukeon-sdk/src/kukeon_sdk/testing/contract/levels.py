@@ -228,9 +228,9 @@ class Levels(Placed):
         with pytest.raises((errors.Denied, errors.Invalid)):
             client.create_realm(realm, timeout=WAIT_S)
         for switches in ({}, {"cascade": True}, {"force": True}):
-            with pytest.raises(errors.Denied):
+            with pytest.raises(errors.ReservedRealm, match="cannot delete realm"):
                 client.delete_realm(realm, timeout=WAIT_S, **switches)
-            with pytest.raises(errors.Denied):
+            with pytest.raises(errors.ReservedRealm, match="cannot purge realm"):
                 client.purge_realm(realm, timeout=WAIT_S, **switches)
             with pytest.raises(errors.Denied):
                 client.delete_space(space, timeout=WAIT_S, **switches)

@@ -23,7 +23,7 @@ class Cells:
 
     def create_cell(self, doc: model.CellDoc, no_start: bool = False) -> model.CreateCellResult:
         doc = accepted(doc)
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "create")
         before = self.world.find(ref)
         made, started = before is not None and before.status.cgroup_ready, before is not None and runs_whole(before)
         pre = _recorded(before)
@@ -71,19 +71,19 @@ class Cells:
         return tuple(self.world.of_kind("Cell", realm_name, space_name, stack_name))
 
     def start_cell(self, doc: model.CellDoc) -> model.StartCellResult:
-        before = self.world.load(changeable(model.ref_of(doc)))
+        before = self.world.load(changeable(model.ref_of(doc), "start"))
         return model.StartCellResult(cell=self.start(before), started=not runs_whole(before))
 
     def stop_cell(self, doc: model.CellDoc) -> model.StopCellResult:
-        before = self.world.load(changeable(model.ref_of(doc)))
+        before = self.world.load(changeable(model.ref_of(doc), "stop"))
         return model.StopCellResult(cell=self._stopped(before, 0), stopped=_alive(before))
 
     def kill_cell(self, doc: model.CellDoc) -> model.KillCellResult:
-        before = self.world.load(changeable(model.ref_of(doc)))
+        before = self.world.load(changeable(model.ref_of(doc), "kill"))
         return model.KillCellResult(cell=self._stopped(before, 137), killed=_alive(before))
 
     def restart_cell(self, doc: model.CellDoc) -> model.RestartCellResult:
-        before = self.world.load(changeable(model.ref_of(doc)))
+        before = self.world.load(changeable(model.ref_of(doc), "restart"))
         self.check_images(before)
         return model.RestartCellResult(cell=self.start(self._stopped(before, 0)), restarted=_alive(before))
 

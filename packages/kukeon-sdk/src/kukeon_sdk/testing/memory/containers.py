@@ -12,7 +12,7 @@ class Containers(Cells):
 
     def create_container(self, doc: model.ContainerDoc) -> model.CreateContainerResult:
         doc = accepted(doc)
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "create")
         cell = self.world.load(cell_of(ref))
         existed = spec_of(cell, ref) is not None
         if doc.spec.root:
@@ -53,29 +53,29 @@ class Containers(Cells):
         return tuple(each for cell in cells for each in cell.spec.containers)
 
     def start_container(self, doc: model.ContainerDoc) -> model.StartContainerResult:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "start")
         cell = self._workload("start", ref)
         runs = self._status(cell, ref).state is State.READY
         return model.StartContainerResult(container=document(self.start(cell, ref.container), ref), started=not runs)
 
     def stop_container(self, doc: model.ContainerDoc) -> model.StopContainerResult:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "stop")
         cell, ended = self._end("stop", ref, 0)
         return model.StopContainerResult(container=document(cell, ref), stopped=ended)
 
     def kill_container(self, doc: model.ContainerDoc) -> model.KillContainerResult:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "kill")
         cell, ended = self._end("kill", ref, 137)
         return model.KillContainerResult(container=document(cell, ref), killed=ended)
 
     def restart_container(self, doc: model.ContainerDoc) -> model.RestartContainerResult:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "restart")
         self.check_images(self._workload("restart", ref))
         cell, ended = self._end("restart", ref, 0)
         return model.RestartContainerResult(container=document(self.start(cell, ref.container), ref), restarted=ended)
 
     def delete_container(self, doc: model.ContainerDoc) -> model.DeleteContainerResult:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "delete")
         cell = self._workload("delete", ref)
         status = self._status(cell, ref)
         found = document(cell, ref)
@@ -88,7 +88,7 @@ class Containers(Cells):
         )
 
     def purge_container(self, doc: model.ContainerDoc) -> model.PurgeContainerResult:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "purge")
         cell = self.world.find(cell_of(ref))
         if cell is None or spec_of(cell, ref) is None:
             if ref.container == names.ROOT:

@@ -66,7 +66,7 @@ class Levels:
     def _created(self, doc: Any) -> tuple[Any, bool]:
         """Return the stored document, and whether it was there already."""
         doc = accepted(doc)
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "create")
         stored = self.world.find(ref)
         return (stored, True) if stored is not None else (self.have_level(doc), False)
 

@@ -50,7 +50,7 @@ class Removal(Levels, Containers):
         )
 
     def delete_cell(self, doc: model.CellDoc) -> model.DeleteCellResult:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "delete")
         found = self.world.load(ref)
         self.world.forget(ref)
         made = found.status.cgroup_ready
@@ -94,7 +94,7 @@ class Removal(Levels, Containers):
         )
 
     def purge_cell(self, doc: model.CellDoc, force: bool = False, cascade: bool = False) -> model.PurgeCellResult:
-        found = self.world.find(changeable(model.ref_of(doc)))
+        found = self.world.find(changeable(model.ref_of(doc), "purge"))
         if found is None:
             return model.PurgeCellResult(cell=doc, purge_succeeded=True, force=force, cascade=cascade)
         self.world.forget(model.ref_of(doc))
@@ -146,7 +146,7 @@ class Removal(Levels, Containers):
 
     def remove(self, ref: model.Ref, *, cascade: bool = False) -> None:
         """Delete one resource of any kind; raises what the method for its kind does."""
-        changeable(ref)
+        changeable(ref, "delete")
         if ref.kind == "Container":
             spec = model.ContainerSpec(
                 id=ref.container, realm_id=ref.realm, space_id=ref.space, stack_id=ref.stack, cell_id=ref.cell
@@ -167,12 +167,12 @@ class Removal(Levels, Containers):
             yield from self._inside(ref.child(name))
 
     def _purge(self, doc: Any, cascade: bool) -> tuple[Any, tuple[str, ...]]:
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "purge")
         return (doc, ()) if self.world.find(ref) is None else self._delete(doc, cascade)
 
     def _delete(self, doc: Any, cascade: bool) -> tuple[Any, tuple[str, ...]]:
         """Delete a level with what is inside; return its document and what was removed, in order."""
-        ref = changeable(model.ref_of(doc))
+        ref = changeable(model.ref_of(doc), "delete")
         found = self.world.load(ref)
         children = self.world.children(ref)
         if children and not cascade:

@@ -163,11 +163,11 @@ def accepted(doc: A) -> A:
     return normalise.normalise(doc)
 
 
-def changeable(ref: model.Ref) -> model.Ref:
+def changeable(ref: model.Ref, verb: str = "change") -> model.Ref:
     """Return `ref`, unless it is in the realm that belongs to kukeon itself; raises `ReservedRealm` then."""
     if ref.realm == model.SYSTEM_REALM:
         raise errors.ReservedRealm(
-            f"cannot change {ref.kind.lower()} {str(ref)!r}: realm {model.SYSTEM_REALM!r} is kukeon's own",
+            f"cannot {verb} {ref.kind.lower()} {str(ref)!r}: realm {model.SYSTEM_REALM!r} is kukeon's own",
             hint="choose another realm",
         )
     return ref

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kukeon_api import errors
-from kukeon_runner.host import cgroups_v2
+from kukeon_runner.host import cgroups_v1, cgroups_v2
 from kukeon_runner.host.cgroups import DEFAULT_ROOT, Cgroups
 
 pytestmark = pytest.mark.kernel
@@ -126,6 +126,33 @@ def test_kill_ends_what_keeps_forking(found: Cgroups, top: str) -> None:
     assert found.processes(top) == ()
     program.end()
     found.remove(top)
+
+
+@pytest.fixture
+def freezer(found: Cgroups) -> Path:
+    places = [h.mountpoint for h in found.hierarchies if isinstance(h, cgroups_v1.Legacy) and "freezer" in h.names]
+    if not places:
+        pytest.skip("this kernel has no freezer of cgroup v1 mounted")
+    return places[0]
+
+
+@pytest.mark.parametrize("frozen", ["", "a", "a/leaf"])
+def test_what_somebody_froze_and_never_thawed_is_killed(
+    found: Cgroups, top: str, sleeper: Program, freezer: Path, frozen: str
+) -> None:
+    """As when kukeond dies in the middle of killing: at the group, above it or below it."""
+    Path(f"{freezer}{top}", frozen, "freezer.state").write_text("FROZEN")
+    found.kill(f"{top}/a", timeout_s=5)
+    assert sleeper.end() == -signal.SIGKILL
+    assert found.processes(top) == ()
+
+
+@pytest.mark.parametrize("frozen", ["", "a", "a/leaf"])
+def test_programs_run_in_a_group_that_was_left_frozen(found: Cgroups, top: str, freezer: Path, frozen: str) -> None:
+    found.ensure(f"{top}/a/leaf", leaf=True)
+    Path(f"{freezer}{top}", frozen, "freezer.state").write_text("FROZEN")
+    assert not found.ensure(f"{top}/a/leaf", leaf=True)
+    assert Program(found, f"{top}/a/leaf", "true").end() == 0
 
 
 def test_kill_and_remove_of_an_absent_group(found: Cgroups, top: str) -> None:

@@ -95,7 +95,7 @@ class Cgroups:
         """
         parts = cgroups_tree.check_path(path)
         deadline = time.monotonic() + timeout_s
-        # The freezer goes before the other v1 hierarchies, so that it also holds what they list.
+        # The freezer goes first: it also holds what the others list, and what was left frozen dies nowhere else.
         for hierarchy in sorted(self.hierarchies, key=_kill_order):
             hierarchy.kill(parts, deadline)
         left = self.processes(path)
@@ -125,8 +125,8 @@ class Cgroups:
 
 def _kill_order(hierarchy: Hierarchy) -> int:
     if isinstance(hierarchy, Unified):
-        return 0
-    return 1 if isinstance(hierarchy, Legacy) and "freezer" in hierarchy.names else 2
+        return 1
+    return 0 if isinstance(hierarchy, Legacy) and "freezer" in hierarchy.names else 2
 
 
 def _mounted(root: Path, mountinfo: str) -> list[Unified | Legacy]:

@@ -1,7 +1,9 @@
 """One cgroup v1 hierarchy: a controller, several mounted together, or the named one of systemd.
 
 The same directory is made under each.  v1 has no event for "empty" and no way to kill a group at once; a freezer
-hierarchy, where there is one, keeps processes from forking away while they are killed.
+hierarchy, where there is one, keeps processes from forking away while they are killed.  Who froze may itself be killed
+before it let go, and in a group that stays frozen nothing starts and nothing dies: so whoever makes or kills a group
+lets it go first.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ class Legacy:
         for part in parts:
             parent, group = group, group / part
             created = tree.make(group)
+            if "freezer" in self.names and not created:
+                _thaw(group)
             if "memory" in self.names:
                 _use_hierarchy(group)
             if "cpuset" in self.names:
@@ -56,16 +60,23 @@ class Legacy:
         """Kill everything in the group and below and wait for the end of it; what is left is the caller's to find."""
         top = self.place(parts)
         while time.monotonic() < deadline:
-            frozen = "freezer" in self.names and _freeze(top, "FROZEN")
+            if "freezer" in self.names:
+                _set_state(top, "FROZEN")
             try:
                 opened = tree.kill(top)
             finally:
-                # A frozen process of v1 does not even die.
-                if frozen:
-                    _freeze(top, "THAWED")
+                if "freezer" in self.names:
+                    self._let_go(parts)
             if not opened:
                 return
             tree.wait_for_exits(opened, deadline)
+
+    def _let_go(self, parts: tuple[str, ...]) -> None:
+        """Have nothing that was frozen above or below keep processes of the group: they would not even die."""
+        for depth in range(1, len(parts)):
+            _thaw(self.place(parts[:depth]))
+        for group in tree.groups(self.place(parts)):
+            _thaw(group)
 
     def controllers(self, parts: tuple[str, ...]) -> tuple[str, ...]:
         """Return the controllers that the group has, by the names of v2, in the kernel's order."""
@@ -75,14 +86,18 @@ class Legacy:
         return tuple(name for name in tree.CONTROLLERS if name in have)
 
 
-def _freeze(top: Path, state: str) -> bool:
+def _thaw(group: Path) -> None:
+    if (tree.read(group / "freezer.self_freezing") or "0").strip() != "0":
+        _set_state(group, "THAWED")
+
+
+def _set_state(group: Path, state: str) -> None:
+    """Freeze or thaw; a group that is gone has nothing to freeze."""
     try:
-        tree.write(top / "freezer.state", state)
+        tree.write(group / "freezer.state", state)
     except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ENODEV}:
-            return False
-        raise errors.HostError(f"cannot set cgroup {str(top)!r} to {state}: {error.strerror}") from error
-    return True
+        if error.errno not in {errno.ENOENT, errno.ENODEV}:
+            raise errors.HostError(f"cannot set cgroup {str(group)!r} to {state}: {error.strerror}") from error
 
 
 def _use_hierarchy(group: Path) -> None:

@@ -1,7 +1,7 @@
 """A program that behaves like `kukeond supervise` as far as kuke can see: pid file, log, socket, signals.
 
 Its socket is a plain file. The file `<run path>/behaviour` says what it does: `fail`, `hang` (never answers),
-`stubborn` (ignores SIGTERM); anything else is good behaviour.
+`stubborn` (ignores SIGTERM), `wait` (answers once it is told to go on); anything else is good behaviour.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ def main() -> int:
         return 5
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCONT})
     with log.open("a") as file:
         file.write(f"INFO serving with {' '.join(sys.argv[2:])}\n")
+    if mode == "wait":
+        signal.sigwait({signal.SIGCONT})
     if mode != "hang":
         socket.write_text(str(os.getpid()))
     while True:

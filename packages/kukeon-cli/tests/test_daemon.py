@@ -37,6 +37,18 @@ def test_start_and_stop_say_what_they_did_and_can_be_repeated(host: Host) -> Non
     assert host.stop() == "kukeond is already stopped\n"
 
 
+def test_one_that_waits_for_its_next_start_is_started_now(
+    host: Host, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    host.initialised().behave("wait")
+    service = host.service()
+    service.start()
+    until(lambda: service.pid() is not None)
+    assert host.start().startswith("kukeond started (pid ")
+    assert host.start().startswith("kukeond is already running (pid ")
+    host.stop()
+
+
 def test_it_has_a_session_of_its_own(host: Host) -> None:
     host.initialised().start()
     pid = host.service().pid()

@@ -143,6 +143,21 @@ def test_stopping_while_waiting_for_the_next_start(home: Home) -> None:
         assert process.wait(WAIT_S) == 0
 
 
+def test_a_wait_for_the_next_start_can_be_ended(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.path / "orders").write_text("1")
+    with running(home.command()) as process:
+        wait_for(lambda: "next start in 2 s" in home.log.read_text() if home.log.exists() else False, "third crash")
+        (home.path / "orders").write_text("")
+        process.send_signal(signal.SIGCONT)
+        home.wait_served(4)
+        process.send_signal(signal.SIGCONT)
+        os.kill(home.starts()[-1][0], signal.SIGKILL)
+        home.wait_served(5)
+    text = home.log.read_text()
+    assert text.count("told to go on") == 1
+    assert text.rindex("next start in 0.5 s") > text.index("next start in 2 s"), "the waits begin anew"
+
+
 def test_hup_reaches_the_daemon_and_opens_the_log_anew(home: Home) -> None:
     with running(home.command()) as process:
         home.wait_served()

@@ -43,6 +43,10 @@ class Service(Protocol):
         """Start kukeond without waiting until it answers. Raises `HostError`."""
         ...
 
+    def wake(self) -> bool:
+        """Have a kukeond that crashed, and waits for its next start, started now; return whether it was so."""
+        ...
+
     def stop(self, timeout_s: float) -> bool:
         """Stop kukeond, by force when it takes longer than `timeout_s`; return whether force was needed.
 
@@ -103,6 +107,10 @@ class Systemd:
     def start(self) -> None:
         _systemctl("reset-failed", UNIT, check=False)
         _systemctl("start", "--no-block", UNIT)
+
+    def wake(self) -> bool:
+        # What a unit waits for has no process, so it is started like any other.
+        return self._main_pid() is None and self._other.wake()
 
     def stop(self, timeout_s: float) -> bool:
         pid = self._main_pid()
@@ -206,6 +214,13 @@ class Supervised:
         # An empty name is no file at all: without it, one more instance would read the settings of the main one.
         file = self._server.configuration if self._server.file is not None else ""
         return [f"--configuration={file}", f"--run-path={self._server.run_path}", f"--socket={self._server.socket}"]
+
+    def wake(self) -> bool:
+        with processes.of(self._server.supervisor_pid_file) as supervisor:
+            if supervisor is None or processes.holder(self._server.pid_file) is not None:
+                return False
+            supervisor.signal(signal.SIGCONT)
+            return True
 
     def stop(self, timeout_s: float) -> bool:
         with self._processes() as found:

@@ -33,7 +33,7 @@ usage: kukeond supervise [--log-file FILE] [--pid-file FILE] [--max-log-size BYT
 
 Run `kukeond serve` and start it again when it crashes, waiting longer after each crash (0.5 s to 30 s). Ends when
 kukeond ends on purpose, or with its exit code when starting again would not help. SIGTERM stops kukeond and waits for
-it, SIGHUP is passed on.
+it, SIGHUP is passed on, and SIGCONT ends the waiting for the next start.
 
   --log-file FILE       append kukeond's output to FILE (default: it goes where ours goes)
   --max-log-size BYTES  begin a new log file before FILE grows past this (default: 10485760)
@@ -114,13 +114,14 @@ class Supervisor:
         os.set_blocking(self._input, True)
         self._woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCONT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         self._poll = select.poll()
         self._poll.register(self._woken, select.POLLIN)
         self._poll.register(self._output, select.POLLIN)
         self._pid = 0
         self._stopping = False
+        self._told_to_go_on = False
         self._kill_at = 0.0
 
     def run(self) -> int:
@@ -142,8 +143,13 @@ class Supervisor:
             delay_s = next_delay_s(delay_s, ran_s)
             self._say("WARNING", f"kukeond ended with {_words(code)} after {ran_s:.1f} s, next start in {delay_s:g} s")
             restart_at = time.monotonic() + delay_s
-            while not self._stopping and time.monotonic() < restart_at:
+            self._told_to_go_on = False
+            while not (self._stopping or self._told_to_go_on) and time.monotonic() < restart_at:
                 self._wait(restart_at - time.monotonic())
+            if self._told_to_go_on:
+                # Somebody may have mended what made it crash.
+                self._say("INFO", "told to go on: starting kukeond now")
+                delay_s = 0.0
             if self._stopping:
                 self._say("INFO", "stopped while waiting for the next start")
                 return 0
@@ -198,6 +204,11 @@ class Supervisor:
                 self._kill_at = time.monotonic() + STOP_TIMEOUT_S
             self._stopping = True
             number = signal.SIGTERM
+        if number == signal.SIGCONT:
+            # Only ends a wait of ours: whoever sends it cannot know that kukeond has not been started meanwhile, and
+            # of all signals this is the one that harms nobody who does not expect it.
+            self._told_to_go_on = True
+            return
         if number != signal.SIGCHLD and self._pid:
             os.kill(self._pid, number)  # not reaped yet, so the pid is still ours
 

@@ -155,7 +155,8 @@ def ensure_started(server: Server, service: Service, dial: Dial) -> tuple[model.
             service.start()
             return readiness.wait(dial, server, service, log_start=since), True
         _check_paused(server, pid)
-        return readiness.wait(dial, server, service, log_start=since), False
+        woken = service.wake()
+        return readiness.wait(dial, server, service, log_start=since), woken
 
 
 def _check_paused(server: Server, pid: int) -> None:

@@ -85,6 +85,7 @@ def init(
     running = readiness.ping(dial, server.address) is not None
     if not running and services.of(server).pid() is not None:
         progress("waiting for kukeond, which is starting")
+        services.of(server).wake()
         readiness.wait(dial, server, services.of(server))
         running = True
     if running and force_regenerate_cni:

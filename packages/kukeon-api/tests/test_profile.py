@@ -87,6 +87,11 @@ def test_values_become_what_the_field_is() -> None:
     assert (made.read_only_root_filesystem, made.user, made.command) == (True, None, "null")
 
 
+def test_an_empty_value_is_an_item_of_a_list_and_leaves_a_field_out() -> None:
+    made = cell(spec("{name: E}", "args: ['${E}', b], user: '${E}'")).spec.containers[0]
+    assert (made.args, made.user) == (("", "b"), None)
+
+
 def test_keys_and_declarations_stay_and_labels_do_not() -> None:
     body = (
         "spec:\n  parameters: [{name: A, default: a, description: 'like ${B}'}]\n"

@@ -293,12 +293,11 @@ def test_run_leaves_a_different_cell_alone(kuke: Kuke, memory: MemoryClient, web
 @pytest.mark.parametrize(
     ("arguments", "text", "code", "words"),
     [
-        ((), WEB, 7, "attaching to a cell is not supported yet\nhint: pass -d/--detach"),
+        ((), WEB, 7, "none of its containers is attachable\nhint: say 'attachable: true' for one of them, or pass -d"),
         (("-d",), SPACE, 2, 'it must hold one Cell, and it holds Space "blue"'),
         (("-d",), WEB + "---\n" + WEB.replace("name: web", "name: api"), 2, 'holds Cell "web", Cell "api"'),
         (("-d",), "", 2, "no documents found"),
-        (("-d", "--rm"), WEB, 7, "cannot use --rm: it is not supported yet"),
-        (("-d", "-p", "x"), WEB, 7, "cannot use --profile: it is not supported yet\nhint: describe the cell in a file"),
+        (("-d", "-p", "x"), WEB, 2, "not -f/--file and -p/--profile"),
         (("-d", "--container", "x"), WEB, 2, "--container says what to attach to"),
         (("-d", "--name", "x"), WEB, 2, "--name is not for -f"),
         (("-d", "--realm", "none"), WEB.replace("  realmId: default\n", ""), 3, "cannot find realm 'none'"),

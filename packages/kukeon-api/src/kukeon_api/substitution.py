@@ -72,7 +72,8 @@ def _fill(
             made = _text(node, values)
         case Sequence():
             made = Sequence(node.line)
-            made.items = [_fill(child, values, skip, inner, done) for inner, child in _children(node, path)]
+            items = [_fill(child, values, skip, inner, done) for inner, child in _children(node, path)]
+            made.items = [_item(each) for each in items]
         case Mapping():
             made = Mapping(node.line)
             inner_nodes = [_fill(child, values, skip, inner, done) for inner, child in _children(node, path)]
@@ -80,6 +81,11 @@ def _fill(
     # The source is kept with it: an id is only its own as long as it lives.
     done[id(node)] = (node, made)
     return made
+
+
+def _item(node: Node) -> Node:
+    """Return an item of a list, where empty text is text: leaving it out would move all that follow."""
+    return Scalar("", False, node.line) if isinstance(node, Filled) and node.is_null else node
 
 
 def _children(node: Sequence | Mapping, path: str) -> list[tuple[str, Node]]:

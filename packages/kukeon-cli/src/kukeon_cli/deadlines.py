@@ -37,6 +37,13 @@ def usual_s(name: str) -> float:
     return CHANGE_S if methods.BY_PYTHON[name].writes else READ_S
 
 
+def lasting(name: str) -> bool:
+    """Tell whether the method `name` goes on until somebody ends it."""
+    from kukeon_api import methods
+
+    return bool(methods.BY_PYTHON[name].stream)
+
+
 class Deadlines(Calls):
     """A client that gives every call without a time of its own one: `timeout_s` (0: none), None for the usual."""
 
@@ -47,7 +54,7 @@ class Deadlines(Calls):
     def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
         """Do the method of the client behind; `TimedOut` then says how to allow more time."""
         method = getattr(self._client, name)
-        if timeout is not None:
+        if timeout is not None or lasting(name):
             return method(**arguments, timeout=timeout)
         chosen_s = usual_s(name) if self._timeout_s is None else self._timeout_s
         if not chosen_s:

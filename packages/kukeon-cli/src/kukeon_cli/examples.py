@@ -19,6 +19,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "get": (
         ("All cells of all realms", "kuke get cells"),
         ("One cell, as a manifest that can be applied again", "kuke get cell web -o yaml"),
+        ("What is there, and each cell again that changes", "kuke get cells -w"),
         ("By label, from the files of a host whose kukeond is down", "sudo kuke get cells -l tier=front --no-daemon"),
     ),
     "create": (
@@ -27,7 +28,21 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("", "kuke create stack web --realm lab --space net"),
         ("A cell out of one image", "kuke create cell hello --image busybox -- sleep 60"),
     ),
-    "run": (("Start the cell of a file and leave it running", "kuke run -f web.yaml -d"),),
+    "describe": (("Why is it not ready?", "kuke describe cell web"),),
+    "events": (
+        ("What happened to a cell", "kuke events --for cell/web"),
+        ("For a program that goes on with it", "kuke events -f -o json"),
+    ),
+    "wait": (
+        ("In a script, before going on", "kuke wait cell/web --for=state=Ready --timeout 1m"),
+        ("Until a job has ended, however it does", "kuke wait cell/job --for=ended --timeout 0"),
+    ),
+    "run": (
+        ("Start the cell of a file and leave it running", "kuke run -f web.yaml -d"),
+        ("A program in an image, and nothing left of it", "kuke run --rm --image busybox -- sh -c 'echo hello'"),
+        ("A cell of a profile in ~/.kuke/profiles.d", "kuke run -p dev --param BRANCH=main"),
+        ("One that is there", "kuke run web"),
+    ),
     "start": (("Start a cell again", "kuke start cell web"),),
     "stop": (("Ask the programs of a cell to end", "kuke stop cell web"),),
     "kill": (("End one container at once", "kuke kill container main --cell web"),),

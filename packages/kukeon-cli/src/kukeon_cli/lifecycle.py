@@ -49,7 +49,7 @@ def perform(client: Client, verb: Verb, refs: Sequence[Ref], out: Output, *, man
         return call(client, verb, ref)
 
     done, code = several.each(refs, work, lambda ref: f"{verb.doing} {resources.described(ref)}", "kuke get cells")
-    lines = [_line(verb, ref, result) for ref, result in done]
+    lines = [line(verb, ref, result) for ref, result in done]
     names = [f"{ref.kind.lower()}/{ref.name}" for ref, _ in done]
     if done or many:
         results = [result for _, result in done]
@@ -69,7 +69,8 @@ def call(client: Client, verb: Verb, ref: Ref) -> Any:
         raise resources.with_hint(client, ref, exc) from exc
 
 
-def _line(verb: Verb, ref: Ref, result: Any) -> str:
+def line(verb: Verb, ref: Ref, result: Any) -> str:
+    """Return what the verb did, for people."""
     parent = ref.parent
     assert parent is not None
     what = f'{ref.kind.lower()} "{ref.name}"'

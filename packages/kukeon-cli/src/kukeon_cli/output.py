@@ -115,6 +115,10 @@ class Output:
         """Print `value` with two spaces of indentation; non-ASCII text stays readable."""
         self.line(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
+    def compact(self, value: Any) -> None:
+        """Print `value` as JSON on one line, for streams of values."""
+        self.line(msgspec.json.encode(value).decode())
+
     def yaml(self, values: Sequence[Any]) -> None:
         """Print `values` as a stream of documents."""
         for number, value in enumerate(values):

@@ -12,8 +12,11 @@ ROOT = (
     Entry("apply", f"{COMMANDS}.apply:command", "Make resources be what a manifest says."),
     Entry("diff", f"{COMMANDS}.diff:command", "Show what `kuke apply` would change."),
     Entry("get", f"{COMMANDS}.get:group", "Show one resource or many.", ("g",)),
+    Entry("describe", f"{COMMANDS}.describe:group", "Tell everything about one resource.", ("desc",)),
+    Entry("events", f"{COMMANDS}.events:command", "Show what happened to resources.", ("event", "ev")),
+    Entry("wait", f"{COMMANDS}.wait:command", "Wait until resources are in a state."),
     Entry("create", f"{COMMANDS}.create:group", "Create a resource by its name and flags.", ("c",)),
-    Entry("run", f"{COMMANDS}.run:command", "Create and start one cell from a file."),
+    Entry("run", f"{COMMANDS}.run:command", "Run one cell, in the foreground or not."),
     Entry("start", f"{COMMANDS}.start:group", "Start cells or containers.", ("sta",)),
     Entry("stop", f"{COMMANDS}.stop:group", "Stop cells or containers gracefully.", ("sto",)),
     Entry("kill", f"{COMMANDS}.kill:group", "Kill cells or containers at once.", ("k",)),
@@ -39,6 +42,19 @@ GET = (
     Entry("cell", f"{COMMANDS}.get:cell", "Cells: groups of containers that share a network.", ("cells", "ce")),
     Entry("container", f"{COMMANDS}.get:container_command", "Containers of cells.", ("containers", "co")),
     Entry("image", f"{COMMANDS}.get:image_command", "Images loaded into realms.", ("images", "img")),
+)
+
+DESCRIBE = (
+    Entry("realm", f"{COMMANDS}.describe:realm", "A realm: its namespace, state and events.", ("realms", "r")),
+    Entry("space", f"{COMMANDS}.describe:space", "A space: its network, state and events.", ("spaces", "sp")),
+    Entry("stack", f"{COMMANDS}.describe:stack", "A stack: its state and events.", ("stacks", "st")),
+    Entry("cell", f"{COMMANDS}.describe:cell", "A cell: its containers, address, state and events.", ("cells", "ce")),
+    Entry(
+        "container",
+        f"{COMMANDS}.describe:container",
+        "A container: what it runs, how it ended, its restarts and events.",
+        ("containers", "co"),
+    ),
 )
 
 CREATE = (
@@ -94,7 +110,6 @@ ROOT_LATER = {
     "team": "set up teams",
     "cp": "copy files",
     "top": "show what cells use",
-    "events": "show events",
 }
 """Commands that nothing makes work yet, and what they would do."""
 

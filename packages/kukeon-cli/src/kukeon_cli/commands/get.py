@@ -13,7 +13,8 @@ from kukeon_cli import lazy, options, tree
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kukeon_api.model import Kind
+    from kukeon_api import model
+    from kukeon_api.model import Kind, Ref
     from kukeon_cli.output import Output
     from kukeon_cli.resources import Scope
     from kukeon_cli.session import Session
@@ -158,6 +159,50 @@ def image(client: Client, ref: str, realm: str | None, out: Output) -> None:
         out.result(row.fields(), (), (f"image/{found.name}",))
 
 
+def _watch(
+    client: Client,
+    kind: Kind,
+    name: str | None,
+    scope: Scope,
+    out: Output,
+    *,
+    selector: str | None,
+    controllers: bool,
+) -> None:
+    """Print the resources meant, and each again that changes; Ctrl-C is how it ends."""
+    from kukeon_api import model
+    from kukeon_cli import resources, selection, watching
+
+    ref = None if name is None else scope.at(kind, name)
+    if ref is not None:
+        scope = resources.Scope(*ref.parts[:4]) if kind == "Container" else resources.Scope(*ref.parts[:-1])
+        _there(client, ref)
+    chosen = None if selector is None else selection.parse(selector)
+
+    def wanted(doc: model.Doc) -> bool:
+        if ref is not None:
+            return model.ref_of(doc) == ref
+        return chosen is None or chosen.matches(doc.metadata.labels)
+
+    try:
+        watching.Watch(client, kind, scope, out, wanted=wanted, now=_now, controllers=controllers).run()
+    except KeyboardInterrupt:
+        return
+
+
+def _there(client: Client, ref: Ref) -> None:
+    """Raise the `NotFound` of `ref` when it is not there."""
+    from kukeon_cli import resources
+
+    if ref.kind != "Container":
+        resources.get(client, ref)
+        return
+    assert ref.parent is not None
+    cell = resources.get_cell(client, ref.parent)
+    if all(row.doc.metadata.name != ref.name for row in resources.containers(cell)):
+        raise resources.missing(client, ref)
+
+
 def _none(kind: Kind, hint: str = "") -> None:
     print(f"No {kind.lower()}s found.", file=sys.stderr)
     if hint:
@@ -172,7 +217,9 @@ def _command(kind: Kind) -> click.Command:
     noun = kind.lower()
     entry = next(entry for entry in tree.GET if entry.name == noun)
 
-    def callback(session: Session, name: str | None, output: str, selector: str | None, **given: Any) -> None:
+    def callback(
+        session: Session, name: str | None, output: str, selector: str | None, watch: bool, **given: Any
+    ) -> None:
         from kukeon_cli import resources
 
         if name is not None and selector is not None:
@@ -181,6 +228,9 @@ def _command(kind: Kind) -> click.Command:
         controllers = given.pop("show_controllers", False)
         scope = resources.Scope(**given)
         out = session.output(output)
+        if watch:
+            _watch(session.client, kind, name, scope, out, selector=selector, controllers=controllers)
+            return
         if kind == "Container":
             if name is None:
                 containers(session.client, scope, out, selector=selector)
@@ -192,6 +242,7 @@ def _command(kind: Kind) -> click.Command:
             resource(session.client, kind, name, scope, out, controllers=controllers)
 
     function: Callable[..., Any] = click.pass_obj(callback)
+    function = click.option("-w", "--watch", is_flag=True, help="Go on with what changes, until Ctrl-C.")(function)
     if kind != "Container":
         function = click.option("--show-controllers", is_flag=True, help="Add the delegated cgroup controllers.")(
             function

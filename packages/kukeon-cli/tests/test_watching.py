@@ -1,0 +1,330 @@
+"""`kuke events`, `wait`, `describe` and `get -w`: what they show of what happens, with events and without."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kukeon_api import errors, model
+from kukeon_cli import happenings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from memory_client import MemoryClient
+
+    from conftest import Kuke
+
+WEB = model.Ref("default", "default", "default", "web")
+AT = dt.datetime(2026, 11, 21, 10, 0, tzinfo=dt.UTC)
+
+
+def event(number: int, kind: model.EventType, ref: model.Ref, **more: Any) -> model.Event:
+    return model.Event(cursor=f"1-{number}", at=AT, type=kind, kind=ref.kind, ref=str(ref), **more)
+
+
+KNOWN = [
+    event(1, model.EventType.CREATED, WEB, state="Pending"),
+    event(2, model.EventType.STARTED, WEB.child("web")),
+    event(3, model.EventType.EXITED, WEB.child("web"), exit_code=137, exit_signal="SIGKILL"),
+    event(4, model.EventType.CREATED, model.Ref("blue"), message="\x1b[31mred"),
+]
+
+
+class Told:
+    """Events of a kukeond in memory: those it remembers, and those that a test tells."""
+
+    def __init__(self, perform: Callable[..., Any]) -> None:
+        self.perform = perform
+        self.known: list[model.Event] = []
+        self.coming: queue.SimpleQueue[Callable[[], object] | model.Event | BaseException] = queue.SimpleQueue()
+        self.asked: list[str] = []
+
+    def __call__(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        if name != "events":
+            return self.perform(name, arguments, timeout)
+        if not arguments["follow"]:
+            return iter(self.known)
+        self.asked.append(arguments["since"])
+        return self._follow()
+
+    def _follow(self) -> Iterator[model.Event]:
+        while True:
+            each = self.coming.get()
+            if isinstance(each, BaseException):
+                raise each
+            if isinstance(each, model.Event):
+                yield each
+            else:
+                each()
+
+
+@pytest.fixture
+def told(memory: MemoryClient, monkeypatch: pytest.MonkeyPatch) -> Told:
+    made = Told(memory.perform)
+    monkeypatch.setattr(memory, "perform", made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def web(memory: MemoryClient) -> None:
+    memory.put(WEB, labels={"tier": "front"})
+
+
+# Events.
+
+
+def test_events_that_are_remembered(kuke: Kuke, told: Told) -> None:
+    told.known = KNOWN
+    result = kuke("events")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == (
+        "TIME                  TYPE     OBJECT             REASON  MESSAGE\n"
+        "2026-11-21T10:00:00Z  Created  cell/web           -       now Pending\n"
+        "2026-11-21T10:00:00Z  Started  container/web/web  -       -\n"
+        "2026-11-21T10:00:00Z  Exited   container/web/web  -       exit code 137 (SIGKILL)\n"
+        "2026-11-21T10:00:00Z  Created  realm/blue         -       \\x1b[31mred\n"
+    )
+    found = json.loads(kuke("events", "-o", "json").out)
+    assert (found[2]["exitCode"], found[2]["ref"]) == (137, str(WEB.child("web")))
+
+
+@pytest.mark.parametrize(
+    ("line", "cursors"),
+    [
+        (("--for", "cell/web"), ["1-1", "1-2", "1-3"]),
+        (("--for", "container/web"), ["1-2", "1-3"]),
+        (("--for", "realm/blue"), ["1-4"]),
+        (("--cell", "web", "--for", "container/other"), []),
+        (("--realm", "default"), ["1-1", "1-2", "1-3"]),
+        (("--since", "2026-11-21T10:00:00Z"), ["1-1", "1-2", "1-3", "1-4"]),
+        (("--since", "2026-11-21T10:00:01Z"), []),
+        (("--since", "1m"), []),
+    ],
+)
+def test_which_events_are_meant(
+    kuke: Kuke, told: Told, line: tuple[str, ...], cursors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.known = KNOWN
+    assert [each["cursor"] for each in json.loads(kuke("events", *line, "-o", "json").out)] == cursors
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (("--for", "web"), "it is not KIND/NAME"),
+        (("--for", "sell/web"), "did you mean 'cell'?"),
+        (("--for", "cell/WEB"), "cannot use 'WEB' as cell name"),
+        (("--for", "realm/a", "--realm", "b"), "cannot look for 'realm/a' in realm 'b' (--realm)"),
+        (("--since", "soon"), "it is neither an age nor a time"),
+    ],
+)
+def test_what_events_refuses(kuke: Kuke, told: Told, line: tuple[str, ...], words: str) -> None:
+    result = kuke("events", *line)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+
+
+def test_no_events(kuke: Kuke, told: Told) -> None:
+    assert kuke("events").err == "No events found.\n"
+    assert kuke("events", "-o", "json").out == "[]\n"
+
+
+def test_following_goes_on_after_what_was_shown_and_after_kukeond_was_away(kuke: Kuke, told: Told) -> None:
+    told.known = KNOWN[:2]
+    for each in (KNOWN[2], errors.Unavailable("away"), KNOWN[3], errors.Denied("enough")):
+        told.coming.put(each)
+    result = kuke("events", "-f", "-o", "json", "--for", "cell/web")
+    assert result.code == 6
+    assert [json.loads(line)["cursor"] for line in result.out.splitlines()] == ["1-1", "1-2", "1-3"]
+    assert told.asked == ["1-2", "1-3"]
+
+
+def test_a_kukeond_that_stays_away_is_an_error(
+    memory: MemoryClient, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(happenings, "RECONNECT_S", 0.02)
+    monkeypatch.setattr(happenings, "_AGAIN_S", 0.001)
+    for _ in range(1000):
+        told.coming.put(errors.Unavailable("away"))
+    with happenings.Happenings(memory) as events:
+        found = events.next()
+        assert found is not None
+        assert found.type is model.EventType.RESYNC
+        with pytest.raises(errors.Unavailable):
+            _exhaust(events)
+
+
+def _exhaust(events: happenings.Happenings) -> None:
+    while events.next() is not None:
+        pass
+
+
+def test_a_kukeond_without_events(kuke: Kuke) -> None:
+    assert kuke("events").code == 7
+
+
+# Wait.
+
+
+@pytest.mark.parametrize(
+    ("line", "out"),
+    [
+        (("cell/web", "--for=state=ready"), 'Cell "web" is Ready\n'),
+        (("ce/web", "container/web", "--cell", "web", "--for", "state=Ready,Exited"), None),
+        (("cell/none", "--for=deleted"), 'Cell "none" is gone\n'),
+        (("realm/default", "--for=created"), 'Realm "default" is Ready\n'),
+    ],
+)
+def test_what_is_so_already_is_not_waited_for(kuke: Kuke, line: tuple[str, ...], out: str | None) -> None:
+    result = kuke("wait", *line)
+    assert (result.code, result.err) == (0, "")
+    assert result.out == (out or 'Cell "web" is Ready\nContainer "web" is Ready\n')
+
+
+@pytest.mark.parametrize("with_events", [True, False])
+@pytest.mark.parametrize("condition", ["ended", "deleted", "state=Exited,Error"])
+def test_waiting_ends_when_it_is_so(
+    kuke: Kuke, memory: MemoryClient, with_events: bool, condition: str, request: pytest.FixtureRequest
+) -> None:
+    looked = threading.Event()
+    perform = memory.perform
+    if with_events:
+        told = request.getfixturevalue("told")
+        perform = told
+
+    def spying(name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        result = perform(name, arguments, timeout)
+        if name == "get_cell":
+            looked.set()
+        return result
+
+    memory.perform = spying  # type: ignore[method-assign]
+
+    def change() -> None:
+        assert looked.wait(20)
+        if condition == "deleted":
+            memory.delete_cell(memory.docs[WEB])  # type: ignore[arg-type]
+        else:
+            memory.finish(WEB.child("web"), 3)
+        if with_events:
+            told.coming.put(KNOWN[2])
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    result = kuke("wait", "cell/web", f"--for={condition}", "-o", "json")
+    changing.join()
+    assert result.code == 0
+    assert json.loads(result.out)[0]["state"] == (None if condition == "deleted" else "Error")
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        (("cell/web", "--for=state=Stopped", "--timeout", "10ms"), 8, "is not Stopped after 0.01 s: it is Ready"),
+        (("cell/none", "--for=created", "--timeout", "10ms"), 8, "is not there after 0.01 s: it is not there"),
+        (("cell/none", "--for=state=Ready"), 3, "cannot find cell"),
+        (("cell/web", "--for=state=Raedy"), 2, 'did you mean "Ready"?'),
+        (("realm/default", "--for=state=Exited"), 2, "'Exited' is no state of a realm"),
+        (("cell/web", "--for=gone"), 2, "cannot wait for 'gone' (--for)"),
+        (("web", "--for=deleted"), 2, "it is not KIND/NAME"),
+        (("cell/web",), 2, "missing option '--for'"),
+    ],
+)
+def test_waiting_in_vain(kuke: Kuke, line: tuple[str, ...], code: int, words: str) -> None:
+    result = kuke("wait", *line)
+    assert (result.code, result.out) == (code, "")
+    assert words in result.err
+
+
+def test_names_of_a_kind_are_completed(kuke: Kuke) -> None:
+    assert kuke("__complete", "wait", "cell/w").out.splitlines()[0] == "cell/web"
+    assert kuke("__complete", "wait", "c").out.splitlines()[:2] == ["cell/", "container/"]
+
+
+# Describe.
+
+
+def test_a_cell_is_described(kuke: Kuke, memory: MemoryClient, told: Told) -> None:
+    told.known = KNOWN
+    memory.finish(WEB.child("web"), 3)
+    out = kuke("describe", "cell", "web").out
+    for line in (
+        "Name:          web",
+        "Labels:        tier=front",
+        "State:         Error",
+        "Message:       container 'web' exited with code 3",
+        "Address:       10.88.0.2/24",
+        "Containers:    0/1 ready",
+        "  web:",
+        "    State:         Error",
+        "    Restarts:      0",
+        "      image: docker.io/library/busybox:latest",
+    ):
+        assert line in out.splitlines(), line
+    assert "    Last exit:     3, " in out
+    assert "Exited   container/web/web    exit code 137 (SIGKILL)" in out
+    assert "realm/blue" not in out
+    found = json.loads(kuke("describe", "cell", "web", "-o", "json").out)
+    assert (found["resource"]["metadata"]["name"], len(found["events"])) == ("web", 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (("container", "web", "--cell", "web"), "Cell:          web"),
+        (("realm", "default"), "Kind:          Realm"),
+        (("space", "default"), "Realm:         default"),
+        (("stack", "default"), "Space:         default"),
+    ],
+)
+def test_everything_can_be_described(kuke: Kuke, line: tuple[str, ...], words: str) -> None:
+    result = kuke("describe", *line)
+    assert (result.code, result.err) == (0, "")
+    assert words in result.out.splitlines()
+    assert "Events:        this kukeond has none" in result.out
+
+
+@pytest.mark.parametrize("line", [("cell", "none"), ("container", "none", "--cell", "web"), ("realm", "none")])
+def test_what_is_not_there_is_not_described(kuke: Kuke, line: tuple[str, ...]) -> None:
+    result = kuke("describe", *line)
+    assert (result.code, result.out) == (3, "")
+
+
+# Watch.
+
+
+def test_a_table_goes_on_with_what_changes(kuke: Kuke, memory: MemoryClient, told: Told) -> None:
+    other = model.Ref("default", "default", "default", "other")
+
+    def change() -> None:
+        memory.finish(WEB.child("web"), 3)
+        memory.put(other)
+
+    for each in (change, KNOWN[2], KNOWN[2], event(5, model.EventType.CREATED, other)):
+        told.coming.put(each)
+    told.coming.put(lambda: memory.delete_cell(memory.docs[other]))  # type: ignore[arg-type]
+    told.coming.put(event(6, model.EventType.DELETED, other))
+    told.coming.put(errors.Denied("enough"))
+    result = kuke("get", "cells", "-w", "--no-headers")
+    assert result.code == 6
+    rows = [line.split()[0::4] for line in result.out.splitlines()]
+    assert ["web", "Ready"] in rows or ["web", "Error"] in rows
+    assert rows[-1][0] in ("other", "web")
+
+
+def test_watching_one_that_is_not_there(kuke: Kuke) -> None:
+    assert kuke("get", "cell", "none", "-w").code == 3
+    assert kuke("get", "container", "none", "-w", "--cell", "web").code == 3
+
+
+def test_watching_in_json_is_a_document_a_line(kuke: Kuke, memory: MemoryClient, told: Told) -> None:
+    told.coming.put(errors.Denied("enough"))
+    result = kuke("get", "containers", "-w", "-o", "json", "--cell", "web")
+    assert result.code == 6
+    assert [json.loads(line)["metadata"]["name"] for line in result.out.splitlines()] == ["web"]

@@ -254,7 +254,7 @@ spec:
   - id: a
     image: x
     capabilities: {add: [net_admn]}
-    devices: [/dev/x]
+    repos: [x]
 ---
 foo: [
 ---
@@ -278,7 +278,7 @@ metadata: {name: a, name: b}
         "web.yaml:17: Cell \"web\": spec.containers[1].id: 'a' is already the id of spec.containers[0]",
         "web.yaml:19: Cell \"web\": spec.containers[1].capabilities.add[0]: unknown capability 'net_admn'"
         ' (did you mean "CAP_NET_ADMIN"?)',
-        'web.yaml:20: Cell "web": spec.containers[1].devices: is not supported yet',
+        'web.yaml:20: Cell "web": spec.containers[1].repos: is not supported yet',
         "web.yaml:23",
         'web.yaml:28: Realm "b": metadata.name: is there twice; first on line 28',
     ]

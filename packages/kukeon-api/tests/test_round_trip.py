@@ -40,6 +40,14 @@ CONTAINER = model.ContainerSpec(
     restart_policy="on-failure",
     restart_backoff_seconds=0,
     restart_max_retries=3,
+    privileged=True,
+    host_network=True,
+    host_pid=True,
+    devices=("/dev/fuse",),
+    secrets=(
+        model.ContainerSecret(name="a.key", from_file="/etc/a", mount_path="/run/a"),
+        model.ContainerSecret(name="A", from_env="B"),
+    ),
     **SETTINGS,
 )
 METADATA = model.Metadata(name="c", labels=LABELS, generation=3)
@@ -74,6 +82,7 @@ FULL: tuple[model.Doc, ...] = (
             root_container_id="web",
             containers=(CONTAINER,),
             auto_delete=True,
+            nested_cgroup_runtime=True,
         ),
     ),
     model.ContainerDoc(metadata=msgspec.structs.replace(METADATA, name="web"), spec=CONTAINER),
@@ -99,7 +108,7 @@ def unsaid(value: Any, kind: str, path: str = "") -> list[str]:
     return found
 
 
-# Where several items share the fields between them.
+# Where several items share the fields between them, or what one says forbids the other.
 SHARED = {
     "spec.volumes.kind",
     "spec.volumes.source",
@@ -108,6 +117,11 @@ SHARED = {
     "spec.volumes.mode",
     "spec.registryCredentials.password",
     "spec.registryCredentials.serverAddress",
+    "spec.hostCgroup",
+    "spec.hostNetwork",
+    "spec.secrets.fromFile",
+    "spec.secrets.fromEnv",
+    "spec.secrets.mountPath",
 }
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from kukeon_api import errors, model, normalise, rules, schema, testing, unsupported
 from kukeon_api.fields import fields_of
 from kukeon_api.model import Capabilities, Resources, Tmpfs, VolumeKind, VolumeMount
+from kukeon_api.model import ContainerSecret as Secret
 
 
 def container(**settings_: Any) -> model.ContainerSpec:
@@ -61,7 +62,30 @@ def test_good_documents_have_no_problems(doc: model.Doc) -> None:
         ({"capabilities": Capabilities(drop=("x",))}, "capabilities.drop[0]", "unknown capability 'x'"),
         ({"capabilities": Capabilities(add=("all",))}, "capabilities.add[0]", "ALL can only be dropped"),
         ({"security_opts": ("no-new-privileges=maybe",)}, "securityOpts[0]", "'maybe' is neither true nor false"),
-        ({"security_opts": ("seccomp=/p.json",)}, "securityOpts[0]", "is not supported yet"),
+        ({"security_opts": ("seccomp=/../p.json",)}, "securityOpts[0]", "must not contain '..'"),
+        ({"security_opts": ("seccomp=p.json",)}, "securityOpts[0]", "unknown security option"),
+        ({"devices": ("dev/x",)}, "devices[0]", "is not an absolute path"),
+        ({"devices": ("/dev/../etc/x",)}, "devices[0]", "must not contain '..'"),
+        ({"devices": ("/etc/x",)}, "devices[0]", "is not the path of a device below /dev"),
+        ({"devices": ("/dev//x",)}, "devices[0]", "is not the path of a device below /dev"),
+        ({"devices": ("/dev/pts/0",)}, "devices[0]", "for itself"),
+        ({"devices": ("/dev/x", "/dev/x")}, "devices[1]", "is there already"),
+        ({"secrets": (Secret(from_env="A"),)}, "secrets[0].name", "is required"),
+        ({"secrets": (Secret(name="A"),)}, "secrets[0]", "needs one of fromFile and fromEnv"),
+        ({"secrets": (Secret(name="A", from_file="/a", from_env="A"),)}, "secrets[0]", "and only one"),
+        ({"secrets": (Secret(name="a-b", from_env="A"),)}, "secrets[0].name", "an environment variable"),
+        ({"secrets": (Secret(name="../a", from_env="A", mount_path="/a"),)}, "secrets[0].name", "name of a secret"),
+        ({"secrets": (Secret(name=".", from_env="A", mount_path="/a"),)}, "secrets[0].name", "name of a secret"),
+        ({"secrets": (Secret(name="A", from_env="A=B"),)}, "secrets[0].fromEnv", "cannot be the name"),
+        ({"secrets": (Secret(name="A", from_file="a"),)}, "secrets[0].fromFile", "is not an absolute path"),
+        ({"secrets": (Secret(name="A", from_env="A", mount_path="a"),)}, "secrets[0].mountPath", "absolute"),
+        ({"secrets": (Secret(name="A", from_env="A", mount_path="/proc/a"),)}, "secrets[0].mountPath", "over"),
+        ({"secrets": (Secret(name="A", from_env="A"),) * 2}, "secrets[1].name", "already that of secrets[0]"),
+        (
+            {"secrets": (Secret(name="A", from_env="A", mount_path="/t"),), "tmpfs": (Tmpfs(path="/t"),)},
+            "secrets[0].mountPath",
+            "already mounted by tmpfs[0].path",
+        ),
         ({"security_opts": ("apparmor=x",)}, "securityOpts[0]", "unknown security option 'apparmor=x'"),
         ({"tmpfs": (Tmpfs(),)}, "tmpfs[0].path", "is required"),
         ({"tmpfs": (Tmpfs(path="tmp"),)}, "tmpfs[0].path", "'tmp' is not an absolute path"),
@@ -122,7 +146,10 @@ def test_one_setting_of_a_container(settings_: dict[str, Any], path: str, messag
         {"user": "daemon$"},
         {"env": ("a.b=c", "A=", "A==b")},
         {"capabilities": Capabilities(drop=("ALL", "cap_all"), add=("net_admin", "CAP_CHOWN"))},
-        {"security_opts": ("no-new-privileges", "no-new-privileges:false", "seccomp=unconfined")},
+        {"security_opts": ("no-new-privileges", "no-new-privileges:false", "seccomp=unconfined", "seccomp:/p.json")},
+        {"privileged": True, "host_network": True, "host_pid": True, "host_cgroup": True},
+        {"devices": ("/dev/fuse", "/dev/net/tun")},
+        {"secrets": (Secret(name="A", from_env="A"), Secret(name="b.c-d", from_file="/a", mount_path="/run/b"))},
         {"resources": Resources(memory_limit_bytes=0, cpu_shares=0, pids_limit=0)},
         {"volumes": (VolumeMount(kind=VolumeKind.TMPFS, target="/b", size_bytes=1, mode=0o1777),)},
         {"realm_id": "r", "space_id": "s", "stack_id": "t", "cell_id": "web"},
@@ -143,6 +170,12 @@ def test_secrets_in_env_are_not_repeated() -> None:
 
 
 class TestCells:
+    def test_cannot_manage_cgroups_that_are_the_hosts(self) -> None:
+        assert told(cell(container(host_cgroup=True))) == []
+        [(path, message)] = told(cell(container(host_cgroup=True), nested_cgroup_runtime=True))
+        assert path == "spec.containers[0].hostCgroup"
+        assert "nestedCgroupRuntime" in message
+
     def test_may_have_a_root_container_only(self) -> None:
         doc = msgspec.structs.replace(cell(), spec=msgspec.structs.replace(cell().spec, containers=()))
         assert told(doc) == []
@@ -325,11 +358,6 @@ class TestNotSupportedYet:
         "ports": ("80:80",),
         "networks": ("x",),
         "networks_aliases": ("x",),
-        "privileged": True,
-        "host_network": True,
-        "host_pid": True,
-        "host_cgroup": True,
-        "secrets": (model.ContainerSecret(name="a", from_env="A"),),
         "attachable": True,
         "tty": model.ContainerTty(prompt="$ "),
         "cni_config_path": "/x",
@@ -342,11 +370,7 @@ class TestNotSupportedYet:
         assert told(cell(container(id="first"), spec)) == [(f"spec.containers[1].{paper}", "is not supported yet")]
 
     def test_cells(self) -> None:
-        doc = cell(tty=model.CellTty(default="main"), nested_cgroup_runtime=True)
-        assert told(doc) == [
-            ("spec.tty", "is not supported yet"),
-            ("spec.nestedCgroupRuntime", "is not supported yet"),
-        ]
+        assert told(cell(tty=model.CellTty(default="main"))) == [("spec.tty", "is not supported yet")]
 
     def test_spaces(self) -> None:
         def space(egress: model.EgressPolicy) -> model.SpaceDoc:

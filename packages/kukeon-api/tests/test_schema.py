@@ -143,7 +143,8 @@ def test_these_are_good(document: dict[str, Any]) -> None:
         (CELL, "spec.containers.0.env", ["A"]),
         (CELL, "spec.containers.0.ports", ["80"]),
         (CELL, "spec.containers.0.restartPolicy", "sometimes"),
-        (CELL, "spec.containers.0.devices", ["/dev/x"]),
+        (CELL, "spec.containers.0.repos", ["x"]),
+        (CELL, "spec.containers.0.devices", "/dev/x"),
         (CELL, "spec.containers.0.tty", {"prompt": "$"}),
         (CELL, "spec.containers.0.volumes", [{"source": "/a"}]),
         (CELL, "spec.containers.0.volumes", [{"source": "/a", "target": "b"}]),
@@ -161,7 +162,8 @@ def test_these_are_good(document: dict[str, Any]) -> None:
         (SPACE, "spec.defaults", {"container": {"resources": {"pidsLimit": "many"}}}),
         (CONTAINER, "spec.cellId", GONE),
         (CONTAINER, "spec.image", GONE),
-        (CONTAINER, "spec.secrets", [{"name": "x"}]),
+        (CONTAINER, "spec.secrets", [{"fromFile": "/x"}]),
+        (CONTAINER, "spec.secrets", [{"name": "x", "fromFile": "x"}]),
     ],
 )
 def test_what_the_rules_refuse_the_schema_refuses(document: dict[str, Any], path: str, value: object) -> None:
@@ -273,7 +275,7 @@ class TestExplain:
             ("cell.spec.containrs", "Cell.spec has no field 'containrs'", 'did you mean "cell.spec.containers"?'),
             ("cell.spec.qqq", "Cell.spec has no field 'qqq'", "its fields are id, realmId"),
             ("cell.spec.id.x", "Cell.spec.id has no fields", "try kuke explain cell.spec.id"),
-            ("cell.spec.containers.devices", "devices of Cell.spec.containers is not supported yet", ""),
+            ("cell.spec.containers.repos", "repos of Cell.spec.containers is not supported yet", ""),
         ],
     )
     def test_what_there_is_not(self, path: str, message: str, hint: str) -> None:

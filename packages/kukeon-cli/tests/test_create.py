@@ -179,11 +179,11 @@ def test_a_container_has_an_image_when_none_is_said(kuke: Kuke, memory: MemoryCl
         (("--cap-add", "FLY"), 2, "--cap-add (number 1): "),
         (("--user", "a:b:c"), 2, "--user: "),
         (("--image", "BAD//"), 2, "--image: "),
-        (("--privileged",), 7, "--privileged is not supported yet"),
+        (("--network", "n"), 7, "--network is not supported yet"),
         (("--port", "80:80"), 7, "--port is not supported yet"),
         (("--restart-policy", "sometimes"), 2, "--restart-policy"),
-        (("--privileged", "--memory", "1x"), 2, "--memory"),
-        (("--privileged", "--user", "a:b:c"), 2, "--user: "),
+        (("--network", "n", "--memory", "1x"), 2, "--memory"),
+        (("--network", "n", "--user", "a:b:c"), 2, "--user: "),
     ],
 )
 def test_a_wrong_flag_is_named_with_its_value(kuke: Kuke, flags: tuple[str, ...], code: int, words: str) -> None:

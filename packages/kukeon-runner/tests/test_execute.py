@@ -33,7 +33,7 @@ async def test_steps_without_an_order_wait_for_nobody() -> None:
     host = FakeHost()
     both = asyncio.Barrier(2)
 
-    async def meet(*_: str) -> None:
+    async def meet(*_: str, **__: bool) -> None:
         await both.wait()
 
     host.kernel.mount_shm = meet  # type: ignore[assignment,method-assign]
@@ -82,7 +82,7 @@ async def test_of_two_that_fail_the_others_end_is_waited_for(caplog: pytest.LogC
     async def refuse(*_: str) -> None:
         raise errors.HostError("first")
 
-    async def refuse_later(*_: str) -> None:
+    async def refuse_later(*_: str, **__: bool) -> None:
         await asyncio.wait_for(late.wait(), 5)
         raise errors.HostError("second")
 

@@ -120,6 +120,7 @@ OTHERS: dict[str, Any] = {
     "host_network": True,
     "host_pid": True,
     "host_cgroup": True,
+    "devices": ("/dev/fuse",),
     "user": "1",
     "read_only_root_filesystem": True,
     "capabilities": model.Capabilities(drop=("ALL",)),

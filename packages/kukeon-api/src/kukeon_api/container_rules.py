@@ -9,32 +9,30 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, image_ref, model, normalise, restart_rules, suggest, unsupported
+from kukeon_api import (
+    errors,
+    image_ref,
+    isolation_rules,
+    model,
+    normalise,
+    place_rules,
+    restart_rules,
+    suggest,
+    unsupported,
+)
 from kukeon_api.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# capabilities(7), up to Linux 6.
+# capabilities(7), up to Linux 6, in the order of their numbers in <linux/capability.h>.
 _CAPABILITIES = """
 CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
 NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN
 SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE
 MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
 """
-CAPABILITIES = frozenset(f"CAP_{word}" for word in _CAPABILITIES.split())
-
-# What every container has from us. Another mount there would not add to it but take it away, and with it what keeps
-# the container apart from the host (runc refuses to mount over /proc itself). The longer ones come first.
-_TAKEN = {
-    "/proc": "it is the kernel's view of the container's own processes",
-    "/sys": "it is the kernel's view of devices and cgroups, read-only",
-    "/dev/shm": "the containers of a cell share the memory that is mounted there",  # noqa: S108 - in the container
-    "/dev": "it holds the container's own devices",
-    "/etc/hosts": "kukeon writes this file for each cell",
-    "/etc/hostname": "kukeon writes this file for each cell",
-    "/etc/resolv.conf": "kukeon writes this file for each cell",
-}
+CAPABILITIES = tuple(f"CAP_{word}" for word in _CAPABILITIES.split())
 
 # tmpfs(5) and mount(8); nosuid and nodev are always on, so their opposites are not offered.
 _FLAGS = """
@@ -66,11 +64,12 @@ def problems(spec: model.ContainerSpec) -> Iterator[Problem]:
     for index, argument in enumerate(spec.args):
         yield from _text(f"args[{index}]", argument)
     if spec.working_dir:
-        yield from _absolute("workingDir", spec.working_dir)
+        yield from place_rules.absolute("workingDir", spec.working_dir)
     for index, entry in enumerate(spec.env):
         yield from _env(f"env[{index}]", entry)
     for index, volume in enumerate(spec.volumes):
         yield from _volume(f"volumes[{index}]", volume)
+    yield from isolation_rules.problems(spec)
     yield from settings(spec)
     yield from _mounted_twice(spec)
     yield from restart_rules.problems(spec)
@@ -105,44 +104,6 @@ def _text(path: str, text: str) -> Iterator[Problem]:
         yield Problem(path=path, message="must not contain NUL characters")
 
 
-def _absolute(path: str, text: str) -> Iterator[Problem]:
-    """A clean absolute path: what is written is what is used."""
-    if not text.startswith("/"):
-        yield Problem(path=path, message=f"{text[:200]!r} is not an absolute path")
-    elif ".." in text.split("/"):
-        yield Problem(path=path, message=f"{text[:200]!r} must not contain '..'")
-    elif len(text.encode("utf-8", "surrogatepass")) >= 4096:
-        yield Problem(path=path, message="is longer than the 4095 bytes that Linux allows")
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        yield Problem(path=path, message="must not contain control characters")
-
-
-def _mount_point(path: str, text: str) -> Iterator[Problem]:
-    if not text:
-        yield Problem(path=path, message="is required")
-    elif not text.startswith("/"):
-        yield from _absolute(path, text)
-    elif _clean(text) == "/":
-        yield Problem(path=path, message="cannot mount over the container's root")
-    else:
-        yield from _absolute(path, text)
-        yield from _taken(path, text)
-
-
-def _clean(path: str) -> str:
-    """Return an absolute path as the kernel walks it, but for links and '..'."""
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
-
-
-def _taken(path: str, target: str) -> Iterator[Problem]:
-    clean = _clean(target)
-    for place, reason in _TAKEN.items():
-        if clean == place or clean.startswith(f"{place}/"):
-            where = place if clean == place else f"{clean[:200]!r}, which is below {place}"
-            yield Problem(path=path, message=f"cannot mount over {where}: {reason}")
-            return
-
-
 def _env(path: str, entry: str) -> Iterator[Problem]:
     name, separator, _ = entry.partition("=")
     # Values may be secrets: the message shows the name at most.
@@ -154,7 +115,7 @@ def _env(path: str, entry: str) -> Iterator[Problem]:
 
 
 def _volume(path: str, volume: model.VolumeMount) -> Iterator[Problem]:
-    yield from _mount_point(f"{path}.target", volume.target)
+    yield from place_rules.mount_point(f"{path}.target", volume.target)
     if volume.kind is model.VolumeKind.TMPFS:
         if volume.source:
             yield Problem(path=f"{path}.source", message="a tmpfs has no source")
@@ -171,7 +132,7 @@ def _volume(path: str, volume: model.VolumeMount) -> Iterator[Problem]:
             message=f"{volume.source[:80]!r} is not an absolute path, and a named volume {unsupported.MESSAGE}",
         )
     else:
-        yield from _absolute(f"{path}.source", volume.source)
+        yield from place_rules.absolute(f"{path}.source", volume.source)
     for name, value in (("sizeBytes", volume.size_bytes), ("mode", volume.mode)):
         if value is not None:
             yield Problem(path=f"{path}.{name}", message="is for kind tmpfs only")
@@ -181,8 +142,11 @@ def _mounted_twice(spec: model.ContainerSpec) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     mounts = [(f"volumes[{index}].target", volume.target) for index, volume in enumerate(spec.volumes)]
     mounts += [(f"tmpfs[{index}].path", tmpfs.path) for index, tmpfs in enumerate(spec.tmpfs or ())]
+    mounts += [(f"secrets[{index}].mountPath", each.mount_path) for index, each in enumerate(spec.secrets)]
     for path, target in mounts:
-        clean = _clean(target)
+        if not target:
+            continue  # a secret that becomes a variable; of others, that is told elsewhere
+        clean = place_rules.clean(target)
         if clean == "/":
             continue
         if clean in seen:
@@ -227,7 +191,7 @@ def _security_opt(path: str, option: str) -> Iterator[Problem]:
         if separator and value.lower() not in _TRUTHS:
             yield Problem(path=path, message=f"{value[:80]!r} is neither true nor false")
     elif name == "seccomp" and value.startswith("/"):
-        yield Problem(path=path, message=f"a seccomp profile of your own {unsupported.MESSAGE}")
+        yield from place_rules.absolute(path, value)
     elif name != "seccomp" or value != "unconfined":
         yield Problem(
             path=path,
@@ -235,12 +199,12 @@ def _security_opt(path: str, option: str) -> Iterator[Problem]:
             suggestion=suggest.did_you_mean(
                 option, ("no-new-privileges", "no-new-privileges=false", "seccomp=unconfined")
             )
-            or "known are no-new-privileges[=true|false] and seccomp=unconfined",
+            or "known are no-new-privileges[=true|false], seccomp=unconfined and seccomp=/PATH",
         )
 
 
 def _tmpfs(path: str, tmpfs: model.Tmpfs) -> Iterator[Problem]:
-    yield from _mount_point(f"{path}.path", tmpfs.path)
+    yield from place_rules.mount_point(f"{path}.path", tmpfs.path)
     if tmpfs.size_bytes is not None and tmpfs.size_bytes < 0:
         yield Problem(path=f"{path}.sizeBytes", message="must not be negative")
     for index, option in enumerate(tmpfs.options):

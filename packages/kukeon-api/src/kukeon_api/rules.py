@@ -158,6 +158,11 @@ def _cell(doc: model.CellDoc) -> Iterator[Problem]:
         yield from _place(path, container, doc)
         yield from _labels(f"{path}.labels", container.labels)
         yield from _under(path, container_rules.problems(container))
+        if spec.nested_cgroup_runtime and container.host_cgroup:
+            yield Problem(
+                path=f"{path}.hostCgroup",
+                message="is not possible with nestedCgroupRuntime, which gives each container cgroups of its own",
+            )
 
 
 def _roots(spec: model.CellSpec) -> Iterator[Problem]:

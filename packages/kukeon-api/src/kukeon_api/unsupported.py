@@ -31,11 +31,6 @@ _CONTAINER = (
     Refused("ports"),
     Refused("networks"),
     Refused("networksAliases"),
-    Refused("privileged"),
-    Refused("hostNetwork"),
-    Refused("hostPID"),
-    Refused("hostCgroup"),
-    Refused("secrets"),
     Refused("attachable"),
     Refused("tty", harmless=(model.ContainerTty(),)),
     Refused("cniConfigPath"),
@@ -47,7 +42,6 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
     "Stack": (),
     "Cell": (
         Refused("spec.tty", harmless=(model.CellTty(),)),
-        Refused("spec.nestedCgroupRuntime"),
         *(Refused(f"spec.containers[*].{field.path}", field.harmless) for field in _CONTAINER),
     ),
     "Container": tuple(Refused(f"spec.{field.path}", field.harmless) for field in _CONTAINER),
@@ -59,7 +53,7 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
 KINDS = frozenset({"Secret", "CellBlueprint", "CellConfig", "Volume"})
 """Kinds that are refused as such; others are unknown."""
 
-LATER = frozenset({"devices", "repos", "git", "annotations", "volumeRef"})
+LATER = frozenset({"repos", "git", "annotations", "volumeRef"})
 """Names of fields that the model does not have yet: known for what they are, not for typing errors."""
 
 MESSAGE = "is not supported yet"

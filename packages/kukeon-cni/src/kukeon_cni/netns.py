@@ -11,13 +11,15 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
+import operator
 import os
 import re
 import socket
 import stat
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -47,7 +49,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Pins:
-    """The net, ipc and uts namespaces of one cell, kept alive by the files `net`, `ipc`, `uts` in `directory`."""
+    """The net, ipc and uts namespaces of one cell, kept alive by the files `net`, `ipc`, `uts` in `directory`.
+
+    A cell on the host's network has no `net`.
+    """
 
     directory: Path
 
@@ -66,8 +71,10 @@ class Pins:
         """The pinned UTS namespace, whose host name was set at its creation."""
         return self.directory / "uts"
 
-    def create(self, hostname: str) -> None:
+    def create(self, hostname: str, *, network: bool = True) -> None:
         """Make the three namespaces with `hostname` and loopback up, and pin them. Takes about half a millisecond.
+
+        Without `network`, only the other two.
 
         Leftovers that are no pins are replaced. Raises `NamespaceError` when a pin is there already, or the kernel
         refuses; then everything made is gone again.
@@ -79,13 +86,17 @@ class Pins:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._locked():
-                self._create(hostname.encode())
+                self._create(hostname.encode(), [kind for kind in _KINDS if network or kind != "net"])
         except OSError as error:
             raise self._error("create", error) from error
 
     def exists(self) -> bool:
         """Say whether all three are pinned; a file that a crash left without its mount is no pin."""
-        return all(is_namespace(self.directory / kind, kind) for kind in _KINDS)
+        return self.kinds() == frozenset(_KINDS)
+
+    def kinds(self) -> frozenset[str]:
+        """Say which of `net`, `ipc` and `uts` are pinned."""
+        return frozenset(kind for kind in _KINDS if is_namespace(self.directory / kind, kind))
 
     def remove(self) -> None:
         """Drop the pins and the directory, also when only some are there, or none. Raises `NamespaceError`.
@@ -100,16 +111,17 @@ class Pins:
         except OSError as error:
             raise self._error("remove", error) from error
 
-    def _create(self, hostname: bytes) -> None:
+    def _create(self, hostname: bytes, kinds: Collection[str]) -> None:
         present = [kind for kind in _KINDS if is_namespace(self.directory / kind)]
         if present:
             raise FileExistsError(errno.EEXIST, f"{', '.join(present)} pinned already")
         try:
             for kind in _KINDS:
                 _remove_empty(self.directory / kind)
+            for kind in kinds:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 os.close(os.open(self.directory / kind, flags, 0o600))
-            _on_own_thread(lambda: self._unshare_and_pin(hostname))
+            _on_own_thread(lambda: self._unshare_and_pin(hostname, kinds))
         except BaseException as error:
             try:
                 self._remove()
@@ -142,11 +154,12 @@ class Pins:
         why = "another call is at work there" if busy else error.strerror or str(error)
         return NamespaceError(None, f"cannot {verb} the pins at '{self.directory}': {why}")
 
-    def _unshare_and_pin(self, hostname: bytes) -> None:
-        _check(_libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS))
+    def _unshare_and_pin(self, hostname: bytes, kinds: Collection[str]) -> None:
+        _check(_libc.unshare(functools.reduce(operator.or_, (_KINDS[kind] for kind in kinds))))
         _check(_libc.sethostname(hostname, ctypes.c_size_t(len(hostname))))
-        _bring_loopback_up()
-        for kind in _KINDS:
+        if "net" in kinds:
+            _bring_loopback_up()
+        for kind in kinds:
             # Not /proc/self: that is the whole process, whose namespaces are the host's.
             source, target = f"/proc/thread-self/ns/{kind}".encode(), os.fsencode(self.directory / kind)
             _check(_libc.mount(source, target, None, ctypes.c_ulong(_MS_BIND), None))

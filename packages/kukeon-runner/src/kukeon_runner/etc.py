@@ -17,6 +17,13 @@ def hosts(hostname: str, ip: str = "") -> str:
     return f"{LOOPBACK}{ip}\t{hostname}\n" if ip else LOOPBACK
 
 
+def host_hosts(host: str, hostname: str) -> str:
+    """The host's own hosts file with the cell's name, which programs on the host's network resolve as well."""
+    known = {name for line in host.splitlines() for name in line.partition("#")[0].split()[1:]}
+    text = host if not host or host.endswith("\n") else f"{host}\n"
+    return text if hostname in known else f"{text}127.0.1.1\t{hostname}\n"
+
+
 def hostname(name: str) -> str:
     return f"{name}\n"
 

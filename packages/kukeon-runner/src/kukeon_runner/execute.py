@@ -17,18 +17,24 @@ from kukeon_runner.steps import (
     AttachNetwork,
     CreateContainer,
     CreateTask,
+    Delegate,
     DeleteContainer,
     DeleteTask,
     DetachNetwork,
+    FillEnvironment,
     MakeCgroup,
+    MountSecrets,
     MountShm,
     PinNamespaces,
     Plan,
     RemoveCgroup,
+    RemoveSecrets,
     Results,
+    StageSecrets,
     StartTask,
     Step,
     StopTask,
+    UnmountSecrets,
     UnmountShm,
     UnpinNamespaces,
     WriteFile,
@@ -103,10 +109,14 @@ def undo(step: Step) -> tuple[Step, ...]:
     match step:
         case MakeCgroup(path):
             return (RemoveCgroup(path),)
-        case PinNamespaces(directory, _):
+        case PinNamespaces(directory=directory):
             return (UnpinNamespaces(directory),)
         case MountShm(path):
             return (UnmountShm(path),)
+        case MountSecrets(path):
+            return (UnmountSecrets(path),)
+        case StageSecrets(directory=directory):
+            return (RemoveSecrets(directory),)
         case AttachNetwork(conflist, container_id, netns):
             return (DetachNetwork(conflist, container_id, netns),)
         case CreateContainer(namespace=namespace, id=id):
@@ -130,14 +140,28 @@ async def _act(step: Step, host: Host, results: Results) -> Any:
             return await host.kernel.make_cgroup(path)
         case RemoveCgroup(path):
             return await host.kernel.remove_cgroup(path)
-        case PinNamespaces(directory, hostname):
-            return await host.kernel.pin_namespaces(directory, hostname)
+        case PinNamespaces(directory, hostname, network):
+            return await host.kernel.pin_namespaces(directory, hostname, network=network)
         case UnpinNamespaces(directory):
             return await host.kernel.unpin_namespaces(directory)
         case MountShm(path):
             return await host.kernel.mount_shm(path)
         case UnmountShm(path):
             return await host.kernel.unmount_shm(path)
+        case MountSecrets(path):
+            return await host.kernel.mount_secrets(path)
+        case UnmountSecrets(path):
+            return await host.kernel.unmount_secrets(path)
+        case StageSecrets(namespace, id, directory, secrets):
+            owner = await host.containers.owner(namespace, id)
+            return await host.kernel.stage_secrets(directory, secrets, owner)
+        case RemoveSecrets(directory):
+            return await host.kernel.remove_secrets(directory)
+        case FillEnvironment(namespace, id, secrets):
+            values = {each.name: await host.kernel.secret_text(each) for each in secrets}
+            return await host.containers.fill_environment(namespace, id, values)
+        case Delegate(path, task):
+            return await host.kernel.delegate(path, results[task])
         case WriteFile(path, text):
             return await host.kernel.write_file(path, text)
         case AttachNetwork(conflist, container_id, netns):

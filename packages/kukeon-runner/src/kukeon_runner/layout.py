@@ -32,6 +32,7 @@ _INSTANCE_ID = re.compile(r"[0-9a-f]{8}")
 CONTAINERD_CGROUP_SUFFIX = "_containerd"
 """No cgroup root may end so, lest one instance's tree be another one's containerd."""
 
+
 SOCKET_PATH_LIMIT = 107
 """sockaddr_un has room for 108 bytes with the final zero, unix(7)."""
 
@@ -39,7 +40,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 """What containerd takes as a namespace or container id; two hyphens in a row are not."""
 
 _INTERFACE_NAME_LIMIT = 15
-_ETC_FILES = frozenset({"hosts", "hostname", "resolv.conf"})
+_ETC_FILES = frozenset({"hosts", "hostname", "resolv.conf", "host-hosts", "host-resolv.conf"})
 
 
 def instance_file(run_path: str) -> str:
@@ -145,7 +146,7 @@ class Layout:
         return f"{self.space_dir(ref)}/network.json"
 
     def etc_file(self, ref: Ref, name: str) -> str:
-        """A cell's own /etc/`name`, which all its containers see.
+        """A cell's own /etc/`name`, which all its containers see; `host-...` for those on the host's network.
 
         Begins with a dot: containers' directories stand beside it, and one may be called `etc-hosts`.
         """
@@ -201,6 +202,10 @@ class Layout:
     def shm(self, ref: Ref) -> str:
         """The mountpoint of the tmpfs that a cell's containers share as /dev/shm."""
         return "/".join((self.runtime_dir, "shm", *components(ref, "Cell")))
+
+    def secrets(self, ref: Ref) -> str:
+        """The mountpoint of the tmpfs with the secrets of a cell's containers, a directory for each by its id."""
+        return "/".join((self.runtime_dir, "secrets", *components(ref, "Cell")))
 
     @property
     def programs(self) -> str:

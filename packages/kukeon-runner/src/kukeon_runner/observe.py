@@ -39,10 +39,13 @@ async def cell(
 
 async def _cell(host: Host, site: wanted.Site, containers: Mapping[str, observed.Container]) -> observed.Cell:
     address, residue = await host.network.attachment(site.conflist, site.root_id)
+    pins = await host.kernel.pinned(site.pins)
     return observed.Cell(
         cgroup=await host.kernel.cgroup_exists(site.cgroup),
-        pinned=await host.kernel.pinned(site.pins),
+        pinned=bool(pins),
+        networkless=bool(pins) and "net" not in pins,
         shm=await host.kernel.mounted(site.shm),
+        secrets=await host.kernel.mounted(site.secrets),
         address=address,
         network_residue=residue,
         containers=containers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -93,7 +93,11 @@ class Container:
 class Cell:
     cgroup: bool = False
     pinned: bool = False
+    networkless: bool = False
+    """Whether its namespaces are pinned without a network among them: all its containers are on the host's."""
     shm: bool = False
+    secrets: bool = False
+    """Whether there is a place where secrets are staged."""
     address: Address | None = None
     network_residue: bool = False
     """An address or a cached CNI result is held for the cell, whether or not it is usable."""
@@ -114,3 +118,38 @@ class Image:
     working_dir: str = ""
     user: str = ""
     stop_signal: str = ""
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What this host and the daemon on it can do, as far as it shows in how containers are made."""
+
+    machine: str = ""
+    """`uname -m`."""
+    kernel: str = ""
+    """`uname -r`."""
+    capabilities: frozenset[str] = frozenset()
+    """What the daemon may give away: its own bounding set."""
+    recursive_read_only: bool = False
+    """Whether a bind can be made read-only with all that is mounted below it."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device node of the host. `kind` is `c` or `b`, `mode` the permission bits."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found on the host of what a container names: device nodes, and its own seccomp profile."""
+
+    devices: tuple[Device, ...] = ()
+    seccomp: Mapping[str, Any] | None = None

@@ -6,15 +6,14 @@ every runc and crun in use reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import model
+from kukeon_api import model, normalise
+from kukeon_runner import observed, oci_mounts, seccomp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from kukeon_runner import observed
+    from collections.abc import Iterable, Mapping
 
 OCI_VERSION = "1.0.2"
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,13 +49,16 @@ MASKED_PATHS = (
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
+TRUE = frozenset({"1", "t", "true"})
+"""Spellings of true in a security option."""
+
 SHIM_GROUP = "io.containerd.runc.v2.group"
 """Containers that carry the same value share one shim process (containerd, runtime v2 documentation)."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a container's document takes from the cell around it: finished names and host paths."""
+    """What a container's document takes from the cell and the host around it: finished names and host paths."""
 
     cgroup: str
     pins: str
@@ -69,40 +71,68 @@ class Place:
     """Whether to show the container its own cgroup at /sys/fs/cgroup (one mount on v2, a dozen on v1)."""
     nofile: int
     """Limit of open files, at most what the daemon itself may set."""
+    host: observed.Abilities = field(default_factory=observed.Abilities)
+    secrets: str = ""
+    """Directory in which the container's secrets are staged."""
+    host_etc: Mapping[str, str] = field(default_factory=dict)
+    """In place of `etc` for a container on the host's network."""
+    nested: bool = False
+    """Whether programs inside may manage cgroups below the container's own."""
 
 
-def pause(place: Place, container_id: str) -> dict[str, Any]:
-    """The root container of a cell that names none of its own: it holds nothing and may do nothing."""
-    document = _skeleton(place, container_id)
+def pause(place: Place, container_id: str, *, networked: bool = True) -> dict[str, Any]:
+    """The root container of a cell that names none of its own: it holds nothing and may do nothing.
+
+    It has no seccomp profile: the program takes no input and makes three system calls, and a filter costs time.
+    """
+    document = _skeleton(place, container_id, networked=networked)
     document["process"] |= {"args": list(PAUSE_ARGS), "env": [], "cwd": "/"}
     document["root"] = {"path": "rootfs", "readonly": True}
     # runc makes device nodes in /dev, which a read-only root refuses, so even this one gets a tmpfs there.
     document["mounts"] = [
-        _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
-        _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=64k"),
+        oci_mounts.mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+        oci_mounts.mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=64k"),
     ]
     document["process"]["user"] = {"uid": 65534, "gid": 65534}
     return document
 
 
-def container(place: Place, container_id: str, wanted: model.ContainerSpec, image: observed.Image) -> dict[str, Any]:
-    """A container made from `image` as `wanted` says, complete but for `process.user`."""
-    document = _skeleton(place, container_id)
-    process = document["process"]
+def container(
+    place: Place,
+    container_id: str,
+    wanted: model.ContainerSpec,
+    image: observed.Image,
+    found: observed.Found = observed.Found(),  # noqa: B008 - a frozen value
+) -> dict[str, Any]:
+    """A container made from `image` as `wanted` says, complete but for `process.user`.
+
+    `found` is what there is on the host of what it names.
+    """
+    document = _skeleton(place, container_id, networked=not wanted.host_network)
+    process, linux = document["process"], document["linux"]
     process |= {
         "args": list(arguments(wanted, image)),
         "env": environment(image.env, place.variables, wanted.env),
         "cwd": wanted.working_dir or image.working_dir or "/",
     }
-    granted = capabilities(wanted.capabilities)
-    process["capabilities"] = {kind: granted for kind in ("bounding", "effective", "permitted")}
+    caps = granted(wanted, place.host)
+    # As with Docker: neither inheritable (a file's inheritable bits would bring them back, CVE-2022-24769) nor ambient,
+    # so a program that is not root has none.
+    process["capabilities"] = {kind: caps for kind in ("bounding", "effective", "permitted")}
+    options = dict(map(_option, wanted.security_opts or ()))
+    unsaid = "false" if wanted.privileged else "true"
+    process["noNewPrivileges"] = options.get("no-new-privileges", unsaid).lower() in TRUE
+    if (profile := _seccomp(options.get("seccomp", ""), wanted, found, caps, place.host.machine)) is not None:
+        linux["seccomp"] = profile
+    if wanted.privileged:
+        linux["maskedPaths"], linux["readonlyPaths"] = [], []
+    left_out = {"pid"} if wanted.host_pid else set()
+    left_out |= {"cgroup"} if wanted.host_cgroup else set()
+    linux["namespaces"] = [each for each in linux["namespaces"] if each["type"] not in left_out]
     document["root"] = {"path": "rootfs", "readonly": bool(wanted.read_only_root_filesystem)}
     document["mounts"] = _mounts(place, wanted)
-    for option in wanted.security_opts or ():
-        name, _, value = option.replace(":", "=", 1).partition("=")
-        if name == "no-new-privileges":
-            process["noNewPrivileges"] = value.lower() != "false"
-    document["linux"]["resources"] |= resources(wanted.resources)
+    linux["resources"] |= resources(wanted.resources)
+    _add_devices(linux, found.devices, every=wanted.privileged)
     return document
 
 
@@ -121,9 +151,9 @@ def environment(image: Iterable[str], generated: Mapping[str, str], own: Iterabl
     return list(merged.values())
 
 
-def capabilities(wanted: model.Capabilities | None) -> list[str]:
-    """The capability set after `drop` (where ALL empties it), then `add`."""
-    granted = set(CAPABILITIES)
+def capabilities(wanted: model.Capabilities | None, start: Iterable[str]) -> list[str]:
+    """The capability set from `start` on after `drop` (where ALL empties it), then `add`."""
+    granted = set(start)
     if wanted is not None:
         dropped = {capability(each) for each in wanted.drop or ()}
         granted = set() if "CAP_ALL" in dropped else granted - dropped
@@ -151,7 +181,49 @@ def resources(wanted: model.Resources | None) -> dict[str, Any]:
     return found
 
 
-def _skeleton(place: Place, container_id: str) -> dict[str, Any]:
+def granted(wanted: model.ContainerSpec, host: observed.Abilities) -> list[str]:
+    """The capabilities of a container; a privileged one starts from all that there are to give."""
+    return capabilities(wanted.capabilities, host.capabilities if wanted.privileged else CAPABILITIES)
+
+
+def seccomp_file(wanted: model.ContainerSpec) -> str:
+    """The path of the seccomp profile that the container brings along; empty when it brings none."""
+    chosen = dict(map(_option, wanted.security_opts or ())).get("seccomp", "")
+    return chosen if chosen.startswith("/") else ""
+
+
+def _option(text: str) -> tuple[str, str]:
+    """A security option and its value, `true` where it has none: `no-new-privileges:true`, `seccomp=/p`."""
+    name, separator, value = normalise.security_opt(text).partition("=")
+    return name, value if separator else "true"
+
+
+def _seccomp(
+    chosen: str, wanted: model.ContainerSpec, found: observed.Found, caps: Iterable[str], machine: str
+) -> Mapping[str, Any] | None:
+    if chosen.startswith("/"):
+        return found.seccomp
+    if chosen == "unconfined" or wanted.privileged:
+        return None
+    return seccomp.profile(set(caps), machine)
+
+
+def _add_devices(linux: dict[str, Any], devices: Iterable[observed.Device], *, every: bool) -> None:
+    """Have the nodes in the container's /dev, and the leave to use them; `every` is the leave to use any, as root."""
+    rules = linux["resources"]["devices"]
+    if every:
+        rules.append({"allow": True, "access": "rwm"})
+    for each in devices:
+        numbers = {"type": each.kind, "major": each.major, "minor": each.minor}
+        linux.setdefault("devices", []).append(
+            {"path": each.path, **numbers, "fileMode": each.mode, "uid": each.uid, "gid": each.gid}
+        )
+        if not every:
+            rules.append({"allow": True, **numbers, "access": "rwm"})
+
+
+def _skeleton(place: Place, container_id: str, *, networked: bool) -> dict[str, Any]:
+    network = [{"type": "network", "path": f"{place.pins}/net"}] if networked else []
     return {
         "ociVersion": OCI_VERSION,
         "process": {
@@ -165,7 +237,7 @@ def _skeleton(place: Place, container_id: str) -> dict[str, Any]:
                 {"type": "pid"},
                 {"type": "mount"},
                 {"type": "cgroup"},
-                {"type": "network", "path": f"{place.pins}/net"},
+                *network,
                 {"type": "ipc", "path": f"{place.pins}/ipc"},
                 {"type": "uts", "path": f"{place.pins}/uts"},
             ],
@@ -178,38 +250,12 @@ def _skeleton(place: Place, container_id: str) -> dict[str, Any]:
 
 
 def _mounts(place: Place, wanted: model.ContainerSpec) -> list[dict[str, Any]]:
-    mounts = [
-        _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
-        _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _mount(
-            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
-        ),
-        _mount("/dev/shm", "bind", place.shm, "rbind", "rprivate", "nosuid", "noexec", "nodev"),  # noqa: S108 - in it
-        _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-        _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+    managing = place.nested or wanted.privileged
+    cgroup = "rw" if managing else "ro" if place.cgroup_files else ""
+    return [
+        *oci_mounts.kernel(place.shm, privileged=wanted.privileged, cgroup=cgroup),
+        *oci_mounts.etc(place.host_etc if wanted.host_network else place.etc),
+        *(oci_mounts.tmpfs(each) for each in wanted.tmpfs or ()),
+        *(oci_mounts.volume(each, recursive=place.host.recursive_read_only) for each in wanted.volumes),
+        *oci_mounts.secrets(place.secrets, wanted.secrets),
     ]
-    if place.cgroup_files:
-        mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"))
-    mounts += [
-        _mount(f"/etc/{name}", "bind", path, "rbind", "rprivate", "ro") for name, path in sorted(place.etc.items())
-    ]
-    mounts += [_tmpfs(each.path, each.size_bytes, each.options or ()) for each in wanted.tmpfs or ()]
-    mounts += [_volume(each) for each in wanted.volumes]
-    return mounts
-
-
-def _volume(volume: model.VolumeMount) -> dict[str, Any]:
-    access = "ro" if volume.read_only else "rw"
-    if volume.kind == model.VolumeKind.TMPFS:
-        options = (access,) if not volume.mode else (access, f"mode={volume.mode:04o}")
-        return _tmpfs(volume.target, volume.size_bytes, options)
-    return _mount(volume.target, "bind", volume.source, "rbind", "rprivate", access)
-
-
-def _tmpfs(path: str, size_bytes: int | None, options: Sequence[str]) -> dict[str, Any]:
-    size = (f"size={size_bytes}",) if size_bytes else ()
-    return _mount(path, "tmpfs", "tmpfs", "nosuid", "nodev", *size, *options)
-
-
-def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
-    return {"destination": destination, "type": kind, "source": source, "options": list(options)}

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kukeon_api import model
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class PinNamespaces:
 
     directory: str
     hostname: str
+    network: bool = True
+    """False leaves the network namespace out: the cell is on the host's network."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,62 @@ class MountShm:
 @dataclass(frozen=True)
 class UnmountShm:
     path: str
+
+
+@dataclass(frozen=True)
+class MountSecrets:
+    """Mount the tmpfs in which the secrets of a cell are staged, for root alone."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class UnmountSecrets:
+    path: str
+
+
+@dataclass(frozen=True)
+class StageSecrets:
+    """Write the secrets of a container that it sees as files, for its user alone; what was staged before is replaced.
+
+    Carries where the values are, never the values.
+    """
+
+    namespace: str
+    id: str
+    directory: str
+    secrets: tuple[model.ContainerSecret, ...]
+
+
+@dataclass(frozen=True)
+class RemoveSecrets:
+    """Remove what is staged for one container."""
+
+    directory: str
+
+
+@dataclass(frozen=True)
+class FillEnvironment:
+    """Put the secrets that are to be environment variables into the record of a container, with their present values.
+
+    Carries where the values are, never the values.
+    """
+
+    namespace: str
+    id: str
+    secrets: tuple[model.ContainerSecret, ...]
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """Let the programs of a container manage the cgroups below its own, `path`.
+
+    Under cgroup v2 all controllers that the host has are passed down to it, and its first process goes into a leaf of
+    it, so that none is in `path` itself.
+    """
+
+    path: str
+    task: CreateTask
 
 
 @dataclass(frozen=True)
@@ -154,6 +215,12 @@ Step = (
     | UnpinNamespaces
     | MountShm
     | UnmountShm
+    | MountSecrets
+    | UnmountSecrets
+    | StageSecrets
+    | RemoveSecrets
+    | FillEnvironment
+    | Delegate
     | WriteFile
     | AttachNetwork
     | DetachNetwork

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
     from kukeon_runner.layout import Layout
 
-SPEC_VERSION = "1"
+SPEC_VERSION = "2"
 """Grows when `spec` makes another document of the same manifest, in a way that existing containers must follow."""
-
-_PAUSE_HASH = f"{SPEC_VERSION}-pause"
 
 NOT_HASHED = frozenset(
     {
@@ -63,9 +61,22 @@ class Site:
     pause_rootfs: str
     cgroup_files: bool
     nofile: int
+    secrets: str
+    host_hosts: str
+    host_resolv: str
+    host: observed.Abilities
 
     @classmethod
-    def of(cls, layout: Layout, ref: model.Ref, namespace: str, *, cgroup_files: bool, nofile: int) -> Site:
+    def of(
+        cls,
+        layout: Layout,
+        ref: model.Ref,
+        namespace: str,
+        *,
+        cgroup_files: bool,
+        nofile: int,
+        host: observed.Abilities = observed.Abilities(),  # noqa: B008 - a frozen value
+    ) -> Site:
         """The site of the cell `ref`. Raises Invalid when a name does not fit, before anything is made."""
         space = model.Ref(ref.realm, ref.space)
         return cls(
@@ -83,6 +94,10 @@ class Site:
             pause_rootfs=layout.pause_rootfs,
             cgroup_files=cgroup_files,
             nofile=nofile,
+            secrets=layout.secrets(ref),
+            host_hosts=layout.etc_file(ref, "host-hosts"),
+            host_resolv=layout.etc_file(ref, "host-resolv.conf"),
+            host=host,
         )
 
     @property
@@ -95,6 +110,10 @@ class Site:
             labels.CONTAINERD_STACK: ref.stack,
             labels.CONTAINERD_CELL: ref.cell,
         }
+
+    def staged(self, id: str) -> str:
+        """The directory in which the secrets of the container with this containerd id are staged."""
+        return f"{self.secrets}/{id}"
 
     def container_id(self, name: str, *, root: bool) -> str:
         if root:
@@ -114,6 +133,15 @@ class Container:
     spec: str
     spec_hash: str
     log: str
+    secrets: tuple[model.ContainerSecret, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostFiles:
+    """What containers on the host's network see in place of the cell's own files: the host's, as text."""
+
+    hosts: str = ""
+    resolv: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,26 +150,52 @@ class Cell:
     containers: tuple[Container, ...]
     """The root container first."""
     resolv: str
+    host_files: HostFiles | None = None
+    """None where no container is on the host's network."""
+    networked: bool = True
+    """Whether any container is on the cell's own network; without, it has none."""
+    nested: bool = False
 
 
 def cell(
-    site: Site, doc: model.CellDoc, images: Mapping[str, observed.Image], resolv: str, log: Callable[[str], str]
+    site: Site,
+    doc: model.CellDoc,
+    images: Mapping[str, observed.Image],
+    resolv: str,
+    log: Callable[[str], str],
+    *,
+    found: Mapping[str, observed.Found] | None = None,
+    host_files: HostFiles | None = None,
 ) -> Cell:
     """What `doc` (normalised, effective) asks for, with its `images` by reference and `log` giving a log file's path.
 
-    Raises KeyError for an image that is not in `images`: the caller has resolved all of them.
+    `found` is what there is on the host of what a container names, by the container's name. Raises KeyError for an
+    image that is not in `images`: the caller has resolved all of them.
     """
-    containers = [_workload(site, each, images[each.image], log(each.id)) for each in doc.spec.containers]
+    there, nested = found or {}, doc.spec.nested_cgroup_runtime
+    containers = [
+        _workload(site, each, images[each.image], log(each.id), there.get(each.id, observed.Found()), nested=nested)
+        for each in doc.spec.containers
+    ]
+    own = networked(doc.spec)
     if not any(each.root for each in containers):
-        containers.append(_pause(site))
-    return Cell(site, tuple(sorted(containers, key=lambda each: not each.root)), resolv)
+        containers.append(_pause(site, networked=own))
+    in_order = tuple(sorted(containers, key=lambda each: not each.root))
+    return Cell(site, in_order, resolv, host_files, networked=own, nested=nested)
 
 
-def _workload(site: Site, wanted: model.ContainerSpec, image: observed.Image, log: str) -> Container:
-    place = _place(site, wanted.id)
+def networked(spec: model.CellSpec) -> bool:
+    """Whether a cell needs a network of its own: not when all its containers are on the host's."""
+    return not spec.containers or not all(each.host_network for each in spec.containers)
+
+
+def _workload(
+    site: Site, wanted: model.ContainerSpec, image: observed.Image, log: str, found: observed.Found, *, nested: bool
+) -> Container:
     identity = site.container_id(wanted.id, root=wanted.root)
-    document = spec.container(place, identity, wanted, image)
-    digest = spec_hash(wanted)
+    place = _place(site, wanted.id, identity, nested=nested)
+    document = spec.container(place, identity, wanted, image, found)
+    digest = spec_hash(wanted, nested=nested)
     return Container(
         name=wanted.id,
         id=identity,
@@ -153,12 +207,13 @@ def _workload(site: Site, wanted: model.ContainerSpec, image: observed.Image, lo
         spec=json.dumps(document, sort_keys=True),
         spec_hash=digest,
         log=log,
+        secrets=wanted.secrets,
     )
 
 
-def _pause(site: Site) -> Container:
-    place = _place(site, names.ROOT)
-    digest = _PAUSE_HASH
+def _pause(site: Site, *, networked: bool) -> Container:
+    place = _place(site, names.ROOT, site.root_id)
+    digest = _pause_hash(networked=networked)
     return Container(
         name=names.ROOT,
         id=site.root_id,
@@ -167,13 +222,13 @@ def _pause(site: Site) -> Container:
         chain_id="",
         labels=_labels(site, names.ROOT, digest, "SIGTERM", "", root=True),
         user="",
-        spec=json.dumps(spec.pause(place, site.root_id), sort_keys=True),
+        spec=json.dumps(spec.pause(place, site.root_id, networked=networked), sort_keys=True),
         spec_hash=digest,
         log="",
     )
 
 
-def _place(site: Site, name: str) -> spec.Place:
+def _place(site: Site, name: str, id: str, *, nested: bool = False) -> spec.Place:
     ref = site.ref
     variables = {
         "KUKEON_REALM": ref.realm,
@@ -192,21 +247,34 @@ def _place(site: Site, name: str) -> spec.Place:
         variables=variables,
         cgroup_files=site.cgroup_files,
         nofile=site.nofile,
+        host=site.host,
+        secrets=site.staged(id),
+        host_etc={"hosts": site.host_hosts, "hostname": site.hostname, "resolv.conf": site.host_resolv},
+        nested=nested,
     )
 
 
 def spec_hashes(site: Site, doc: model.CellDoc) -> dict[str, str]:
     """What `spec_hash` is of each container of `doc`, by containerd id, with the root container that it gets."""
-    found = {site.container_id(each.id, root=each.root): spec_hash(each) for each in doc.spec.containers}
-    return {site.root_id: _PAUSE_HASH} | found
+    nested = doc.spec.nested_cgroup_runtime
+    found = {site.container_id(each.id, root=each.root): spec_hash(each, nested=nested) for each in doc.spec.containers}
+    return {site.root_id: _pause_hash(networked=networked(doc.spec))} | found
 
 
-def spec_hash(wanted: model.ContainerSpec) -> str:
-    """Tell apart containers that must be made anew from those that may be started again with their writable layer."""
+def _pause_hash(*, networked: bool) -> str:
+    return f"{SPEC_VERSION}-pause" if networked else f"{SPEC_VERSION}-pause-host-network"
+
+
+def spec_hash(wanted: model.ContainerSpec, *, nested: bool) -> str:
+    """Tell apart containers that must be made anew from those that may be started again with their writable layer.
+
+    `nested` is the cell's own wish, which shows in each of its containers.
+    """
     plain = msgspec.to_builtins(wanted)
     kept = {key: value for key, value in sorted(plain.items()) if key not in _NOT_HASHED_NAMES}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return f"{SPEC_VERSION}-{hashlib.sha256(text.encode()).hexdigest()}"
+    version = f"{SPEC_VERSION}-nested" if nested else SPEC_VERSION
+    return f"{version}-{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 _NOT_HASHED_NAMES = {

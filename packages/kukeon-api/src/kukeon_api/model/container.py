@@ -182,7 +182,7 @@ class ContainerSpec(Model):
     """Environment variables as KEY=VALUE, added to the image's; a later one of the same key wins."""
 
     ports: tuple[str, ...] = ()
-    """Ports of the host that lead to the container."""
+    """Ports of the host that lead to the container, like 8080:80 or 0.0.0.0:53:53/udp. Default address: 127.0.0.1."""
 
     volumes: tuple[VolumeMount, ...] = ()
     """Directories and files of the host, and fresh memory, mounted in the container."""
@@ -194,16 +194,20 @@ class ContainerSpec(Model):
     """Further names of the container on its networks."""
 
     privileged: bool = False
-    """Give it every capability and device, without seccomp and masked paths. Default: false."""
+    """Give it every capability and device, without seccomp and masked paths: its root can do what the host's root can.
+    Default: false."""
 
     host_network: bool = False
-    """Share the host's network instead of the cell's. Default: false."""
+    """Share the host's network instead of the cell's; the other containers stay in the cell's. Default: false."""
 
     host_pid: bool = msgspec.field(name="hostPID", default=False)
     """Share the host's processes. Default: false."""
 
     host_cgroup: bool = False
-    """Share the host's cgroup namespace. Default: false."""
+    """See the host's cgroups instead of its own as their root; its limits stay. Default: false."""
+
+    devices: tuple[str, ...] = ()
+    """Device nodes of the host, like /dev/fuse, that it may use under the same path."""
 
     user: str | None = None
     """Who runs the program: uid, uid:gid or names that the image knows.
@@ -218,7 +222,7 @@ class ContainerSpec(Model):
     """Changes to the default capabilities. Default: the space's default, else none."""
 
     security_opts: tuple[str, ...] | None = None
-    """Any of no-new-privileges=true or false, and seccomp=unconfined.
+    """Any of no-new-privileges=true or false, and seccomp=unconfined or seccomp= and the path of a profile on the host.
 
     Default: the space's default, else no-new-privileges and the default seccomp profile.
     """

@@ -47,7 +47,7 @@ class SpaceNetwork(Model):
     """Settings of the space's network."""
 
     egress: EgressPolicy | None = None
-    """What cells may reach outside of the space. Default: everything."""
+    """What cells may reach outside of the space, the host included. Default: everything but other spaces."""
 
 
 class ContainerDefaults(Model):
@@ -63,7 +63,7 @@ class ContainerDefaults(Model):
     """Changes to the default capabilities."""
 
     security_opts: tuple[str, ...] | None = None
-    """Any of no-new-privileges=true or false, and seccomp=unconfined."""
+    """Any of no-new-privileges=true or false, and seccomp=unconfined or seccomp= and the path of a profile."""
 
     tmpfs: tuple[Tmpfs, ...] | None = None
     """Fresh memory mounted in each container."""

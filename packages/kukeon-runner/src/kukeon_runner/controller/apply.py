@@ -239,6 +239,7 @@ def _repaired(before: model.CellDoc, outcome: Outcome) -> list[str]:
     """A line for each thing that was not as it should be, whatever the manifest says."""
     pre, site = outcome.pre, outcome.site
     own = {each.id: each for each in outcome.doc.spec.containers}
+    nested = outcome.doc.spec.nested_cgroup_runtime
     lines = []
     for each in before.spec.containers:
         found = pre.containers.get(site.container_id(each.id, root=each.root))
@@ -246,13 +247,15 @@ def _repaired(before: model.CellDoc, outcome: Outcome) -> list[str]:
             continue
         if found is None or not found.alive:
             lines.append(f'container "{each.id}" started')
-        elif own[each.id] == each and not (pre.pinned and pre.shm and plan.intact(wanted.spec_hash(each), found)):
+            continue
+        intact = pre.pinned and pre.shm and plan.intact(wanted.spec_hash(each, nested=nested), found)
+        if own[each.id] == each and not intact:
             lines.append(f'container "{each.id}" restarted')
     if before.status.ready_observed:
         root = pre.containers.get(site.root_id)
         if not lines and (root is None or not root.alive):
             lines.append("root container started")
-        if pre.pinned and pre.address is None:
+        if pre.pinned and pre.address is None and not pre.networkless:
             lines.append("network attached")
         if not pre.cgroup:
             lines.append("cgroup restored")

@@ -59,8 +59,9 @@ class DryKernel:
         self._real = real
         self.cgroup_mode = real.cgroup_mode
         self.nofile = real.nofile
+        self.abilities = real.abilities
         self._cgroups = _There(real.cgroup_exists)
-        self._pins = _There(real.pinned)
+        self._pins: dict[str, frozenset[str]] = {}
         self._shms = _There(real.mounted)
         self._files: dict[str, str | None] = {}
 
@@ -76,14 +77,17 @@ class DryKernel:
     async def controllers(self, path: str) -> tuple[str, ...]:
         return await self._real.controllers(path) if await self._real.cgroup_exists(path) else ()
 
-    async def pin_namespaces(self, directory: str, hostname: str) -> None:
-        await self._pins.make(directory)
+    async def delegate(self, path: str, pid: int) -> None:
+        return None
+
+    async def pin_namespaces(self, directory: str, hostname: str, *, network: bool = True) -> None:
+        self._pins[directory] = frozenset({"net", "ipc", "uts"} if network else {"ipc", "uts"})
 
     async def unpin_namespaces(self, directory: str) -> None:
-        self._pins.remove(directory)
+        self._pins[directory] = frozenset()
 
-    async def pinned(self, directory: str) -> bool:
-        return await self._pins(directory)
+    async def pinned(self, directory: str) -> frozenset[str]:
+        return self._pins[directory] if directory in self._pins else await self._real.pinned(directory)
 
     async def mount_shm(self, path: str) -> None:
         await self._shms.make(path)
@@ -93,6 +97,36 @@ class DryKernel:
 
     async def mounted(self, path: str) -> bool:
         return await self._shms(path)
+
+    async def mount_secrets(self, path: str) -> None:
+        await self._shms.make(path)
+
+    async def unmount_secrets(self, path: str) -> None:
+        self._shms.remove(path)
+
+    async def stage_secrets(
+        self, directory: str, secrets: Sequence[model.ContainerSecret], owner: tuple[int, int]
+    ) -> None:
+        for secret in secrets:
+            await self._real.check_secret(secret)
+
+    async def remove_secrets(self, directory: str) -> None:
+        return None
+
+    async def secret_text(self, secret: model.ContainerSecret) -> str:
+        return await self._real.secret_text(secret)
+
+    async def check_secret(self, secret: model.ContainerSecret) -> None:
+        await self._real.check_secret(secret)
+
+    async def device(self, path: str) -> observed.Device:
+        return await self._real.device(path)
+
+    async def devices(self) -> Sequence[observed.Device]:
+        return await self._real.devices()
+
+    async def read_bounded(self, path: str, limit_bytes: int) -> bytes:
+        return await self._real.read_bounded(path, limit_bytes)
 
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         return False
@@ -113,6 +147,9 @@ class DryKernel:
 
     async def resolv_conf(self) -> str:
         return await self._real.resolv_conf()
+
+    async def own_etc(self) -> tuple[str, str]:
+        return await self._real.own_etc()
 
     def remove_file(self, path: str) -> None:
         self._files[path] = None
@@ -213,6 +250,12 @@ class DryContainers:
             ),
         )
 
+    async def owner(self, namespace: str, id: str) -> tuple[int, int]:
+        return 0, 0
+
+    async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
+        return None
+
     async def delete(self, namespace: str, id: str) -> None:
         self._records.pop((namespace, id), None)
         self._labels.pop((namespace, id), None)
@@ -250,6 +293,9 @@ class DryContainers:
 
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
         return await self._with_task(namespace, id, None)
+
+    async def resize(self, namespace: str, id: str, rows: int, columns: int) -> None:
+        return None
 
     async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> protocol.Program:
         raise NotImplementedError("nothing runs in a dry run")

@@ -83,6 +83,18 @@ class Cgroups:
         for hierarchy in self.hierarchies:
             hierarchy.attach(parts, pid)
 
+    def delegate(self, path: str, pid: int) -> None:
+        """Hand the group `path` to `pid`, the one process in it, to make groups of its own in.
+
+        Under cgroup v2 every controller that the host has is passed down as far as `path`, and the process moves to a
+        leaf below, since a group that passes controllers on may hold none. v1 has no such rule. A process that has
+        ended meanwhile is no trouble. Raises HostError.
+        """
+        parts = cgroups_tree.check_path(path)
+        for hierarchy in self.hierarchies:
+            if isinstance(hierarchy, Unified) and self.mode == "v2":
+                hierarchy.delegate(parts, pid)
+
     def process_files(self, path: str) -> tuple[Path, ...]:
         """Return the files into which a process writes its pid to join the group, one for each hierarchy."""
         parts = cgroups_tree.check_path(path)

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 BOOTSTRAP = "__bootstrap"
 """Where the processes of a populated namespaced root go, so that the root may pass controllers down."""
 
+LEAF = "_payload"
+"""Where the processes of a container go that manages cgroups itself; its own group is then free to pass them down."""
+
 _DRAIN_TURNS = 50
 
 _told: set[tuple[str, str]] = set()
@@ -63,6 +66,18 @@ class Unified:
 
     def attach(self, parts: tuple[str, ...], pid: int) -> None:
         _attach(self.place(parts), pid)
+
+    def delegate(self, parts: tuple[str, ...], pid: int) -> None:
+        """Pass everything down as far as the group, and move its processes, `pid` first, into a leaf below it."""
+        every = tuple(_words(self.mountpoint / "cgroup.controllers"))
+        for depth in range(len(parts)):
+            self._pass_down(self.place(parts[:depth]), every)
+        group = self.place(parts)
+        leaf = group / LEAF
+        tree.make(leaf)
+        _attach(leaf, pid, may_be_gone=True)
+        for other in tree.members(group):
+            _attach(leaf, other, may_be_gone=True)
 
     def kill(self, parts: tuple[str, ...], deadline: float) -> None:
         """Kill everything in the group and below and wait for the end of it; what is left is the caller's to find."""

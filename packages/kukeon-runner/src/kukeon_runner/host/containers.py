@@ -124,6 +124,18 @@ class LinuxContainers:
         await within.containers.delete(id)
         await within.snapshots.remove(id)
 
+    async def owner(self, namespace: str, id: str) -> tuple[int, int]:
+        user = (await self._within(namespace).containers.get(id)).spec["process"].get("user", {})
+        return int(user.get("uid", 0)), int(user.get("gid", 0))
+
+    async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
+        containers = self._within(namespace).containers
+        document = (await containers.get(id)).spec
+        before = document["process"].get("env", [])
+        others = [entry for entry in before if entry.partition("=")[0] not in values]
+        document["process"]["env"] = [*others, *(f"{name}={value}" for name, value in values.items())]
+        await containers.update(id, spec=document)
+
     async def find(self, namespace: str, id: str) -> observed.Container | None:
         within = self._within(namespace)
         record = await within.containers.find(id)

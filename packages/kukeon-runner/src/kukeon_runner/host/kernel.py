@@ -13,16 +13,19 @@ from kukeon_api import errors
 from kukeon_cni import netns
 from kukeon_cni.errors import CniError
 from kukeon_runner import durable, etc
-from kukeon_runner.host import mounts
+from kukeon_runner.host import abilities, devices, foreign_files, mounts, staging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kukeon_api import model
+    from kukeon_runner import observed
     from kukeon_runner.host.cgroups import Cgroups
 
 SHM_SIZE_BYTES = 64 * 1024 * 1024
 """What docker and containerd give /dev/shm, too."""
 
+HOSTS = Path("/etc/hosts")
 RESOLV_CONF = Path("/etc/resolv.conf")
 RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")
 """The real name servers, for hosts whose resolv.conf names only the stub of systemd-resolved(8)."""
@@ -48,6 +51,10 @@ class LinuxKernel:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         return NOFILE if hard == resource.RLIM_INFINITY else min(hard, NOFILE)
 
+    @property
+    def abilities(self) -> observed.Abilities:
+        return abilities.abilities()
+
     async def make_cgroup(self, path: str) -> bool:
         return await asyncio.to_thread(self._cgroups.ensure, path)
 
@@ -61,9 +68,12 @@ class LinuxKernel:
     async def controllers(self, path: str) -> tuple[str, ...]:
         return self._cgroups.controllers(path)
 
-    async def pin_namespaces(self, directory: str, hostname: str) -> None:
+    async def delegate(self, path: str, pid: int) -> None:
+        await asyncio.to_thread(self._cgroups.delegate, path, pid)
+
+    async def pin_namespaces(self, directory: str, hostname: str, *, network: bool = True) -> None:
         try:
-            await asyncio.to_thread(_pin, netns.Pins(Path(directory)), hostname)
+            await asyncio.to_thread(_pin, netns.Pins(Path(directory)), hostname, network=network)
         except CniError as error:
             raise errors.HostError(str(error), hint=error.hint) from error
 
@@ -74,9 +84,10 @@ class LinuxKernel:
             raise errors.HostError(str(error), hint=error.hint) from error
         _remove_empty_parents(Path(directory))
 
-    async def pinned(self, directory: str) -> bool:
+    async def pinned(self, directory: str) -> frozenset[str]:
         try:
-            return netns.Pins(Path(directory)).exists()
+            kinds = netns.Pins(Path(directory)).kinds()
+            return kinds if kinds >= {"ipc", "uts"} else frozenset()
         except CniError as error:
             raise errors.HostError(str(error), hint=error.hint) from error
 
@@ -100,6 +111,39 @@ class LinuxKernel:
     async def mounted(self, path: str) -> bool:
         return os.path.ismount(path)  # noqa: ASYNC240 - two stat calls
 
+    async def mount_secrets(self, path: str) -> None:
+        def mount() -> None:
+            _make_directory(Path(path))
+            staging.mount(path)
+
+        await asyncio.to_thread(mount)
+
+    async def unmount_secrets(self, path: str) -> None:
+        await self.unmount_shm(path)
+
+    async def stage_secrets(
+        self, directory: str, secrets: Sequence[model.ContainerSecret], owner: tuple[int, int]
+    ) -> None:
+        await asyncio.to_thread(staging.stage, directory, secrets, owner)
+
+    async def remove_secrets(self, directory: str) -> None:
+        await asyncio.to_thread(staging.remove, directory)
+
+    async def secret_text(self, secret: model.ContainerSecret) -> str:
+        return await asyncio.to_thread(staging.text, secret)
+
+    async def check_secret(self, secret: model.ContainerSecret) -> None:
+        await asyncio.to_thread(staging.value if secret.mount_path else staging.text, secret)
+
+    async def device(self, path: str) -> observed.Device:
+        return await asyncio.to_thread(devices.find, path)
+
+    async def devices(self) -> Sequence[observed.Device]:
+        return await asyncio.to_thread(devices.every)
+
+    async def read_bounded(self, path: str, limit_bytes: int) -> bytes:
+        return await asyncio.to_thread(_read_bounded, path, limit_bytes)
+
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         return await asyncio.to_thread(_clear, Path(root), parts)
 
@@ -115,11 +159,14 @@ class LinuxKernel:
     async def resolv_conf(self) -> str:
         return await asyncio.to_thread(_resolv_conf)
 
+    async def own_etc(self) -> tuple[str, str]:
+        return await asyncio.to_thread(lambda: (_read_or_empty(HOSTS), _read_or_empty(RESOLV_CONF)))
 
-def _pin(pins: netns.Pins, hostname: str) -> None:
+
+def _pin(pins: netns.Pins, hostname: str, *, network: bool) -> None:
     pins.remove()  # half a set of pins is none
     _make_directory(pins.directory)
-    pins.create(hostname)
+    pins.create(hostname, network=network)
 
 
 def _make_directory(path: Path) -> None:
@@ -159,6 +206,13 @@ def _read(path: Path) -> str:
         raise
     except OSError as error:
         raise errors.HostError(f"cannot read {str(path)!r}: {error.strerror}") from error
+
+
+def _read_bounded(path: str, limit_bytes: int) -> bytes:
+    try:
+        return foreign_files.read(path, limit_bytes)
+    except foreign_files.Unreadable as error:
+        raise errors.Invalid(f"cannot read {path!r}: {error}") from None
 
 
 def _write(path: str, data: bytes) -> None:

@@ -28,6 +28,10 @@ class Kernel(Protocol):
     def nofile(self) -> int:
         """The most open files that a limit may allow."""
 
+    @property
+    def abilities(self) -> observed.Abilities:
+        """What else can be said of this host once and for all."""
+
     async def make_cgroup(self, path: str) -> bool:
         """True when it was made."""
 
@@ -37,13 +41,45 @@ class Kernel(Protocol):
 
     async def controllers(self, path: str) -> tuple[str, ...]: ...
 
-    async def pin_namespaces(self, directory: str, hostname: str) -> None: ...
+    async def delegate(self, path: str, pid: int) -> None:
+        """Let processes below the existing cgroup `path` manage what is below it: pass down all controllers that the
+        host has, and move `pid`, the one process in it, into a leaf. Nothing to do where cgroups are v1."""
+
+    async def pin_namespaces(self, directory: str, hostname: str, *, network: bool = True) -> None: ...
     async def unpin_namespaces(self, directory: str) -> None: ...
-    async def pinned(self, directory: str) -> bool: ...
+    async def pinned(self, directory: str) -> frozenset[str]:
+        """Which of net, ipc and uts are pinned; empty unless at least the last two are."""
 
     async def mount_shm(self, path: str) -> None: ...
     async def unmount_shm(self, path: str) -> None: ...
     async def mounted(self, path: str) -> bool: ...
+
+    async def mount_secrets(self, path: str) -> None: ...
+    async def unmount_secrets(self, path: str) -> None: ...
+    async def stage_secrets(
+        self, directory: str, secrets: Sequence[model.ContainerSecret], owner: tuple[int, int]
+    ) -> None:
+        """Write each secret to a file of its name, readable by `owner` alone, in place of what was staged before.
+
+        Raises SecretNotFound.
+        """
+
+    async def remove_secrets(self, directory: str) -> None: ...
+    async def secret_text(self, secret: model.ContainerSecret) -> str:
+        """The value for an environment variable. Raises SecretNotFound; Invalid when it is not text."""
+
+    async def check_secret(self, secret: model.ContainerSecret) -> None:
+        """Raises SecretNotFound when there is no value now."""
+
+    async def device(self, path: str) -> observed.Device:
+        """Raises DeviceNotFound, also for what is no device node."""
+
+    async def devices(self) -> Sequence[observed.Device]:
+        """All device nodes of the host, but those that a container has its own of."""
+
+    async def read_bounded(self, path: str, limit_bytes: int) -> bytes:
+        """A regular file that a manifest names. Raises Invalid when it is none, is longer, or cannot be read."""
+
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         """Unmount and remove everything below `root`/`parts`..., and the parents in between that are empty then.
 
@@ -59,6 +95,9 @@ class Kernel(Protocol):
 
     async def resolv_conf(self) -> str:
         """The resolver configuration that suits a cell."""
+
+    async def own_etc(self) -> tuple[str, str]:
+        """The host's own hosts file and resolver configuration, empty where there is none."""
 
 
 class Network(Protocol):
@@ -128,6 +167,12 @@ class Containers(Protocol):
 
     async def create(self, step: steps.CreateContainer) -> None: ...
     async def delete(self, namespace: str, id: str) -> None: ...
+    async def owner(self, namespace: str, id: str) -> tuple[int, int]:
+        """Who a recorded container runs as: uid and gid. Raises ContainerNotFound."""
+
+    async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
+        """Have these variables in a recorded container's environment, in place of their namesakes."""
+
     async def find(self, namespace: str, id: str) -> observed.Container | None: ...
     async def survey(self, namespace: str) -> Mapping[str, observed.Container]:
         """What `find` would tell of every container of `namespace` that has a record or a snapshot, by id, at once.

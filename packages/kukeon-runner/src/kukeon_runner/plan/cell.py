@@ -14,17 +14,23 @@ from kukeon_runner.steps import (
     AttachNetwork,
     CreateContainer,
     CreateTask,
+    Delegate,
     DeleteContainer,
     DeleteTask,
     DetachNetwork,
+    FillEnvironment,
     MakeCgroup,
+    MountSecrets,
     MountShm,
     PinNamespaces,
     Plan,
     RemoveCgroup,
+    RemoveSecrets,
+    StageSecrets,
     StartTask,
     Step,
     StopTask,
+    UnmountSecrets,
     UnmountShm,
     UnpinNamespaces,
     WriteFile,
@@ -72,7 +78,9 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     draft = _Draft()
     site = cell.site
     by_id = {each.id: each for each in cell.containers}
-    intact = seen.pinned and seen.shm
+    # Namespaces with a network where none is wanted, or without one where it is, are not those of this cell.
+    pinned = seen.pinned and seen.networkless is not cell.networked
+    intact = pinned and seen.shm
     staying = {
         id
         for id, found in seen.containers.items()
@@ -90,18 +98,21 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     alive = any(_alive(seen, id) for id in staying)
 
     ended = draft.steps(StopTask, DeleteTask)
-    attached = seen.address if seen.pinned else None
+    attached = seen.address if pinned else None
     detach = None
-    if attached is None and (seen.network_residue or seen.pinned):
+    if attached is None and (seen.network_residue or (seen.pinned and not seen.networkless)):
         # An ADD that a crash cut short may have left an interface behind the pin that no record tells of.
         detach = draft.add(_detach(site, seen), *ended)
-    pins = None if seen.pinned else draft.add(PinNamespaces(site.pins, site.ref.cell), detach, *ended)
+    pins = None if pinned else draft.add(PinNamespaces(site.pins, site.ref.cell, cell.networked), detach, *ended)
     attach: AttachNetwork | None = None
-    if attached is None:
+    if attached is None and cell.networked:
         attach = AttachNetwork(site.conflist, site.root_id, f"{site.pins}/net")
         draft.add(attach, pins, detach)
     cgroup = None if seen.cgroup else draft.add(MakeCgroup(site.cgroup))
     shm = None if seen.shm else draft.add(MountShm(site.shm), *ended)
+    for id in seen.containers if seen.secrets else ():
+        if id not in by_id:
+            draft.add(RemoveSecrets(site.staged(id)), *ended)
     if not missing and attach is None:
         return draft
 
@@ -113,7 +124,11 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
         present,
         draft.add(WriteFile(site.hostname, etc.hostname(site.ref.cell))),
         draft.add(WriteFile(site.resolv, cell.resolv)),
+        *(draft.add(step) for step in _host_files(cell)),
     )
+    staging = None
+    if not seen.secrets and any(secret.mount_path for each in missing for secret in each.secrets):
+        staging = draft.add(MountSecrets(site.secrets), *ended)
     root_started: Step | None = None
     shim: Step | None = None
     for each in missing:
@@ -121,15 +136,17 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
         if each.id not in seen.containers or not _reusable(each, seen.containers[each.id]):
             deleted = DeleteContainer(site.namespace, each.id)
             recorded = draft.add(_create(site, each), deleted if deleted in draft else None)
+        provided = _provide_secrets(draft, site, each, recorded, staging, *ended)
         rootfs = "" if each.image else site.pause_rootfs
         # Deleting the last task of a shim group while creating in it fails now and then, so all deletions come first.
         # Two creations that both find no shim may start two, one of which nobody ever ends, so the first goes alone.
-        created = draft.add(
-            CreateTask(site.namespace, each.id, each.log, rootfs), recorded, cgroup, pins, shm, shim, *files, *ended
-        )
+        created = CreateTask(site.namespace, each.id, each.log, rootfs)
+        draft.add(created, recorded, cgroup, pins, shm, shim, *files, *ended, *provided)
         if not alive:
             shim = shim or created
-        started = draft.add(StartTask(site.namespace, each.id), created, root_started, ready if not each.root else None)
+        delegated = _delegate(draft, cell, each, created)
+        after = (created, delegated, root_started, ready if not each.root else None)
+        started = draft.add(StartTask(site.namespace, each.id), *after)
         if each.root:
             root_started = started
     return draft
@@ -145,7 +162,8 @@ def damaged(site: wanted.Site, seen: observed.Cell, *, own_root: bool) -> bool:
         return False
     root = seen.containers.get(site.root_id)
     rooted = own_root or (root is not None and _runs(root))
-    return seen.pinned and seen.shm and not (rooted and seen.cgroup and seen.address is not None)
+    reachable = seen.address is not None or seen.networkless
+    return seen.pinned and seen.shm and not (rooted and seen.cgroup and reachable)
 
 
 def reusable(spec_hash: str, found: observed.Container | None, *, needs_snapshot: bool) -> bool:
@@ -186,7 +204,8 @@ def stop_container(site: wanted.Site, seen: observed.Cell, id: str, end: End) ->
     """End one workload's task and leave the rest of the cell alone."""
     draft = _Draft()
     if id in seen.containers:
-        _end_task(draft, site, id, seen.containers[id], end)
+        ended = _end_task(draft, site, id, seen.containers[id], end)
+        _remove_secrets(draft, site, seen, id, ended)
     return draft
 
 
@@ -196,6 +215,7 @@ def remove_container(site: wanted.Site, seen: observed.Cell, id: str) -> Plan:
     found = seen.containers.get(id)
     if found is not None:
         ended = _end_task(draft, site, id, found, End())
+        _remove_secrets(draft, site, seen, id, ended)
         if found.recorded or found.snapshot:
             draft.add(DeleteContainer(site.namespace, id), ended)
     return draft
@@ -209,9 +229,46 @@ def _down(site: wanted.Site, seen: observed.Cell, end: End) -> _Draft:
     last = None if root is None else _end_task(draft, site, site.root_id, root, end, detach, *workloads)
     if seen.shm:
         draft.add(UnmountShm(site.shm), last, detach, *workloads)
+    if seen.secrets:
+        draft.add(UnmountSecrets(site.secrets), last, *workloads)
     if seen.pinned:
         draft.add(UnpinNamespaces(site.pins), last, detach, *workloads)
     return draft
+
+
+def _host_files(cell: wanted.Cell) -> tuple[WriteFile, ...]:
+    if cell.host_files is None:
+        return ()
+    site = cell.site
+    hosts = etc.host_hosts(cell.host_files.hosts, site.ref.cell)
+    return WriteFile(site.host_hosts, hosts), WriteFile(site.host_resolv, cell.host_files.resolv)
+
+
+def _provide_secrets(
+    draft: _Draft, site: wanted.Site, each: wanted.Container, recorded: Step | None, staging: Step | None, *after: Step
+) -> tuple[Step, ...]:
+    """Add what gives the container its secrets as they are now: at each start, since their values may have changed."""
+    files = tuple(secret for secret in each.secrets if secret.mount_path)
+    variables = tuple(secret for secret in each.secrets if not secret.mount_path)
+    provided: list[Step] = []
+    if files:
+        staged = StageSecrets(site.namespace, each.id, site.staged(each.id), files)
+        provided.append(draft.add(staged, recorded, staging, *after))
+    if variables:
+        provided.append(draft.add(FillEnvironment(site.namespace, each.id, variables), recorded, *after))
+    return tuple(provided)
+
+
+def _remove_secrets(draft: _Draft, site: wanted.Site, seen: observed.Cell, id: str, ended: Step | None) -> None:
+    if seen.secrets:
+        draft.add(RemoveSecrets(site.staged(id)), ended)
+
+
+def _delegate(draft: _Draft, cell: wanted.Cell, each: wanted.Container, created: CreateTask) -> Step | None:
+    """Between creation and start: the program itself has not run yet, so it is in the leaf from its first moment."""
+    if not cell.nested or not each.image:
+        return None
+    return draft.add(Delegate(f"{cell.site.cgroup}/{each.id}", created), created)
 
 
 def _end_task(
@@ -229,7 +286,9 @@ def _end_task(
 
 def _detach(site: wanted.Site, seen: observed.Cell) -> DetachNetwork:
     # Without a pin the plugins get an empty namespace and free what they can (CNI specification, DEL).
-    return DetachNetwork(site.conflist, site.root_id, f"{site.pins}/net" if seen.pinned else "")
+    return DetachNetwork(
+        site.conflist, site.root_id, f"{site.pins}/net" if seen.pinned and not seen.networkless else ""
+    )
 
 
 def _create(site: wanted.Site, each: wanted.Container) -> CreateContainer:

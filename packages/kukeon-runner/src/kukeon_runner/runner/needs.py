@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
-from kukeon_runner import observed, spec, wanted
+from kukeon_runner import observed, seccomp_file, spec, wanted
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.together import together
 
@@ -40,19 +40,26 @@ async def cell(
 ) -> wanted.Cell:
     """The cell as `doc` asks for it, with the images `found` (looked up when None).
 
-    Raises ImageNotFound for an image that some container has to be made from, VolumeSourceNotFound, Invalid for a
-    container without a program. A container that exists needs its image no more: it has its own copy of what it was
-    made from.
+    Raises ImageNotFound for an image that some container has to be made from, VolumeSourceNotFound, SecretNotFound,
+    DeviceNotFound, Invalid for a container without a program or a seccomp profile that is none. A container that exists
+    needs its image no more: it has its own copy of what it was made from, and so of devices and profile.
     """
     await _check_volumes(context, doc)
+    for secret in (secret for each in doc.spec.containers for secret in each.secrets):
+        await context.host.kernel.check_secret(secret)
     ref = model.ref_of(doc)
+    things: dict[str, observed.Found] = {}
     usable: dict[str, observed.Image] = {}
     found = await images(context, doc, site) if found is None else found
     for each in doc.spec.containers:
         image = found[each.image]
+        existing = seen.containers.get(site.container_id(each.id, root=each.root))
+        digest = wanted.spec_hash(each, nested=doc.spec.nested_cgroup_runtime)
+        reused = plan.reusable(digest, existing, needs_snapshot=True)
+        if not reused:
+            things[each.id] = await _found(context, each)
         if isinstance(image, errors.ImageNotFound):
-            existing = seen.containers.get(site.container_id(each.id, root=each.root))
-            if not plan.reusable(wanted.spec_hash(each), existing, needs_snapshot=True):
+            if not reused:
                 raise errors.ImageNotFound(f"cannot find image {each.image!r} in realm {ref.realm!r}", hint=image.hint)
             image = observed.Image(each.image, "", "")
         elif not spec.arguments(each, image):
@@ -61,8 +68,32 @@ async def cell(
                 hint="set the container's command",
             )
         usable[each.image] = image
-    resolv = await context.host.kernel.resolv_conf()
-    return wanted.cell(site, doc, usable, resolv, lambda name: context.layout.container_log(ref.child(name)))
+    kernel = context.host.kernel
+    on_host = any(each.host_network for each in doc.spec.containers)
+    return wanted.cell(
+        site,
+        doc,
+        usable,
+        await kernel.resolv_conf(),
+        lambda name: context.layout.container_log(ref.child(name)),
+        found=things,
+        host_files=wanted.HostFiles(*await kernel.own_etc()) if on_host else None,
+    )
+
+
+async def _found(context: Context, spec_: model.ContainerSpec) -> observed.Found:
+    """What there is on the host of what a container names. Raises DeviceNotFound, Invalid for a seccomp profile."""
+    kernel = context.host.kernel
+    devices = {each.path: each for each in await kernel.devices()} if spec_.privileged else {}
+    for path in spec_.devices:
+        devices[path] = await kernel.device(path)
+    profile = None
+    if path := spec.seccomp_file(spec_):
+        content = await kernel.read_bounded(path, seccomp_file.MAX_BYTES)
+        host = kernel.abilities
+        granted = spec.granted(spec_, host)
+        profile = seccomp_file.parse(content, path, granted, host.machine, host.kernel)
+    return observed.Found(tuple(devices.values()), profile)
 
 
 async def _check_volumes(context: Context, doc: model.CellDoc) -> None:

@@ -147,7 +147,7 @@ class Purging(Level[D]):
     async def sweep(self, ref: model.Ref, doc: D, sweep: Sweep) -> None:
         """Remove what belongs to `ref` and to none of its pieces: pins and tmpfs of cells that nobody knows of."""
         layout = self.context.layout
-        for root in (f"{layout.runtime_dir}/ns", f"{layout.runtime_dir}/shm"):
+        for root in (f"{layout.runtime_dir}/{each}" for each in ("ns", "shm", "secrets")):
             work = self.context.host.kernel.clear(root, ref.parts)
             if await sweep.trying(f"cannot clear {root!r}", work):
                 sweep.leftover(PINS)

@@ -99,6 +99,21 @@ class FakeContainers:
                 await self.images.find(step.namespace, step.image)
                 self.snapshots.add(key)
 
+    async def owner(self, namespace: str, id: str) -> tuple[int, int]:
+        if (namespace, id) not in self.records:
+            raise errors.ContainerNotFound(f"cannot get container {id!r}: not found")
+        return 0, 0
+
+    async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
+        key = (namespace, id)
+        async with self.faults.act(f"fill environment of {id}"):
+            if key not in self.records:
+                raise errors.ContainerNotFound(f"cannot get container {id!r}: not found")
+            document = self._document(key)
+            others = [each for each in document["process"]["env"] if each.partition("=")[0] not in values]
+            document["process"]["env"] = [*others, *(f"{name}={value}" for name, value in values.items())]
+            self.records[key] = replace(self.records[key], spec=json.dumps(document))
+
     async def delete(self, namespace: str, id: str) -> None:
         async with self.faults.act(f"delete {id}"):
             if (namespace, id) in self.tasks:
@@ -241,7 +256,8 @@ class FakeContainers:
         own = {*self.kernel.files, *self.kernel.shms}
         for mount in document["mounts"]:
             source = mount["source"]
-            if "rbind" in mount["options"] and source not in own:
+            staged = self.kernel.staged.get(source.rpartition("/")[0], {})
+            if mount["type"] == "bind" and source not in own and source.rpartition("/")[2] not in staged:
                 raise errors.HostError(f"cannot create task {key[1]!r}: mount source {source!r} not found")
 
     def _document(self, key: Key) -> dict[str, Any]:

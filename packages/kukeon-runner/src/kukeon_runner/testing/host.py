@@ -46,6 +46,7 @@ class FakeHost:
             "cgroups": set(self.kernel.cgroups),
             "pins": dict(self.kernel.pins),
             "shms": set(self.kernel.shms),
+            "secrets": set(self.kernel.staged),
             "attachments": dict(self.network.attachments),
             "residue": set(self.network.residue),
             "records": set(self.containers.records),
@@ -70,6 +71,7 @@ class FakeHost:
         self.kernel.cgroups.clear()
         self.kernel.pins.clear()
         self.kernel.shms.clear()
+        self.kernel.staged.clear()
         self.network.attachments.clear()
         self.network.residue.clear()
         self.network.members.clear()

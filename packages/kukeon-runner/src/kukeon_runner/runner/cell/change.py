@@ -136,7 +136,7 @@ class Change(Work):
         if survey.counts[site.root_id.rpartition("_")[0]] != len(hashes):
             return False  # strays
         seen = await observe.cell(self.context.host, site, hashes, strays=False, survey=found)
-        whole = seen.cgroup and seen.pinned and seen.shm and seen.address is not None
+        whole = seen.cgroup and seen.pinned and seen.shm and (seen.address is not None or seen.networkless)
         return whole and await self._status(stored, site, seen, {}) == stored.status
 
     @contextlib.asynccontextmanager
@@ -253,7 +253,8 @@ def _new_root(stored: model.CellDoc, doc: model.CellDoc) -> str:
             " cannot be taken away",
             hint="keep it, or delete the cell and apply it again",
         )
-    return "" if wanted.spec_hash(old) == wanted.spec_hash(new) else f"its root container {old.id!r} changes"
+    same = wanted.spec_hash(old, nested=False) == wanted.spec_hash(new, nested=False)
+    return "" if same else f"its root container {old.id!r} changes"
 
 
 def _keeping(doc: model.CellDoc, stored: model.CellDoc, keep: Collection[str]) -> model.CellDoc:

@@ -108,6 +108,7 @@ class Work:
             self.context.layout.namespace(ref.realm, realm.spec.namespace),
             cgroup_files=host.kernel.cgroup_mode == "v2",
             nofile=host.kernel.nofile,
+            host=host.kernel.abilities,
         )
 
     async def glimpse(self, doc: model.CellDoc) -> tuple[observed.Cell, wanted.Site]:

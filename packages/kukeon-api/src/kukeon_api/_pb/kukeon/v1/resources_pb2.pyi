@@ -420,7 +420,7 @@ class ContainerTty(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., on_init: _Optional[_Iterable[_Union[TtyStage, _Mapping]]] = ..., log_file: _Optional[str] = ...) -> None: ...
 
 class ContainerSpec(_message.Message):
-    __slots__ = ("id", "containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "root", "image", "command", "args", "working_dir", "env", "ports", "volumes", "networks", "networks_aliases", "privileged", "host_network", "host_pid", "host_cgroup", "user", "read_only_root_filesystem", "capabilities", "security_opts", "tmpfs", "resources", "secrets", "cni_config_path", "restart_policy", "attachable", "tty", "labels", "restart_backoff_seconds", "restart_max_retries")
+    __slots__ = ("id", "containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "root", "image", "command", "args", "working_dir", "env", "ports", "volumes", "networks", "networks_aliases", "privileged", "host_network", "host_pid", "host_cgroup", "user", "read_only_root_filesystem", "capabilities", "security_opts", "tmpfs", "resources", "secrets", "cni_config_path", "restart_policy", "attachable", "tty", "labels", "devices", "restart_backoff_seconds", "restart_max_retries")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -460,6 +460,7 @@ class ContainerSpec(_message.Message):
     ATTACHABLE_FIELD_NUMBER: _ClassVar[int]
     TTY_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
     RESTART_BACKOFF_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESTART_MAX_RETRIES_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -494,9 +495,10 @@ class ContainerSpec(_message.Message):
     attachable: bool
     tty: ContainerTty
     labels: _containers.ScalarMap[str, str]
+    devices: _containers.RepeatedScalarFieldContainer[str]
     restart_backoff_seconds: int
     restart_max_retries: int
-    def __init__(self, id: _Optional[str] = ..., containerd_id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., root: bool = ..., image: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., networks: _Optional[_Iterable[str]] = ..., networks_aliases: _Optional[_Iterable[str]] = ..., privileged: bool = ..., host_network: bool = ..., host_pid: bool = ..., host_cgroup: bool = ..., user: _Optional[str] = ..., read_only_root_filesystem: bool = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., security_opts: _Optional[_Union[StringList, _Mapping]] = ..., tmpfs: _Optional[_Union[TmpfsList, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., secrets: _Optional[_Iterable[_Union[ContainerSecret, _Mapping]]] = ..., cni_config_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., attachable: bool = ..., tty: _Optional[_Union[ContainerTty, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., restart_backoff_seconds: _Optional[int] = ..., restart_max_retries: _Optional[int] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., containerd_id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., root: bool = ..., image: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., networks: _Optional[_Iterable[str]] = ..., networks_aliases: _Optional[_Iterable[str]] = ..., privileged: bool = ..., host_network: bool = ..., host_pid: bool = ..., host_cgroup: bool = ..., user: _Optional[str] = ..., read_only_root_filesystem: bool = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., security_opts: _Optional[_Union[StringList, _Mapping]] = ..., tmpfs: _Optional[_Union[TmpfsList, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., secrets: _Optional[_Iterable[_Union[ContainerSecret, _Mapping]]] = ..., cni_config_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., attachable: bool = ..., tty: _Optional[_Union[ContainerTty, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., devices: _Optional[_Iterable[str]] = ..., restart_backoff_seconds: _Optional[int] = ..., restart_max_retries: _Optional[int] = ...) -> None: ...
 
 class CellSpec(_message.Message):
     __slots__ = ("id", "realm_id", "space_id", "stack_id", "root_container_id", "tty", "containers", "auto_delete", "nested_cgroup_runtime")

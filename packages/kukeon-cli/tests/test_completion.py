@@ -1,4 +1,4 @@
-"""What the shell is offered: `kuke __complete`, the protocol of programs written in Go, and click's own."""
+"""What the shell is offered: `kuke __complete`, the protocol of programs written in Go."""
 
 from __future__ import annotations
 
@@ -47,16 +47,23 @@ def offered(kuke: Kuke) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("get", "cell", ""), ["shop", "web", "worker"]),
+        (("get", "cell", ""), ["web", "worker"]),
         (("get", "cell", "w"), ["web", "worker"]),
         (("g", "ce", "w"), ["web", "worker"]),
-        (("get", "cell", "--realm", "blue", ""), ["shop"]),
-        (("get", "cell", "--realm=blue", ""), ["shop"]),
+        (("get", "cell", "--realm", "blue", ""), []),
+        (("get", "cell", "--realm", "blue", "--space", "net", "--stack", "front", ""), ["shop"]),
+        (("get", "cell", "--realm=blue", "--space=net", "--stack=front", ""), ["shop"]),
+        (("get", "cells", "--space", ""), ["default", "net"]),
+        (("get", "containers", "--cell", ""), ["shop", "web", "worker"]),
+        (("delete", "cell", "--space", ""), ["default"]),
+        (("delete", "cell", "--realm", "blue", "--space", ""), ["net"]),
+        (("stop", "container", "--cell", ""), ["web", "worker"]),
         (("get", "cell", "--realm", "b"), ["blue"]),
         (("get", "cell", "--realm=b"), ["--realm=blue"]),
         (("get", "cell", "--realm", "blue", "--space", ""), ["net"]),
         (("get", "cell", "--realm", "blue", "--space", "net", "--stack", ""), ["front"]),
-        (("get", "container", "--cell", "shop", ""), ["web"]),
+        (("get", "container", "--cell", "shop", ""), []),
+        (("get", "container", "--realm=blue", "--space=net", "--stack=front", "--cell", "shop", ""), ["web"]),
         (("get", "image", ""), ["busybox:latest", "docker.io/library/busybox:latest"]),
         (("get", "image", "--realm", "blue", "n"), ["nginx:1"]),
         (("create", "cell", "new", "--image", "busy"), ["busybox:latest"]),
@@ -64,10 +71,10 @@ def offered(kuke: Kuke) -> Callable[..., list[str]]:
         (("create", "registry-credential", "b"), ["blue"]),
         (("stop", "w"), ["web", "worker"]),
         (("stop", "web", "w"), ["worker"]),
-        (("stop", "cell", "web", ""), ["shop", "worker"]),
+        (("stop", "cell", "web", ""), ["worker"]),
         (("stop", "c"), ["cell", "container"]),
         (("stop", "container", "--cell", "web", ""), ["web"]),
-        (("stop", "--realm", "blue", ""), ["shop"]),
+        (("stop", "--realm", "blue", "--space", "net", "--stack", "front", ""), ["shop"]),
         (("delete", "cell", "web", "w"), ["worker"]),
         (("purge", "realm", "b"), ["blue"]),
         (("get", "cells", "-o", "w"), ["wide"]),
@@ -95,7 +102,8 @@ def test_the_directive_says_when_files_fit(kuke: Kuke) -> None:
 
 
 def test_the_environment_counts(offered: Callable[..., list[str]]) -> None:
-    assert offered("get", "cell", "", environ={"KUKE_GET_CELL_REALM": "blue"}) == ["shop"]
+    environ = {"KUKE_GET_CELL_REALM": "blue", "KUKE_GET_CELL_SPACE": "net", "KUKE_GET_CELL_STACK": "front"}
+    assert offered("get", "cell", "", environ=environ) == ["shop"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +117,7 @@ def test_the_environment_counts(offered: Callable[..., list[str]]) -> None:
 def test_the_kukeond_named_is_asked(
     kuke: Kuke, offered: Callable[..., list[str]], words: tuple[str, ...], address: str
 ) -> None:
-    assert offered(*words) == ["shop", "web", "worker"]
+    assert offered(*words) == ["web", "worker"]
     assert kuke.dialled == [address]
 
 
@@ -123,12 +131,6 @@ def test_errors_are_silent(kuke: Kuke, memory: MemoryClient, error: Exception) -
 
 def test_a_broken_settings_file_is_silent_too(kuke: Kuke, tmp_path: object) -> None:
     assert kuke("__complete", "get", "cell", "", environ={"KUKE_CONFIGURATION": "/does/not/exist"}).out == ":4\n"
-
-
-def test_the_scripts_of_autocomplete_get_the_same(kuke: Kuke) -> None:
-    environ = {"_KUKE_COMPLETE": "bash_complete", "COMP_WORDS": "kuke get cell --realm blue ", "COMP_CWORD": "5"}
-    assert kuke(environ=environ).out == "plain,shop\n"
-    assert kuke.dialled == ["unix:///run/kukeon/kukeond.sock"]
 
 
 def test_kukeond_has_two_seconds(kuke: Kuke, memory: MemoryClient) -> None:

@@ -170,9 +170,8 @@ def test_names_are_completed_within_the_scope_typed(
     monkeypatch.setattr("kukeon_cli.session.Session.dial", lambda self, address: memory)
 
     def completed(line: str) -> list[str]:
-        words = line.split(" ")
-        environ = {"_KUKE_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-        return [entry.partition(",")[2] for entry in kuke(environ=environ).out.splitlines() if entry]
+        *found, _ = kuke("__completeNoDesc", *line.split(" ")[1:]).out.splitlines()
+        return found
 
     assert completed("kuke get cell w") == ["web", "worker"]
     assert completed("kuke get cell --realm other w") == []

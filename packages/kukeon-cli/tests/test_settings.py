@@ -146,7 +146,6 @@ def test_verbose_speaks_on_stderr_alone(kuke: Kuke) -> None:
         ({}, {"KUKEON_NO_DAEMON": ""}, False),
         ({"run_path": "/srv/k"}, {"KUKEON_NO_DAEMON": "0"}, False),
         ({"run_path": "/srv/k", "host": "unix:///h"}, {}, False),
-        ({"no_daemon": True, "host": "unix:///h"}, {}, False),
         ({"host": "unix:///h"}, {"KUKEON_NO_DAEMON": "1"}, False),
         ({"no_daemon": True}, {"KUKEON_NO_DAEMON": "0"}, True),
     ],
@@ -156,6 +155,32 @@ def test_who_does_the_work(tmp_path: Path, flags: dict[str, Any], environ: dict[
     assert found.in_process is inside
     assert found.values["no_daemon"].value == str(inside).lower()
     assert bool(found.in_process_by) is inside
+
+
+def test_to_ask_a_kukeond_and_none_is_a_contradiction(kuke: Kuke) -> None:
+    result = kuke("get", "realms", "--host", "unix:///h", "--no-daemon")
+    assert (result.code, result.out, kuke.dialled) == (2, "", [])
+    assert "cannot use --host together with --no-daemon" in result.err
+    assert "hint: leave one of them away" in result.err
+
+
+@pytest.mark.parametrize("by", ["environment", "file"])
+def test_without_kukeond_an_address_of_another_one_is_not_passed_over(kuke: Kuke, tmp_path: Path, by: str) -> None:
+    address = f"unix://{tmp_path}/other/kukeond.sock"
+    if by == "file":
+        (tmp_path / "home" / ".kuke").mkdir()
+        (tmp_path / "home" / ".kuke" / "kuke.yaml").write_text(f"spec: {{host: '{address}'}}\n")
+    environ = {"KUKEON_HOST": address} if by == "environment" else {}
+    for more in ((), ("-o", "json")):
+        result = kuke("create", "realm", "shop", "--no-daemon", *more, environ=environ)
+        assert (result.code, result.out, kuke.dialled) == (2, "", [])
+        assert "cannot work without kukeond at '/opt/kukeon': " in result.err
+        assert f"names another kukeond, at '{address}'" in result.err
+        assert f"hint: pass --run-path {tmp_path}/other for that one" in result.err
+    assert kuke("--run-path", f"{tmp_path}/other", "create", "realm", "shop", environ=environ).code == 0
+    environ = {**environ, "KUKEON_RUN_PATH": f"{tmp_path}/other", "KUKEON_NO_DAEMON": "1"}
+    assert kuke("create", "realm", "toys", environ=environ).code == 0
+    assert kuke.dialled == [f"inside {tmp_path}/other"] * 2
 
 
 def test_a_run_path_in_the_settings_file_does_not_promote(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """What the shell offers: names asked of kukeond, quickly or not at all.
 
-Two ways lead here: the scripts of `kuke autocomplete`, which speak click's protocol, and the hidden `kuke __complete`,
-which answers as the programs do that shells and tools know from Go (cobra): a line for each word, then `:` and a
-number that says what the shell may add to them.
+The hidden `kuke __complete` answers the scripts of `kuke autocomplete`, and as the programs do that shells and tools
+know from Go (cobra): a line for each word, then `:` and a number that says what the shell may add to them.
 """
 
 from __future__ import annotations
@@ -29,8 +28,11 @@ _WORD = re.compile(r"[-A-Za-z0-9_.:/@+]+")
 _NO_FILES, _FILES = 4, 0
 
 
-def complete(ctx: click.Context, kind: str, incomplete: str) -> list[str]:
-    """Return the names of `kind` that begin with `incomplete`, within the scope of the flags typed so far."""
+def complete(ctx: click.Context, kind: str, incomplete: str, *, everywhere: bool = False) -> list[str]:
+    """Return the names of `kind` that begin with `incomplete`, where the command with the flags so far would look.
+
+    A parent that is not stated is `default`, or with `everywhere` any.
+    """
     import contextlib
     import os
 
@@ -40,7 +42,7 @@ def complete(ctx: click.Context, kind: str, incomplete: str) -> list[str]:
     # The shell shows whatever is printed in the middle of the user's line, and an error is no reason to ring.
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
         try:
-            known = _names(session.client, kind, ctx)
+            known = _names(session.client, kind, ctx, "" if everywhere else "default")
         except Exception:
             return []
     given = {value for name in ("name", "names", "ref", "refs") for value in _many(ctx.params.get(name))}
@@ -56,9 +58,9 @@ def _many(value: Any) -> Iterable[str]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _names(client: Client, kind: str, ctx: click.Context) -> Iterable[str]:
-    given = {level: ctx.params.get(level) or "" for level in ("realm", "space", "stack", "cell")}
-    realm, space, stack = given["realm"], given["space"], given["stack"]
+def _names(client: Client, kind: str, ctx: click.Context, unset: str) -> Iterable[str]:
+    realm, space, stack = (ctx.params.get(level) or unset for level in ("realm", "space", "stack"))
+    of_cell = ctx.params.get("cell") or ""
     match kind:
         case "realm":
             return [doc.metadata.name for doc in client.list_realms(timeout=TIMEOUT_S)]
@@ -71,7 +73,7 @@ def _names(client: Client, kind: str, ctx: click.Context) -> Iterable[str]:
     cells = client.list_cells(realm, space, stack, timeout=TIMEOUT_S)
     if kind == "cell":
         return [cell.metadata.name for cell in cells]
-    chosen = [cell for cell in cells if given["cell"] in ("", cell.metadata.name)]
+    chosen = [cell for cell in cells if of_cell in ("", cell.metadata.name)]
     return [spec.id for cell in chosen for spec in cell.spec.containers]
 
 
@@ -106,13 +108,10 @@ def run(root: click.Command, arguments: Sequence[str], session: Session) -> int:
 def _items(root: click.Command, before: list[str], incomplete: str, session: Session) -> list[CompletionItem]:
     from click import shell_completion
 
-    completer = shell_completion.ShellComplete(root, context(session), "kuke", "")
+    # What the context of a line that is completed has in common with that of a line that runs.
+    context = {"obj": session, "auto_envvar_prefix": "KUKE"}
+    completer = shell_completion.ShellComplete(root, context, "kuke", "")
     try:
         return completer.get_completions(before, incomplete)
     except Exception:
         return []
-
-
-def context(session: Session) -> dict[str, Any]:
-    """Return what the context of a line that is completed has in common with that of a line that runs."""
-    return {"obj": session, "auto_envvar_prefix": "KUKE"}

@@ -1,7 +1,7 @@
 """Which kukeon of this host is meant, when an address may say one thing and a run path another.
 
-What is done to the host itself (init, daemon, uninstall) goes by the run path. An address that was stated beside it is
-never passed over: whoever talks to one kukeon would take down another.
+What is done to the host itself (init, daemon, uninstall, all work without kukeond) goes by the run path. An address
+that was stated beside it is never passed over: whoever talks to one kukeon would work on another, or take it down.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ _SHARED = frozenset({"/", "/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm"})  
 NO_OPTION = "leave --host and KUKEON_HOST away for the kukeond of this host"
 
 
-def meant(
-    session: Session, given: Mapping[str, str | None], *, purpose: str, takes_host: bool, checked: bool = True
-) -> Server:
+def meant(session: Session, given: Mapping[str, str | None], *, purpose: str, takes_host: bool) -> Server:
     """See `Session.server`."""
     found = session.settings
     run_path = found.run_path.value if found.run_path.source != "default" else None
@@ -36,7 +34,7 @@ def meant(
     if takes_host and run_path is not None:
         flags["host"] = session.flags.get("host")
     resolved = server.resolve(flags, given, session.environ)
-    if checked and found.host_named and _path(found.host.value) != os.path.realpath(resolved.socket):
+    if found.host_named and _path(found.host.value) != os.path.realpath(resolved.socket):
         raise errors.Invalid(
             f"cannot {purpose} at {resolved.run_path!r}: {_stated(found)} names another kukeond, at "
             f"{found.host.value!r}",

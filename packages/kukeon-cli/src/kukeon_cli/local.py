@@ -59,7 +59,11 @@ def client(server: Server) -> Client:
 
 def _open(options: Options, *, exclusive: bool) -> AbstractAsyncContextManager[Controller]:
     import kukeon_runner
+    from kukeon_runner import instance
 
+    if exclusive and instance.find_instance(options.run_path) is None:
+        # Nobody ran `kuke init` here. It may well be meant, or be a slip of the run path.
+        _note(f"there is no kukeon at {options.run_path!r} yet: setting one up")
     return kukeon_runner.open_controller(options, exclusive=exclusive)
 
 
@@ -225,6 +229,13 @@ def _require() -> None:
         )
     # Set before gRPC is imported: its fork handlers are of no use here and not safe beside its threads.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+
+def _note(text: str) -> None:
+    """Tell people something on stderr that is no trouble."""
+    from kukeon_cli import terminal
+
+    print(f"note: {terminal.printable(text)}", file=sys.stderr)
 
 
 class _Warnings(logging.Handler):

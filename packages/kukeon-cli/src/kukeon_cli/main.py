@@ -23,11 +23,8 @@ A cell is a group of containers that share a network; cells live in stacks, stac
 realms (tenants). Start with `kuke init`, then `kuke apply -f FILE`.
 """
 
-COMPLETION = "_KUKE_COMPLETE"
-"""Set by the scripts of `kuke autocomplete` when the shell wants to know how a line may go on."""
-
 HIDDEN = ("__complete", "__completeNoDesc")
-"""Ask the same, as tools do that know programs written in Go."""
+"""Ask how a line may go on: the scripts of `kuke autocomplete`, and tools that know programs written in Go."""
 
 cli = lazy.LazyGroup(
     "kuke",
@@ -58,8 +55,6 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
 
 
 def _run(arguments: Sequence[str], session: Session) -> int:
-    if COMPLETION in session.environ:
-        return _complete(session.environ[COMPLETION], session)
     if arguments and arguments[0] in HIDDEN:
         from kukeon_cli import completion
 
@@ -84,14 +79,6 @@ def _invoke(arguments: Sequence[str], session: Session) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     return result if isinstance(result, int) else 0
-
-
-def _complete(instruction: str, session: Session) -> int:
-    from click import shell_completion
-
-    from kukeon_cli import completion
-
-    return shell_completion.shell_complete(cli, completion.context(session), "kuke", COMPLETION, instruction)
 
 
 def main() -> NoReturn:

@@ -287,7 +287,7 @@ def scope(*kinds: str, filters: bool = False) -> Decorator:
                 metavar="NAME",
                 default=None,
                 help=_scope_help(kind, unset),
-                shell_complete=completion(kind),
+                shell_complete=completion(kind, everywhere=filters),
             )(function)
         return function
 
@@ -323,13 +323,16 @@ def name(
     )
 
 
-def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
-    """Return a completer for names of `kind`; it asks kukeond and says nothing when that fails."""
+def completion(kind: str, *, everywhere: bool = False) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    """Return a completer for names of `kind`; it asks kukeond and says nothing when that fails.
+
+    With `everywhere` a parent that is not stated may be any, else it is `default`.
+    """
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from kukeon_cli import completion as names
 
-        return list(names.complete(ctx, kind, incomplete))
+        return list(names.complete(ctx, kind, incomplete, everywhere=everywhere))
 
     return complete
 

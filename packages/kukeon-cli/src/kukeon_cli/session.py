@@ -103,7 +103,8 @@ class Session:
     def inside(self, run_path: str | None = None) -> Client:
         """Return a new client that works in this process; the caller closes it. Raises `Unsupported` without runner.
 
-        Its run path is that of the settings, unless another one is given.
+        Its run path is that of the settings, unless another one is given. Raises `Invalid` when the settings name the
+        address of another kukeond than that of their run path: whoever means the one would work on the other.
         """
         from kukeon_cli import settings
 
@@ -113,7 +114,7 @@ class Session:
             if settings.GLOBAL[name].recorded and setting.source != settings.DEFAULT
         }
         if run_path is None:
-            server = self.server(given, purpose="work without kukeond", takes_host=False, checked=False)
+            server = self.server(given, purpose="work without kukeond", takes_host=False)
         else:
             from kukeon_cli import server as servers
 
@@ -136,17 +137,15 @@ class Session:
                 f"cannot use --no-daemon with 'kuke {command}': it is about kukeond", hint="leave --no-daemon away"
             )
 
-    def server(
-        self, given: Mapping[str, str | None], *, purpose: str, takes_host: bool = True, checked: bool = True
-    ) -> Server:
+    def server(self, given: Mapping[str, str | None], *, purpose: str, takes_host: bool = True) -> Server:
         """Return the kukeond of this host that the command line means, for `purpose`, like `start kukeond`.
 
         `given` are the command's own options, see `server.resolve`. With `takes_host` a --host beside a run path is
-        where that one is to listen. Raises `Invalid` when the address stated is that of another kukeond, if `checked`.
+        where that one is to listen. Raises `Invalid` when the address stated is that of another kukeond.
         """
         from kukeon_cli import instances
 
-        return instances.meant(self, given, purpose=purpose, takes_host=takes_host, checked=checked)
+        return instances.meant(self, given, purpose=purpose, takes_host=takes_host)
 
     def output(self, form: str) -> Output:
         """Return where results go, in the format asked for."""

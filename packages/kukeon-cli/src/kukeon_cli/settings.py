@@ -197,6 +197,13 @@ def _in_process(flags: Mapping[str, Any], values: Mapping[str, Setting]) -> tupl
     stated = values["no_daemon"]
     asked = _boolean(stated, "KUKEON_NO_DAEMON")
     if flags.get("host"):
+        if asked and stated.source == FLAG:
+            from kukeon_api import errors
+
+            raise errors.Invalid(
+                "cannot use --host together with --no-daemon: the one asks a kukeond, the other none",
+                hint="leave one of them away; --run-path says which kukeon is meant without kukeond",
+            )
         return False, Setting(_word(False), "flag, by --host") if asked else stated, ""
     if stated.source != DEFAULT:
         by = "--no-daemon" if stated.source == FLAG else "KUKEON_NO_DAEMON"

@@ -1,8 +1,14 @@
 """Cells in the foreground, cells of profiles, and what waits for them."""
 
 import json
+import os
+import pty
+import select
 import signal
+import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kuketest import manifests
@@ -50,6 +56,55 @@ def test_ctrl_c_lets_the_program_say_goodbye(kukeon: Instance) -> None:
         assert running.wait(30) == 3
     assert kukeon.state("polite") == "Stopped"
     kukeon.kuke("delete", "cell", "polite")
+
+
+@contextmanager
+def at_a_terminal(kukeon: Instance, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run `kuke` at a terminal of its own; yields the process and the other end of that."""
+    ours, its = pty.openpty()
+    command = [str(kukeon.programs / "kuke"), *arguments]
+    with subprocess.Popen(
+        command, stdin=its, stdout=its, stderr=its, env=kukeon.environment(), start_new_session=True
+    ) as running:
+        os.close(its)
+        try:
+            yield running, ours
+        finally:
+            running.kill()
+            os.close(ours)
+
+
+def shown(terminal: int, wanted: bytes) -> None:
+    """Wait until `wanted` is on the screen."""
+    seen = b""
+    while wanted not in seen:
+        ready, _, _ = select.select([terminal], [], [], 30)
+        assert ready, f"{wanted!r} did not come: {seen!r}"
+        seen += os.read(terminal, 4096)
+
+
+def test_a_shell_in_an_image_is_at_this_terminal(kukeon: Instance) -> None:
+    line = ("run", "--rm", "--name", "shell", "--image", "busybox", "--", "/bin/sh")
+    with at_a_terminal(kukeon, *line) as (running, terminal):
+        shown(terminal, b"# ")
+        os.write(terminal, b"echo a$((1+1))b\r")
+        shown(terminal, b"a2b")
+        os.write(terminal, b"exit 9\r")
+        assert running.wait(30) == 9
+    assert cells(kukeon) == []
+
+
+def test_leaving_a_terminal_leaves_the_cell(kukeon: Instance) -> None:
+    line = ("run", "--name", "shell", "--image", "busybox", "--", "/bin/sh")
+    with at_a_terminal(kukeon, *line) as (running, terminal):
+        shown(terminal, b"# ")
+        os.write(terminal, b"\x1d\x1d")
+        assert running.wait(30) == 0
+    assert kukeon.state("shell") == "Ready"
+    with at_a_terminal(kukeon, "run", "shell") as (running, terminal):
+        os.write(terminal, b"exit 4\r")
+        assert running.wait(30) == 4
+    kukeon.kuke("delete", "cell", "shell")
 
 
 def test_a_cell_of_a_profile(kukeon: Instance, tmp_path: Path) -> None:

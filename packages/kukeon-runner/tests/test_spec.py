@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -106,6 +107,104 @@ def test_resources_only_where_they_are_positive() -> None:
     found = document(resources=limits)["linux"]["resources"]
     assert (found["memory"], found["pids"]) == ({"limit": 1 << 20}, {"limit": 5})
     assert "cpu" not in found
+
+
+ABLE = observed.Abilities("x86_64", "6.1", frozenset({"CAP_NET_ADMIN", "CAP_SYS_ADMIN"}), True)
+
+
+def namespaces(found: dict[str, Any]) -> set[str]:
+    return {each["type"] for each in found["linux"]["namespaces"]}
+
+
+def test_a_profile_holds_by_default_and_follows_the_capabilities() -> None:
+    plain = document()["linux"]["seccomp"]
+    more = document(capabilities=model.Capabilities(add=("SYS_ADMIN",)))["linux"]["seccomp"]
+    assert "mount" not in plain["syscalls"][0]["names"]
+    assert "mount" in more["syscalls"][0]["names"]
+    assert "seccomp" not in document(security_opts=("seccomp:unconfined",))["linux"]
+
+
+def test_a_profile_of_ones_own() -> None:
+    own = {"defaultAction": "SCMP_ACT_LOG"}
+    wanted = container("web", security_opts=("seccomp=/p.json",), privileged=True)
+    assert spec.seccomp_file(wanted) == "/p.json"
+    assert spec.container(PLACE, "i", wanted, IMAGE, observed.Found(seccomp=own))["linux"]["seccomp"] == own
+    assert spec.seccomp_file(container("web")) == spec.seccomp_file(container("x", security_opts=("seccomp=x",))) == ""
+
+
+def test_privileged() -> None:
+    place = dataclasses.replace(PLACE, host=ABLE, cgroup_files=False)
+    device = observed.Device("/dev/kmsg", "c", 1, 11, 0o600, 0, 0)
+    wanted = container("web", privileged=True)
+    found = spec.container(place, "i", wanted, IMAGE, observed.Found(devices=(device,)))
+    assert found["process"]["capabilities"]["effective"] == ["CAP_NET_ADMIN", "CAP_SYS_ADMIN"]
+    assert found["process"]["noNewPrivileges"] is False
+    assert "seccomp" not in found["linux"]
+    assert found["linux"]["maskedPaths"] == found["linux"]["readonlyPaths"] == []
+    assert found["linux"]["resources"]["devices"] == [
+        {"allow": False, "access": "rwm"},
+        {"allow": True, "access": "rwm"},
+    ]
+    assert found["linux"]["devices"] == [
+        {"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o600, "uid": 0, "gid": 0}
+    ]
+    options = {each["destination"]: each["options"] for each in found["mounts"]}
+    assert "rw" in options["/sys"]
+    assert "rw" in options["/sys/fs/cgroup"]
+
+
+def test_devices_are_allowed_one_by_one() -> None:
+    device = observed.Device("/dev/fuse", "c", 10, 229, 0o666, 0, 5)
+    found = spec.container(PLACE, "i", container("web", devices=("/dev/fuse",)), IMAGE, observed.Found((device,)))
+    assert found["linux"]["resources"]["devices"][1:] == [
+        {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rwm"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"), [("host_pid", "pid"), ("host_cgroup", "cgroup"), ("host_network", "network")]
+)
+def test_a_share_of_the_host_is_a_namespace_less(field: str, kind: str) -> None:
+    assert namespaces(document()) - namespaces(document(**{field: True})) == {kind}
+    assert document(**{field: True})["linux"]["cgroupsPath"] == "/kukeon/r/s/t/c/s_t_c_web"
+
+
+def test_on_the_hosts_network_the_hosts_names_count() -> None:
+    place = dataclasses.replace(PLACE, host_etc={"hosts": "/d/host", "hostname": "/d/.etc-hostname"})
+    found = spec.container(place, "i", container("web", host_network=True), IMAGE)
+    etc = {each["destination"]: each["source"] for each in found["mounts"] if each["destination"].startswith("/etc/")}
+    assert etc == {"/etc/hosts": "/d/host", "/etc/hostname": "/d/.etc-hostname"}
+    assert namespaces(spec.pause(place, "i", networked=False)) == {"pid", "mount", "cgroup", "ipc", "uts"}
+
+
+def test_secrets_are_bound_from_where_they_are_staged() -> None:
+    place = dataclasses.replace(PLACE, secrets="/staged/i")
+    secrets = (
+        model.ContainerSecret(name="a", from_file="/a", mount_path="/run/a"),
+        model.ContainerSecret(name="B", from_file="/b"),
+    )
+    found = spec.container(place, "i", container("web", secrets=secrets), IMAGE)
+    assert found["mounts"][-1] == {
+        "destination": "/run/a",
+        "type": "bind",
+        "source": "/staged/i/a",
+        "options": ["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"],
+    }
+    assert found["mounts"][-2]["destination"] != "/run/a"
+    assert not any(each.startswith("B=") for each in found["process"]["env"])
+
+
+def test_read_only_binds_go_all_the_way_where_the_kernel_can() -> None:
+    wanted = container("web", volumes=(model.VolumeMount(source="/a", target="/b", read_only=True),))
+    found = spec.container(dataclasses.replace(PLACE, host=ABLE), "i", wanted, IMAGE)
+    assert found["mounts"][-1]["options"] == ["rbind", "rprivate", "ro", "rro"]
+
+
+def test_programs_that_manage_cgroups_may_write_them() -> None:
+    found = spec.container(dataclasses.replace(PLACE, nested=True), "i", container("web"), IMAGE)
+    options = {each["destination"]: each["options"] for each in found["mounts"]}
+    assert options["/sys/fs/cgroup"][-1] == "rw"
+    assert document()["mounts"][6]["options"][-1] == "ro"
 
 
 def test_pause_can_do_nothing() -> None:

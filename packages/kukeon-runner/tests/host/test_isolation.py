@@ -388,7 +388,7 @@ async def test_what_is_no_secret(lab: Lab) -> None:
         file.truncate((1 << 20) + 1)
     for source, why in (
         (fifo, "not a regular file"),
-        (big, "more than 1024 KiB"),
+        (big, "more than 1048576 bytes"),
         (lab.shared, "not a regular file"),
     ):
         secret = model.ContainerSecret(name="s", from_file=str(source), mount_path="/s")

@@ -27,5 +27,5 @@ def read(path: str, limit_bytes: int) -> bytes:
     except OSError as error:
         raise Unreadable((error.strerror or str(error)).lower()) from None
     if len(content) > limit_bytes:
-        raise Unreadable(f"it has more than {limit_bytes >> 10} KiB")
+        raise Unreadable(f"it has more than {limit_bytes} bytes")
     return content

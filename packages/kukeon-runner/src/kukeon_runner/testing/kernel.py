@@ -137,7 +137,10 @@ class FakeKernel:
     async def read_bounded(self, path: str, limit_bytes: int) -> bytes:
         if path not in self.files:
             raise errors.Invalid(f"cannot read {path!r}: no such file or directory")
-        return self.files[path].encode()
+        content = self.files[path].encode()
+        if len(content) > limit_bytes:
+            raise errors.Invalid(f"cannot read {path!r}: it has more than {limit_bytes} bytes")
+        return content
 
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         top = "/".join((root, *parts))

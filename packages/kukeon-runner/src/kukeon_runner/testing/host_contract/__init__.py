@@ -9,6 +9,7 @@ from __future__ import annotations
 from kukeon_runner.testing.host_contract.containers import ContainersContract
 from kukeon_runner.testing.host_contract.home import PATIENCE_S, Home, Program
 from kukeon_runner.testing.host_contract.images import ImagesContract
+from kukeon_runner.testing.host_contract.isolation import IsolationContract
 from kukeon_runner.testing.host_contract.kernel import KernelContract
 from kukeon_runner.testing.host_contract.network import NetworkContract
 from kukeon_runner.testing.host_contract.programs import ProgramsContract
@@ -18,6 +19,12 @@ __all__ = ["PATIENCE_S", "Home", "HostContract", "Program"]
 
 
 class HostContract(
-    KernelContract, NetworkContract, ContainersContract, TasksContract, ProgramsContract, ImagesContract
+    KernelContract,
+    IsolationContract,
+    NetworkContract,
+    ContainersContract,
+    TasksContract,
+    ProgramsContract,
+    ImagesContract,
 ):
     """All of it."""

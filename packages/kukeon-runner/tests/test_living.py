@@ -12,7 +12,7 @@ import pytest
 
 from kukeon_api import errors, model
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, controller, prepared
-from kukeon_runner.testing.host import FakeHost
+from kukeon_runner.testing.host import FakeHost, FakeProgram
 from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
@@ -189,6 +189,21 @@ async def test_auto_delete_takes_what_has_ended_whatever_its_code(tmp_path: Path
     left = it.host.traces()
     assert (left["records"], left["tasks"], left["pins"], left["snapshots"]) == (set(), {}, {}, set())
     assert clean != left
+
+
+async def test_a_program_that_is_done_at_once_counts_as_one_that_ran(tmp_path: Path) -> None:
+    host = FakeHost()
+    host.containers.programs["true",] = FakeProgram(exits=0)
+    found = await prepared(host, tmp_path)
+    doc = cell("hello", container("a", command="true"))
+    await found.create_cell(doc)
+    await found.reconcile()
+    assert found.runner.cells.get(REF).status.state is model.CellState.EXITED
+    assert host.kernel.pins == {}
+    await found.delete_cell(doc)
+    await found.create_cell(type(doc)(metadata=doc.metadata, spec=replaced(doc.spec, auto_delete=True)))
+    await found.reconcile()
+    assert found.runner.cells.find(REF) is None
 
 
 async def test_auto_delete_takes_what_an_operator_stopped(tmp_path: Path) -> None:

@@ -172,7 +172,9 @@ class Work:
                 await self._failed(doc, site, error, reason)
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
-        ready = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
+        # Everything was started: a program that is quickly done may never be seen running.
+        status = msgspec.structs.replace(doc.status, state=model.CellState.PENDING, ready_observed=True)
+        ready = msgspec.structs.replace(doc, status=status)
         return Outcome(await self._store(ready, site, post, exits(results)), site, pre, post, len(steps))
 
     async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError, reason: str) -> None:

@@ -50,6 +50,10 @@ CONTAINER = model.ContainerSpec(
     ),
     **SETTINGS,
 )
+EGRESS = model.EgressPolicy(
+    default="deny",
+    allow=(model.EgressRule(host="example.org", ports=(80, 443)), model.EgressRule(cidr="10.0.0.0/8")),
+)
 METADATA = model.Metadata(name="c", labels=LABELS, generation=3)
 FULL: tuple[model.Doc, ...] = (
     model.RealmDoc(
@@ -67,7 +71,7 @@ FULL: tuple[model.Doc, ...] = (
         spec=model.SpaceSpec(
             realm_id="r",
             cni_config_path="/etc/x.conflist",
-            network=model.SpaceNetwork(egress=model.EgressPolicy(default="allow")),
+            network=model.SpaceNetwork(egress=EGRESS),
             defaults=model.SpaceDefaults(container=model.ContainerDefaults(**SETTINGS)),
         ),
     ),
@@ -110,6 +114,10 @@ def unsaid(value: Any, kind: str, path: str = "") -> list[str]:
 
 # Where several items share the fields between them, or what one says forbids the other.
 SHARED = {
+    "spec.network.egress.allow.host",
+    "spec.network.egress.allow.cidr",
+    "spec.network.egress.allow.ports",
+    "spec.ports",
     "spec.volumes.kind",
     "spec.volumes.source",
     "spec.volumes.readOnly",

@@ -355,7 +355,6 @@ def test_check_raises_everything() -> None:
 
 class TestNotSupportedYet:
     SAYING: ClassVar[dict[str, Any]] = {
-        "ports": ("80:80",),
         "networks": ("x",),
         "networks_aliases": ("x",),
         "attachable": True,
@@ -371,16 +370,6 @@ class TestNotSupportedYet:
 
     def test_cells(self) -> None:
         assert told(cell(tty=model.CellTty(default="main"))) == [("spec.tty", "is not supported yet")]
-
-    def test_spaces(self) -> None:
-        def space(egress: model.EgressPolicy) -> model.SpaceDoc:
-            network = model.SpaceNetwork(egress=egress)
-            return model.SpaceDoc(
-                metadata=model.Metadata(name="s"), spec=model.SpaceSpec(realm_id="r", network=network)
-            )
-
-        assert told(space(model.EgressPolicy(default="deny"))) == [("spec.network.egress", "is not supported yet")]
-        assert told(space(model.EgressPolicy(default="allow"))) == []
 
     def test_every_line_of_the_table_leads_somewhere(self) -> None:
         for kind, refused in unsupported.FIELDS.items():

@@ -117,6 +117,9 @@ class MemoryController:
     async def watch_events(self) -> None:
         await asyncio.Event().wait()
 
+    async def keep_current(self) -> None:
+        await asyncio.Event().wait()
+
 
 @contextlib.asynccontextmanager
 async def open_memory(home: Path) -> AsyncIterator[MemoryController]:

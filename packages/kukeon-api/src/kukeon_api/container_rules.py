@@ -16,6 +16,7 @@ from kukeon_api import (
     model,
     normalise,
     place_rules,
+    ports,
     restart_rules,
     suggest,
     unsupported,
@@ -72,6 +73,7 @@ def problems(spec: model.ContainerSpec) -> Iterator[Problem]:
     yield from isolation_rules.problems(spec)
     yield from settings(spec)
     yield from _mounted_twice(spec)
+    yield from ports.problems(spec.ports)
     yield from restart_rules.problems(spec)
 
 

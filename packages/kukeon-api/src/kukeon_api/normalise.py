@@ -9,7 +9,7 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
-from kukeon_api import errors, image_ref, model, names
+from kukeon_api import egress, errors, image_ref, model, names, ports
 
 D = TypeVar("D", bound=model.Doc)
 S = TypeVar("S", model.ContainerSpec, model.ContainerDefaults)
@@ -21,7 +21,7 @@ def normalise(doc: D) -> D:
     Ids default to names; a cell's root is marked by both `root_container_id` and the container's `root` flag; the
     containers of a cell know their place and containerd id; a container document has the same labels in its metadata
     and its spec; image references are full; capabilities are spelled `CAP_X` and security options with `=`; registries
-    are in lower case.
+    are in lower case; ports say address and protocol; the networks and ports of an egress policy are in canonical form.
     """
     model.ref_of(doc)
     replace = msgspec.structs.replace
@@ -121,6 +121,9 @@ def _realm(spec: model.RealmSpec) -> model.RealmSpec:
 
 
 def _space(spec: model.SpaceSpec) -> model.SpaceSpec:
+    if spec.network is not None and spec.network.egress is not None:
+        network = msgspec.structs.replace(spec.network, egress=egress.normalise(spec.network.egress))
+        spec = msgspec.structs.replace(spec, network=network)
     if spec.defaults is None or spec.defaults.container is None:
         return spec
     defaults = msgspec.structs.replace(spec.defaults, container=_settings(spec.defaults.container))
@@ -133,8 +136,16 @@ def _container(spec: model.ContainerSpec) -> model.ContainerSpec:
         spec,
         containerd_id=names.containerd_id(spec.space_id, spec.stack_id, spec.cell_id, own),
         image=image_ref.normalise(spec.image) if spec.image else "",
+        ports=tuple(map(_port, spec.ports)),
     )
     return _settings(spec)
+
+
+def _port(text: str) -> str:
+    try:
+        return ports.canonical(text)
+    except ValueError:
+        return text  # the rules tell what is wrong with it
 
 
 def _settings(spec: S) -> S:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import container_rules, errors, model, names, registry_rules, unsupported
+from kukeon_api import container_rules, egress, errors, model, names, ports, registry_rules, unsupported
 from kukeon_api.errors import Problem
 from kukeon_api.fields import fields_of
 
@@ -127,6 +127,8 @@ def _realm(doc: model.RealmDoc) -> Iterator[Problem]:
 
 
 def _space(doc: model.SpaceDoc) -> Iterator[Problem]:
+    if doc.spec.network is not None and doc.spec.network.egress is not None:
+        yield from _under("spec.network.egress", egress.problems(doc.spec.network.egress))
     defaults = doc.spec.defaults
     if defaults is not None and defaults.container is not None:
         yield from _under("spec.defaults.container", container_rules.settings(defaults.container))
@@ -163,6 +165,7 @@ def _cell(doc: model.CellDoc) -> Iterator[Problem]:
                 path=f"{path}.hostCgroup",
                 message="is not possible with nestedCgroupRuntime, which gives each container cgroups of its own",
             )
+    yield from ports.clashes((f"spec.containers[{index}]", each.ports) for index, each in enumerate(spec.containers))
 
 
 def _roots(spec: model.CellSpec) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import container_rules, model, restart_rules, settings_rules
+from kukeon_api import container_rules, model, ports, restart_rules, settings_rules
 from kukeon_api.fields import fields_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ _CONSTRAINTS: dict[tuple[type, str], dict[str, Any]] = {
     (model.ContainerSecret, "mount_path"): {"pattern": "^(/|$)"},
     (model.Tmpfs, "path"): {"pattern": _ABSOLUTE},
     (model.Tmpfs, "size_bytes"): _AT_LEAST_ZERO,
+    (model.EgressPolicy, "default"): {"pattern": "^[ \\t]*([Aa][Ll][Ll][Oo][Ww]|[Dd][Ee][Nn][Yy])?[ \\t]*$"},
+    (model.EgressRule, "ports"): {"items": {"minimum": 1, "maximum": ports.MAX_PORT}},
+    (model.ContainerSpec, "ports"): {"items": {"pattern": ":"}},
     (model.Resources, "memory_limit_bytes"): _AT_LEAST_ZERO,
     (model.Resources, "cpu_shares"): {"minimum": 0, "maximum": container_rules.MAX_CPU_SHARES},
     (model.Resources, "pids_limit"): _AT_LEAST_ZERO,

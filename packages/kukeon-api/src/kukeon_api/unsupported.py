@@ -28,7 +28,6 @@ class Refused:
 
 
 _CONTAINER = (
-    Refused("ports"),
     Refused("networks"),
     Refused("networksAliases"),
     Refused("attachable"),
@@ -38,7 +37,7 @@ _CONTAINER = (
 
 FIELDS: dict[str, tuple[Refused, ...]] = {
     "Realm": (),
-    "Space": (Refused("spec.network.egress", harmless=(model.EgressPolicy(), model.EgressPolicy(default="allow"))),),
+    "Space": (),
     "Stack": (),
     "Cell": (
         Refused("spec.tty", harmless=(model.CellTty(),)),

@@ -40,6 +40,7 @@ class Controller(Protocol):
     async def bootstrap(self) -> Report: ...
     async def reconcile(self) -> None: ...
     async def watch_events(self) -> None: ...
+    async def keep_current(self) -> None: ...
 
 
 class OpenController(Protocol):
@@ -113,6 +114,7 @@ def _background(settings: config.Settings, controller: Controller, server: Serve
     """Start what the daemon does on its own; whoever calls this ends it."""
     work: dict[str, Coroutine[Any, Any, Any]] = {
         "events": background.keep_running("following events", controller.watch_events),
+        "networks": background.keep_running("keeping networks", controller.keep_current),
         "watchdog": notify.keep_alive(),
     }
     if settings.reconcile_interval_s > 0:

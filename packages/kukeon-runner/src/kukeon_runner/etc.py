@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 LOOPBACK = """\
 127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -37,3 +39,17 @@ def resolv(host: str) -> str:
 def _on_loopback(line: str) -> bool:
     words = line.split()
     return len(words) > 1 and words[0] == "nameserver" and (words[1].startswith("127.") or words[1] == "::1")
+
+
+def nameservers(text: str) -> tuple[str, ...]:
+    """The IPv4 name servers that a resolver configuration names."""
+    words = [line.split() for line in text.splitlines()]
+    return tuple(each[1] for each in words if len(each) > 1 and each[0] == "nameserver" and _is_ipv4(each[1]))
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True

@@ -6,14 +6,15 @@ Taking back covers the failed step, too, since it may have got half-way; undoing
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import graphlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any, assert_never
 
 from kukeon_api import errors
-from kukeon_runner import etc
 from kukeon_runner.steps import (
+    Announce,
     AttachNetwork,
     CreateContainer,
     CreateTask,
@@ -27,6 +28,7 @@ from kukeon_runner.steps import (
     MountShm,
     PinNamespaces,
     Plan,
+    Publish,
     RemoveCgroup,
     RemoveSecrets,
     Results,
@@ -37,8 +39,8 @@ from kukeon_runner.steps import (
     UnmountSecrets,
     UnmountShm,
     UnpinNamespaces,
+    Withdraw,
     WriteFile,
-    WriteHosts,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +119,8 @@ def undo(step: Step) -> tuple[Step, ...]:
             return (UnmountSecrets(path),)
         case StageSecrets(directory=directory):
             return (RemoveSecrets(directory),)
+        case Announce(member=member):
+            return (Withdraw(member.ref),)
         case AttachNetwork(conflist, container_id, netns):
             return (DetachNetwork(conflist, container_id, netns),)
         case CreateContainer(namespace=namespace, id=id):
@@ -168,8 +172,13 @@ async def _act(step: Step, host: Host, results: Results) -> Any:
             return await host.network.attach(conflist, container_id, netns)
         case DetachNetwork(conflist, container_id, netns):
             return await host.network.detach(conflist, container_id, netns)
-        case WriteHosts(path, hostname, attach):
-            return await host.kernel.write_file(path, etc.hosts(hostname, results[attach].ip))
+        case Announce(member, attach):
+            known = dataclasses.replace(member, address=results[attach].ip) if attach else member
+            return await host.kernel.write_file(known.hosts, await host.network.members.announce(known))
+        case Publish(bridge):
+            return await host.network.members.publish(bridge)
+        case Withdraw(cell):
+            return await host.network.members.withdraw(cell)
         case CreateContainer():
             return await host.containers.create(step)
         case DeleteContainer(namespace, id):

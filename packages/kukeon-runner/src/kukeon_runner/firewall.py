@@ -1,40 +1,25 @@
-"""The packet rules of an instance, as nft's JSON commands: pure functions over values.
+"""What the packet filter has to know of an instance, as values, and our own table made of it: pure functions.
 
-Two places hold rules of ours:
-
-- One table of our own, `inet <table>`, always replaced as a whole (add, delete, add: nft before 1.0.7 has no
-  `destroy`, and deleting an absent table fails).  Its rules never change; bridges and subnets are elements of sets.
-- Chains of others that may drop what we admit: an accept is final only within its own base chain (nft(8)), so hosts
-  whose `ip filter FORWARD` drops (iptables-nft, Docker) need ours there, too.  They carry the comment
-  `kukeon:<table>` and are found again by it, whoever made them.  They match nothing but interface names: conntrack or
-  set expressions of nft would make `iptables-save` call the table incompatible, and the programs of others rely on it.
-  New connections into a bridge are nevertheless refused, by our own table.
-
-Priorities: `forward` and `input` at -10, before the filter chains of others (0; firewalld 10), so that our counters
-and drops come first; after conntrack (-200) and destination NAT (-100), whose results they read.  `postrouting` at 100,
-where source NAT belongs.
+The one table, `inet <table>`, is always replaced as a whole (add, delete, add: nft before 1.0.7 has no `destroy`, and
+deleting an absent table fails). Its base rules never change, see `firewall_rules`; bridges, subnets and published ports
+are elements of sets and maps, and each space that denies has a chain of its own, reached by its bridge.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kukeon_api import ports
+from kukeon_runner import firewall_rules
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from ipaddress import IPv4Network
 
-Command = dict[str, Any]
-Expression = dict[str, Any]
+    from kukeon_runner.firewall_rules import Command, Expression
 
 FAMILY = "inet"
-BEFORE_FILTERS = -10
-SOURCE_NAT = 100
-MARK = "kukeon:"
-
-FOREIGN_CHAINS = (("ip", "filter", "FORWARD"), ("ip", "filter", "DOCKER-USER"))
-"""Family, table and chain where others may drop forwarded packets; Docker leaves the second to the administrator."""
 
 
 @dataclass(frozen=True, order=True)
@@ -45,10 +30,61 @@ class BridgeNet:
     subnet: IPv4Network
 
 
-def ruleset(table: str, bridges: Sequence[BridgeNet]) -> list[Command]:
+@dataclass(frozen=True)
+class Destination:
+    """Where cells may go although their space denies: `networks`, at `ports` of TCP and UDP (none: everything)."""
+
+    networks: tuple[IPv4Network, ...]
+    ports: tuple[int, ...] = ()
+    past: tuple[IPv4Network, ...] = ()
+    """Addresses that the destination had: connections to them may go on, and no new one begins."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the cells behind `bridge` may reach; a bridge without a policy lets everything out."""
+
+    bridge: str
+    allow: tuple[Destination, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class Published:
+    """A port of the host and the address of the cell, behind `bridge`, that it leads to."""
+
+    port: ports.Port
+    address: str
+    bridge: str
+
+    @property
+    def local(self) -> bool:
+        """Whether it is open on the host's loopback, whose packets the kernel keeps from every other link."""
+        return self.port.address == ports.EVERYWHERE or self.port.address.startswith("127.")
+
+
+@dataclass(frozen=True)
+class Wall:
+    """Everything that the rules are made from."""
+
+    nets: tuple[BridgeNet, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    resolvers: tuple[str, ...] = ()
+    """Name servers of the cells, which every policy lets them ask."""
+    published: tuple[Published, ...] = ()
+
+    def routes_localnet(self, bridge: str) -> bool:
+        """Whether packets of the host's loopback have to pass `bridge`."""
+        return any(each.local and each.bridge == bridge for each in self.published)
+
+
+def ruleset(table: str, wall: Wall) -> list[Command]:
     """Return the commands that make table `inet <table>` exactly this, in one transaction."""
     whole = {"table": {"family": FAMILY, "name": table}}
-    return [{"add": whole}, {"delete": whole}, {"add": whole}, *_objects(table, bridges)]
+    objects = _objects(wall)
+    for command in objects:
+        ((_, thing),) = command["add"].items()
+        thing |= {"family": FAMILY, "table": table}
+    return [{"add": whole}, {"delete": whole}, {"add": whole}, *objects]
 
 
 def removal(table: str) -> list[Command]:
@@ -57,142 +93,102 @@ def removal(table: str) -> list[Command]:
     return [{"add": whole}, {"delete": whole}]
 
 
-def foreign_rules(
-    table: str, bridges: Sequence[BridgeNet], chains: Mapping[tuple[str, str, str], Any]
-) -> list[Command]:
-    """Return the commands that leave exactly our rules at the head of each of `chains`; none where it is so.
-
-    `chains` maps (family, table, chain) to nft's listing of that chain; only chains that exist are in it.
-    """
-    commands: list[Command] = []
-    for place, listing in chains.items():
-        wanted = [expression for net in sorted(bridges) for expression in _admission(net.bridge)]
-        rules = [entry["rule"] for entry in listing["nftables"] if "rule" in entry]
-        ours = [rule for rule in rules if _ours(rule, table)]
-        # Other instances' rules may stand before ours: two that each insisted on the first place would never rest.
-        head = itertools.takewhile(lambda rule: str(rule.get("comment", "")).startswith(MARK), rules)
-        at_head = [rule["expr"] for rule in head if _ours(rule, table)]
-        if at_head == wanted and len(ours) == len(wanted):
-            continue
-        commands += [{"delete": {"rule": _at(place, handle=rule["handle"])}} for rule in ours]
-        # Each insertion goes to the head, so the last one comes first.
-        commands += [
-            {"insert": {"rule": _at(place, comment=comment(table), expr=expression)}} for expression in reversed(wanted)
-        ]
+def _objects(wall: Wall) -> list[Command]:
+    nets = sorted(set(wall.nets))
+    names = sorted({net.bridge for net in nets})
+    subnets = [_prefix(net.subnet) for net in nets]
+    policies = sorted((each for each in wall.policies if each.bridge in names), key=lambda each: each.bridge)
+    verdicts = [[each.bridge, {"goto": {"target": _chain_of(each)}}] for each in policies]
+    commands = [
+        _set("bridges", "ifname", names),
+        _set("same_bridge", ["ifname", "ifname"], [{"concat": [name, name]} for name in names]),
+        _set("subnets", "ipv4_addr", subnets, flags=["interval"]),
+        _set(
+            "neighbours",
+            ["ifname", "ipv4_addr"],
+            [{"concat": [net.bridge, _prefix(net.subnet)]} for net in nets],
+            flags=["interval"],
+        ),
+        _set("resolvers", "ipv4_addr", sorted(set(wall.resolvers))),
+        *_published(sorted(set(wall.published))),
+    ]
+    for each in policies:
+        commands += [_chain(_chain_of(each)), *_rules(_chain_of(each), _policy(each))]
+    commands.append(_map("policies", "ifname", "verdict", verdicts))
+    for name, chain in firewall_rules.CHAINS.items():
+        hooked = {"type": chain.type, "hook": chain.hook, "prio": chain.priority, "policy": "accept"}
+        commands += [_chain(name, **hooked), *_rules(name, chain.rules)]
     return commands
 
 
-def comment(table: str) -> str:
-    """The mark of this instance's rules in chains of others."""
-    return MARK + table
+def _published(published: Sequence[Published]) -> list[Command]:
+    """The maps from ports of the host to cells, apart by whether they name an address, and the set of both's ends."""
+    at: list[tuple[list[Any], Published]] = []
+    everywhere: list[tuple[list[Any], Published]] = []
+    for each in published:
+        key = [each.port.protocol, each.port.host]
+        if each.port.address == ports.EVERYWHERE:
+            everywhere.append((key, each))
+        else:
+            at.append(([each.port.address, *key], each))
+    commands = []
+    for name, key_type, entries in (
+        ("at", ["ipv4_addr", "inet_proto", "inet_service"], at),
+        ("everywhere", ["inet_proto", "inet_service"], everywhere),
+    ):
+        # Two maps, since nft 1.0.6 ends with a segmentation fault over one whose values are address and port.
+        addresses = [[{"concat": key}, each.address] for key, each in entries]
+        numbers = [[{"concat": key}, each.port.cell] for key, each in entries]
+        commands += [
+            _map(f"{name}_address", key_type, "ipv4_addr", addresses),
+            _map(f"{name}_port", key_type, "inet_service", numbers),
+        ]
+    ends = sorted({(each.address, each.port.protocol, each.port.cell) for each in published})
+    commands.append(
+        _set("published", ["ipv4_addr", "inet_proto", "inet_service"], [{"concat": list(end)} for end in ends])
+    )
+    return commands
 
 
-def _ours(rule: Mapping[str, Any], table: str) -> bool:
-    return rule.get("comment") == comment(table)
+def _policy(policy: Policy) -> list[firewall_rules.Rule]:
+    rules: list[firewall_rules.Rule] = []
+    for index, each in enumerate(policy.allow):
+        says = f"allow[{index}]"
+        if each.networks:
+            rules.append((says, [*firewall_rules.towards(_prefixes(each.networks), each.ports), firewall_rules.ACCEPT]))
+        if each.past:
+            reached = firewall_rules.towards(_prefixes(each.past), each.ports)
+            rules.append((f"{says} before", [firewall_rules.ESTABLISHED, *reached, firewall_rules.ACCEPT]))
+    return [*rules, ("default deny", [firewall_rules.COUNTER, firewall_rules.DROP])]
 
 
-def _at(place: tuple[str, str, str], **rest: Any) -> dict[str, Any]:
-    family, table, chain = place
-    return {"family": family, "table": table, "chain": chain, **rest}
+def _prefixes(networks: Sequence[IPv4Network]) -> list[Any]:
+    return [_prefix(each) for each in sorted(networks)]
 
 
-def _admission(bridge: str) -> list[list[Expression]]:
-    return [[_match(_meta("iifname"), bridge), ACCEPT], [_match(_meta("oifname"), bridge), ACCEPT]]
+def _prefix(network: IPv4Network) -> dict[str, Any]:
+    return {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
 
 
-def _objects(table: str, bridges: Sequence[BridgeNet]) -> list[Command]:
-    nets = sorted(set(bridges))
-    names = sorted({net.bridge for net in nets})
-    subnets = [{"prefix": {"addr": str(net.subnet.network_address), "len": net.subnet.prefixlen}} for net in nets]
-    return [
-        _set(table, "bridges", "ifname", names),
-        _set(table, "same_bridge", ["ifname", "ifname"], [{"concat": [name, name]} for name in names]),
-        _set(table, "subnets", "ipv4_addr", subnets, flags=["interval"]),
-        _chain(table, "postrouting", "nat", "postrouting", SOURCE_NAT),
-        *_rules(table, "postrouting", POSTROUTING),
-        _chain(table, "forward", "filter", "forward", BEFORE_FILTERS),
-        *_rules(table, "forward", FORWARD),
-        _chain(table, "input", "filter", "input", BEFORE_FILTERS),
-        *_rules(table, "input", INPUT),
-    ]
+def _chain_of(policy: Policy) -> str:
+    # nft's own syntax takes no dash in a name, and listings are read back by it.
+    return f"egress_{policy.bridge.replace('-', '_')}"
 
 
-def _set(table: str, name: str, type: str | list[str], elements: list[Any], **rest: Any) -> Command:
+def _set(name: str, type: str | list[str], elements: list[Any], **rest: Any) -> Command:
     # nft refuses an empty list of elements.
     elem = {"elem": elements} if elements else {}
-    return {"add": {"set": {"family": FAMILY, "table": table, "name": name, "type": type, **rest, **elem}}}
+    return {"add": {"set": {"name": name, "type": type, **rest, **elem}}}
 
 
-def _chain(table: str, name: str, type: str, hook: str, priority: int) -> Command:
-    return {
-        "add": {
-            "chain": {
-                "family": FAMILY,
-                "table": table,
-                "name": name,
-                "type": type,
-                "hook": hook,
-                "prio": priority,
-                "policy": "accept",
-            }
-        }
-    }
+def _map(name: str, key: str | list[str], value: str, elements: list[Any]) -> Command:
+    elem = {"elem": elements} if elements else {}
+    return {"add": {"map": {"name": name, "type": key, "map": value, **elem}}}
 
 
-def _rules(table: str, chain: str, rules: Sequence[tuple[str, list[Expression]]]) -> list[Command]:
-    return [
-        {"add": {"rule": {"family": FAMILY, "table": table, "chain": chain, "comment": says, "expr": expression}}}
-        for says, expression in rules
-    ]
+def _chain(name: str, **hooked: Any) -> Command:
+    return {"add": {"chain": {"name": name, **hooked}}}
 
 
-def _match(left: Expression, right: Any, op: str = "==") -> Expression:
-    return {"match": {"op": op, "left": left, "right": right}}
-
-
-def _meta(key: str) -> Expression:
-    return {"meta": {"key": key}}
-
-
-ACCEPT: Expression = {"accept": None}
-DROP: Expression = {"drop": None}
-
-_FROM_US = _match(_meta("iifname"), "@bridges")
-_TO_US = _match(_meta("oifname"), "@bridges")
-_NOT_TO_US = _match(_meta("oifname"), "@bridges", "!=")
-_IPV6 = _match(_meta("nfproto"), "ipv6")
-_SOURCE: Expression = {"payload": {"protocol": "ip", "field": "saddr"}}
-_DESTINATION: Expression = {"payload": {"protocol": "ip", "field": "daddr"}}
-_CONNECTION: Expression = {"ct": {"key": "state"}}
-_MULTICAST: Expression = {"prefix": {"addr": "224.0.0.0", "len": 4}}
-
-POSTROUTING: list[tuple[str, list[Expression]]] = [
-    (
-        "cells leave with the host's address",
-        [
-            _match(_SOURCE, "@subnets"),
-            _NOT_TO_US,
-            _match(_DESTINATION, _MULTICAST, "!="),
-            {"masquerade": None},
-        ],
-    ),
-]
-
-FORWARD: list[tuple[str, list[Expression]]] = [
-    (
-        # Bridged packets come here where bridge-nf-call-iptables is on (Docker sets it).
-        "one space is one network",
-        [_match({"concat": [_meta("iifname"), _meta("oifname")]}, "@same_bridge"), ACCEPT],
-    ),
-    ("spaces are IPv4 only", [_FROM_US, _IPV6, DROP]),
-    ("spaces are IPv4 only", [_TO_US, _IPV6, DROP]),
-    ("spaces are apart", [_FROM_US, _TO_US, DROP]),
-    # Conntrack does not translate what it cannot place: such a packet would leave with a cell's address.
-    ("no stray packets of cells", [_FROM_US, _match(_CONNECTION, "invalid", "in"), DROP]),
-    ("no forged senders", [_FROM_US, _match(_SOURCE, "@subnets", "!="), DROP]),
-    ("cells reach out", [_FROM_US, ACCEPT]),
-    ("answers come back", [_TO_US, _match(_CONNECTION, ["established", "related"], "in"), ACCEPT]),
-    ("nobody reaches in", [_TO_US, DROP]),
-]
-
-INPUT: list[tuple[str, list[Expression]]] = [("spaces are IPv4 only", [_FROM_US, _IPV6, DROP])]
+def _rules(chain: str, rules: Sequence[tuple[str, list[Expression]]]) -> list[Command]:
+    return [{"add": {"rule": {"chain": chain, "comment": says, "expr": expression}}} for says, expression in rules]

@@ -222,6 +222,11 @@ class Layout:
         """host-local's `dataDir`; it keeps a directory per network in it, see `ipam`."""
         return f"{self.runtime_dir}/cni/networks"
 
+    @property
+    def names_file(self) -> str:
+        """What the names in egress policies were when they were last looked up."""
+        return f"{self.runtime_dir}/cni/names.json"
+
     def ipam(self, ref: Ref) -> str:
         """The addresses in use in a space's network, a file each."""
         return f"{self.cni_data}/{self.network(ref)}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kukeon_api import model
+    from kukeon_runner.peers import Member
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,25 @@ class DetachNetwork:
 
 
 @dataclass(frozen=True)
-class WriteHosts:
-    """Write the cell's hosts file with the address that `attach` yields."""
+class Announce:
+    """Have the network know the cell, with the address that `attach` yields, and write the cell's hosts file."""
 
-    path: str
-    hostname: str
-    attach: AttachNetwork
+    member: Member
+    attach: AttachNetwork | None = None
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Tell the cells behind `bridge` of each other, and open the ports of them that are not open yet."""
+
+    bridge: str
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """Take the cell from the hosts files of its peers and close its ports."""
+
+    cell: model.Ref
 
 
 @dataclass(frozen=True)
@@ -224,7 +238,9 @@ Step = (
     | WriteFile
     | AttachNetwork
     | DetachNetwork
-    | WriteHosts
+    | Announce
+    | Publish
+    | Withdraw
     | CreateContainer
     | DeleteContainer
     | CreateTask

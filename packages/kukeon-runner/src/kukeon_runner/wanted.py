@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import labels, model, names
-from kukeon_runner import observed, spec
+from kukeon_api import labels, model, names, ports
+from kukeon_runner import observed, peers, spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,11 +31,12 @@ NOT_HASHED = frozenset(
         "restart_policy",
         "restart_backoff_seconds",
         "restart_max_retries",
+        "ports",
         "labels",
     }
 )
-"""Fields that a container is not made from: what the server fills in, what is to happen after its end, and the labels
-that people find it by."""
+"""Fields that a container is not made from: what the server fills in, what is to happen after its end, the labels
+that people find it by, and the ports of the host that lead to the cell."""
 
 STOP_SIGNAL_LABEL = "kukeon.io/stop-signal"
 """What the image asks to be stopped with, kept so that a stop needs no image."""
@@ -65,6 +66,7 @@ class Site:
     host_hosts: str
     host_resolv: str
     host: observed.Abilities
+    bridge: str
 
     @classmethod
     def of(
@@ -98,6 +100,7 @@ class Site:
             host_hosts=layout.etc_file(ref, "host-hosts"),
             host_resolv=layout.etc_file(ref, "host-resolv.conf"),
             host=host,
+            bridge=layout.bridge(space),
         )
 
     @property
@@ -155,6 +158,9 @@ class Cell:
     networked: bool = True
     """Whether any container is on the cell's own network; without, it has none."""
     nested: bool = False
+    ports: tuple[ports.Port, ...] = ()
+    announced: peers.Member | None = None
+    """What its network knows of the cell now."""
 
 
 def cell(
@@ -166,6 +172,7 @@ def cell(
     *,
     found: Mapping[str, observed.Found] | None = None,
     host_files: HostFiles | None = None,
+    announced: peers.Member | None = None,
 ) -> Cell:
     """What `doc` (normalised, effective) asks for, with its `images` by reference and `log` giving a log file's path.
 
@@ -181,7 +188,8 @@ def cell(
     if not any(each.root for each in containers):
         containers.append(_pause(site, networked=own))
     in_order = tuple(sorted(containers, key=lambda each: not each.root))
-    return Cell(site, in_order, resolv, host_files, networked=own, nested=nested)
+    published = ports.of(text for each in doc.spec.containers for text in each.ports)
+    return Cell(site, in_order, resolv, host_files, networked=own, nested=nested, ports=published, announced=announced)
 
 
 def networked(spec: model.CellSpec) -> bool:

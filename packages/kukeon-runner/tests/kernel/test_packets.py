@@ -5,10 +5,7 @@ outside 192.0.2.2 --- 192.0.2.1 host 10.88.0.1 -k-one- a 10.88.0.2, b 10.88.0.3
     other 198.51.100.2 --- 198.51.100.1 host: not a bridge of ours
 """
 
-import ipaddress
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,132 +13,10 @@ from pathlib import Path
 import pytest
 
 from kukeon_api import errors
-from kukeon_runner.firewall import BridgeNet
 from kukeon_runner.host import nftables
+from kukeon_runner.testing.nets import CELLS, HOST, ONE, OTHER, OUTSIDE, TWO, Net, wall
 
 pytestmark = pytest.mark.kernel
-
-DEADLINE_S = 20.0
-ONE = BridgeNet("k-one", ipaddress.ip_network("10.88.0.0/24"))
-TWO = BridgeNet("k-two", ipaddress.ip_network("10.88.1.0/24"))
-OUTSIDE, HOST, OTHER = "192.0.2.2", "192.0.2.1", "198.51.100.2"
-CELLS = {"a": "10.88.0.2", "b": "10.88.0.3", "c": "10.88.1.2"}
-PORT = 8080
-
-SERVE = """
-import socket, sys
-family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-server = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
-print("ready", flush=True)
-while True:
-    connection, peer = server.accept()
-    connection.sendall(peer[0].encode())
-    connection.close()
-"""
-ASK = """
-import socket, sys
-connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3]))
-print(connection.recv(100).decode())
-"""
-
-
-class Net:
-    """Network namespaces held by a sleeping process each, and programs in them."""
-
-    def __init__(self) -> None:
-        self.holders: dict[str, subprocess.Popen[str]] = {}
-        self.programs: list[subprocess.Popen[str]] = []
-        for name in ("host", "outside", "other", *CELLS):
-            script = "ip link set lo up && echo ready && exec sleep 1000"
-            holder = subprocess.Popen(["unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
-            self.holders[name] = holder
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "ready\n"
-
-    def path(self, name: str) -> str:
-        return f"/proc/{self.holders[name].pid}/ns/net"
-
-    def enter(self, name: str, *command: str) -> list[str]:
-        return ["nsenter", f"--net={self.path(name)}", "--", *command]
-
-    def run(self, name: str, *command: str, check: bool = True) -> str:
-        done = subprocess.run(self.enter(name, *command), capture_output=True, text=True, timeout=DEADLINE_S)
-        assert not check or done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout
-
-    def script(self, name: str, lines: str) -> None:
-        for line in lines.strip().splitlines():
-            self.run(name, *line.split())
-
-    def wire(self) -> None:
-        """Connect them as in the picture."""
-        pids = {name: holder.pid for name, holder in self.holders.items()}
-        self.script(
-            "host",
-            f"""
-            ip link add out0 type veth peer name eth0 netns {pids["outside"]}
-            ip addr add {HOST}/24 dev out0
-            ip link set out0 up
-            ip link add oth0 type veth peer name eth0 netns {pids["other"]}
-            ip addr add 198.51.100.1/24 dev oth0
-            ip link set oth0 up
-            ip link add k-one type bridge
-            ip link add k-two type bridge
-            ip addr add 10.88.0.1/24 dev k-one
-            ip addr add 10.88.1.1/24 dev k-two
-            ip link set k-one up
-            ip link set k-two up
-            sysctl -qw net.ipv4.ip_forward=1
-            sysctl -qw net.ipv6.conf.all.forwarding=1
-            """,
-        )
-        self.script("outside", f"ip addr add {OUTSIDE}/24 dev eth0\nip link set eth0 up")
-        # A neighbour that knows the way in.
-        self.script("outside", f"ip route add 10.88.0.0/16 via {HOST}\nip route add 198.51.100.0/24 via {HOST}")
-        self.script("other", f"ip addr add {OTHER}/24 dev eth0\nip link set eth0 up")
-        self.script("other", "ip route add default via 198.51.100.1")
-        for name, address in CELLS.items():
-            bridge = "k-one" if address.startswith("10.88.0.") else "k-two"
-            gateway = address.rpartition(".")[0] + ".1"
-            self.script(
-                "host",
-                f"""
-                ip link add v-{name} type veth peer name eth0 netns {pids[name]}
-                ip link set v-{name} master {bridge} up
-                """,
-            )
-            self.script(
-                name,
-                f"""
-                ip addr add {address}/24 dev eth0
-                ip link set eth0 up
-                ip route add default via {gateway}
-                """,
-            )
-
-    def serve(self, name: str, address: str, port: int = PORT) -> None:
-        """Answer every connection with the address it came from."""
-        command = self.enter(name, sys.executable, "-IS", "-c", SERVE, address, str(port))
-        program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.programs.append(program)
-        assert program.stdout is not None
-        assert program.stdout.readline() == "ready\n"
-
-    def ask(self, name: str, address: str, port: int = PORT, patience_s: float = 5.0) -> str | None:
-        """Return the address under which a server sees `name`, None when nothing comes back."""
-        command = self.enter(name, sys.executable, "-IS", "-c", ASK, address, str(port), str(patience_s))
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    def refused(self, name: str, address: str, port: int = PORT) -> bool:
-        return self.ask(name, address, port, patience_s=0.7) is None
-
-    def end(self) -> None:
-        for process in [*self.programs, *self.holders.values()]:
-            process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
 
 
 @pytest.fixture
@@ -159,7 +34,7 @@ def net() -> Iterator[Net]:
 
 @pytest.fixture
 async def ruled(net: Net) -> Net:
-    await nftables.apply("kukeon", [ONE, TWO], netns=net.path("host"))
+    await nftables.apply("kukeon", wall(ONE, TWO), netns=net.path("host"))
     return net
 
 
@@ -181,7 +56,7 @@ class TestReach:
 
     async def test_a_neighbour_with_a_route_does_not_reach_in(self, net: Net) -> None:
         assert net.ask("outside", CELLS["a"]) == OUTSIDE, "the way in exists"
-        await nftables.apply("kukeon", [ONE, TWO], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE, TWO), netns=net.path("host"))
         assert net.refused("outside", CELLS["a"])
 
     async def test_forged_senders_do_not_leave(self, ruled: Net) -> None:
@@ -192,7 +67,7 @@ class TestReach:
         assert ruled.refused("a", OUTSIDE)
 
     async def test_spaces_that_are_gone_are_nobodys_business(self, ruled: Net) -> None:
-        await nftables.apply("kukeon", [ONE], netns=ruled.path("host"))
+        await nftables.apply("kukeon", wall(ONE), netns=ruled.path("host"))
         assert ruled.ask("outside", CELLS["c"]) == OUTSIDE
         assert ruled.refused("outside", CELLS["a"])
 
@@ -223,7 +98,7 @@ class TestIPv6:
     async def test_none_of_it_passes_in_or_out_of_a_space(self, with_ipv6: Net) -> None:
         net = with_ipv6
         assert net.ask("a", "2001:db8:9::2") == "2001:db8:1::2", "the way exists"
-        await nftables.apply("kukeon", [ONE, TWO], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE, TWO), netns=net.path("host"))
         assert net.refused("a", "2001:db8:9::2")
         assert net.refused("a", "2001:db8:2::2")
         assert net.refused("outside", "2001:db8:1::2")
@@ -231,7 +106,7 @@ class TestIPv6:
 
     async def test_the_hosts_own_goes_on(self, with_ipv6: Net) -> None:
         net = with_ipv6
-        await nftables.apply("kukeon", [ONE, TWO], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE, TWO), netns=net.path("host"))
         assert net.ask("host", "::1") == "::1"
         assert net.ask("outside", "2001:db8:9::1") == "2001:db8:9::2"
         assert net.ask("host", "2001:db8:9::2") == "2001:db8:9::1"
@@ -248,14 +123,14 @@ class TestBesideOthers:
     async def test_a_dropping_forward_chain_does_not_stop_us(self, net: Net) -> None:
         self.drop_forwarded(net)
         assert net.refused("a", OUTSIDE)
-        await nftables.apply("kukeon", [ONE, TWO], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE, TWO), netns=net.path("host"))
         assert net.ask("a", OUTSIDE) == HOST
         assert net.refused("a", CELLS["c"])
         assert net.refused("outside", CELLS["a"])
 
     async def test_nor_does_an_administrators_drop_in_docker_user(self, net: Net) -> None:
         self.drop_forwarded(net, docker=True)
-        await nftables.apply("kukeon", [ONE], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE), netns=net.path("host"))
         # Docker restarted: its jump comes first again, and an administrator drops in it.
         net.run("host", "iptables", "-D", "FORWARD", "-j", "DOCKER-USER")
         net.run("host", "iptables", "-I", "FORWARD", "-j", "DOCKER-USER")
@@ -265,7 +140,7 @@ class TestBesideOthers:
     async def test_iptables_still_reads_its_table(self, net: Net) -> None:
         self.drop_forwarded(net, docker=True)
         before = net.run("host", "iptables-save", "-t", "filter")
-        await nftables.apply("kukeon", [ONE, TWO], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE, TWO), netns=net.path("host"))
         saved = net.run("host", "iptables-save", "-t", "filter")
         assert "incompatible" not in saved
         assert saved.count('--comment "kukeon:kukeon"') == 8
@@ -276,16 +151,16 @@ class TestBesideOthers:
 
     async def test_twice_is_once(self, net: Net) -> None:
         self.drop_forwarded(net, docker=True)
-        await nftables.apply("kukeon", [ONE, TWO], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE, TWO), netns=net.path("host"))
         once = comparable(net.run("host", "nft", "-j", "list", "ruleset"))
-        await nftables.apply("kukeon", [TWO, ONE], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(TWO, ONE), netns=net.path("host"))
         assert comparable(net.run("host", "nft", "-j", "list", "ruleset")) == once
 
     async def test_two_instances_do_not_touch_each_other(self, net: Net) -> None:
         self.drop_forwarded(net)
-        await nftables.apply("kukeon", [ONE], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE), netns=net.path("host"))
         alone = comparable(net.run("host", "nft", "-j", "list", "ruleset"))
-        await nftables.apply("kukeon_ab12cd34", [TWO], netns=net.path("host"))
+        await nftables.apply("kukeon_ab12cd34", wall(TWO), netns=net.path("host"))
         assert net.ask("a", OUTSIDE) == HOST
         assert net.ask("c", OUTSIDE) == HOST
         # Each instance's own table keeps the other one's cells out.
@@ -297,7 +172,7 @@ class TestBesideOthers:
     async def test_an_unrelated_table_stays_as_it_was(self, net: Net) -> None:
         net.run("host", "nft", "add table inet mine; add chain inet mine c; add rule inet mine c counter drop")
         mine = net.run("host", "nft", "list", "table", "inet", "mine")
-        await nftables.apply("kukeon", [ONE], netns=net.path("host"))
+        await nftables.apply("kukeon", wall(ONE), netns=net.path("host"))
         await nftables.remove("kukeon", netns=net.path("host"))
         assert net.run("host", "nft", "list", "table", "inet", "mine") == mine
 
@@ -332,7 +207,7 @@ class TestTransactions:
         asking.start()
         try:
             for i in range(20):
-                await nftables.apply("kukeon", [ONE, TWO] if i % 2 else [ONE], netns=ruled.path("host"))
+                await nftables.apply("kukeon", wall(*([ONE, TWO] if i % 2 else [ONE])), netns=ruled.path("host"))
         finally:
             done.set()
             asking.join()
@@ -366,13 +241,13 @@ class TestTransactions:
 
     async def test_a_namespace_that_is_gone_is_a_host_error(self) -> None:
         with pytest.raises(errors.HostError, match="No such file"):
-            await nftables.apply("kukeon", [], netns="/nonexistent")
+            await nftables.apply("kukeon", wall(), netns="/nonexistent")
 
     async def test_without_nft_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(nftables, "_SBIN", ())
         monkeypatch.setenv("PATH", "/nonexistent")
         with pytest.raises(errors.HostError, match="cannot run nft") as caught:
-            await nftables.apply("kukeon", [])
+            await nftables.apply("kukeon", wall())
         assert "nftables" in caught.value.hint
 
 

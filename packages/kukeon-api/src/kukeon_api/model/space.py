@@ -21,16 +21,16 @@ class SpaceState(enum.StrEnum):
 
 
 class EgressRule(Model):
-    """A destination, by DNS name or by CIDR, and its TCP ports (none: all)."""
+    """A destination, by DNS name or by CIDR, and its ports, TCP and UDP alike (none: everything)."""
 
     host: str = ""
-    """DNS name of the destination; either this or a CIDR."""
+    """DNS name of the destination, looked up again as often as its records say; either this or a CIDR."""
 
     cidr: str = ""
     """IPv4 network of the destination, like 10.0.0.0/8; either this or a host."""
 
     ports: tuple[int, ...] = ()
-    """TCP ports of the destination, 1 to 65535. Default: all."""
+    """Ports of the destination, TCP and UDP, 1 to 65535. Default: all, and every other protocol."""
 
 
 class EgressPolicy(Model):

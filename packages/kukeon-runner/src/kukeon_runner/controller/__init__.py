@@ -19,6 +19,7 @@ from kukeon_runner.controller.exec import Exec
 from kukeon_runner.controller.images import Images
 from kukeon_runner.controller.levels import Levels
 from kukeon_runner.controller.logs import Logs
+from kukeon_runner.controller.networks import Networks
 from kukeon_runner.controller.upkeep import Upkeep
 from kukeon_runner.groundwork import BootstrapReport
 
@@ -31,7 +32,7 @@ PROBE_TIMEOUT_S = 2.0
 """After this, containerd is told as not answering: a person waits for the answer."""
 
 
-class Controller(Levels, Cells, Logs, Containers, Images, Apply, DeleteDocuments, Exec, Events, Upkeep):
+class Controller(Levels, Cells, Logs, Containers, Images, Apply, DeleteDocuments, Exec, Events, Networks, Upkeep):
     """Every method of the wire, under its name in snake_case, and what keeps the daemon's promises between calls.
 
     Methods raise the errors of `kukeon_api.errors`.

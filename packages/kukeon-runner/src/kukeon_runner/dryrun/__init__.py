@@ -31,4 +31,5 @@ def of(context: Context) -> Context:
         lock=KeyedLock(),
         network_lock=asyncio.Lock(),
         happenings=Happenings(),
+        port_claims={},
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kukeon_api import errors, labels
 from kukeon_runner import observed
+from kukeon_runner.firewall import Wall
+from kukeon_runner.members import Census, Members
 from kukeon_runner.observed import TaskStatus
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from kukeon_api import model
+    from kukeon_api.ports import Port
     from kukeon_runner import process_spec, steps
+    from kukeon_runner.egress import Resolution
     from kukeon_runner.firewall import BridgeNet
     from kukeon_runner.host import protocol
 
@@ -162,6 +166,11 @@ class DryNetwork:
         self._bridges = _There(real.bridge_exists)
         self._attached: dict[str, observed.Address | None] = {}
         self._removed: set[str] = set()
+        self.members = Members(_Nobody())
+        self.members.follow(self._census)
+
+    async def _census(self) -> Census:
+        return Census(Wall(), await self._real.members.everybody())
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
         self._attached[container_id] = _ADDRESS
@@ -201,7 +210,32 @@ class DryNetwork:
         self._kernel.remove_file(conflist)
         return there
 
-    async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
+    async def apply_firewall(self, wall: Wall) -> None:
+        return None
+
+    async def follow_firewall(self) -> NoReturn:
+        raise NotImplementedError("nothing is followed in a dry run")
+
+    async def taken(self, ports: Sequence[Port]) -> Mapping[Port, str]:
+        return await self._real.taken(ports)
+
+    async def resolve(self, host: str) -> Resolution:
+        return await self._real.resolve(host)
+
+
+class _Nobody:
+    """Doors that lead nowhere."""
+
+    async def enforce(self, wall: Wall) -> None:
+        return None
+
+    async def read(self, path: str) -> str | None:
+        return None
+
+    async def write(self, path: str, text: str) -> None:
+        return None
+
+    async def forget(self, address: str) -> None:
         return None
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kukeon_api import errors
 from kukeon_cni import conflist, host_local, links
@@ -15,13 +16,18 @@ from kukeon_cni.bridge import ensure_bridge
 from kukeon_cni.cache import ResultCache
 from kukeon_cni.network import Network
 from kukeon_runner import observed
-from kukeon_runner.host import nftables
+from kukeon_runner.host import conntrack, listeners, nftables
+from kukeon_runner.host.dns import Resolver
+from kukeon_runner.host.packet_filter import PacketFilter
+from kukeon_runner.members import Members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from kukeon_api.ports import Port
     from kukeon_cni.result import Result
-    from kukeon_runner.firewall import BridgeNet
+    from kukeon_runner.egress import Resolution
+    from kukeon_runner.firewall import BridgeNet, Wall
 
 
 BRIDGE_MARK = "kukeon:"
@@ -36,8 +42,12 @@ class LinuxNetwork:
         self._cache = cache
         self._data = data
         self._table = nft_table
+        self._filter = PacketFilter(nft_table)
+        self._resolver = Resolver()
+        self.members = Members(_MemberDoors(self._filter))
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
+        await self.members.in_force()
         with _translated():
             network = await asyncio.to_thread(self._network, conflist)
             result = await network.add(container_id, netns)
@@ -116,17 +126,74 @@ class LinuxNetwork:
             Path(conflist).unlink(missing_ok=True)
             return any(found)
 
+        self.members.drop(bridge)
         with _translated():
             return await asyncio.to_thread(remove)
 
-    async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
-        if bridges:
-            await nftables.apply(self._table, bridges)
-        else:
-            await nftables.remove(self._table)
+    async def apply_firewall(self, wall: Wall) -> None:
+        await self.members.enforce(wall)
+
+    async def follow_firewall(self) -> NoReturn:
+        await self._filter.follow()
+
+    async def taken(self, ports: Sequence[Port]) -> Mapping[Port, str]:
+        found: dict[Port, str] = {}
+        for table, others in (await nftables.published_by_others(self._table)).items():
+            found |= {port: f"the kukeon of nft table {table!r}" for port in ports if any(map(port.clashes, others))}
+        for port in ports:
+            if port not in found and (who := await asyncio.to_thread(listeners.look, port)):
+                found[port] = who
+        return found
+
+    async def resolve(self, host: str) -> Resolution:
+        return await self._resolver.resolve(host)
 
     def _network(self, path: str) -> Network:
         return Network(conflist.parse(Path(path).read_bytes()), cache_dir=self._cache)
+
+
+class _MemberDoors:
+    """What `Members` works by, on this host."""
+
+    def __init__(self, packet_filter: PacketFilter) -> None:
+        self._filter = packet_filter
+
+    async def enforce(self, wall: Wall) -> None:
+        await self._filter.enforce(wall)
+
+    async def read(self, path: str) -> str | None:
+        return await asyncio.to_thread(_read, Path(path))
+
+    async def write(self, path: str, text: str) -> None:
+        await asyncio.to_thread(_write, path, text.encode())
+
+    async def forget(self, address: str) -> None:
+        await asyncio.to_thread(conntrack.forget, address)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return None  # the next write tells what is wrong
+
+
+def _write(path: str, data: bytes) -> None:
+    # Never made here: a cell that is on its way out must not get its file back.
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise errors.HostError(f"cannot write {path!r}: {error.strerror}") from error
+    try:
+        # Longer first, then cut: a reader sees the old text or the new one, never an empty file.
+        os.pwrite(handle, data, 0)
+        os.ftruncate(handle, len(data))
+    except OSError as error:
+        raise errors.HostError(f"cannot write {path!r}: {error.strerror}") from error
+    finally:
+        os.close(handle)
 
 
 def _directories(top: Path) -> list[str]:

@@ -7,26 +7,35 @@ nsenter does the entering, so no thread of this process ever changes namespace.
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors
-from kukeon_runner import firewall
+from kukeon_api.ports import EVERYWHERE, Port
+from kukeon_runner import firewall, firewall_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from kukeon_runner.firewall import BridgeNet, Command
+    from kukeon_runner.firewall import Wall
+    from kukeon_runner.firewall_rules import Command
 
 TIMEOUT_S = 30.0
 _SBIN = ("/usr/sbin", "/sbin")
 # Rules in chains of others are found by one process and deleted by the next; their owner may have been faster.
 _ATTEMPTS = 5
+# Tables of instances: `layout.Layout.nft_table`.
+_OURS = re.compile(r"kukeon(_[0-9a-f]{8})?")
 _ABSENT = "No such file or directory"
+
+own_ports: collections.deque[int] = collections.deque(maxlen=64)
+"""Netlink ports of the last transactions of ours: the kernel gives a process's first socket the process's number."""
 
 
 async def run(commands: Sequence[Command], *, netns: str | None = None) -> None:
@@ -38,14 +47,44 @@ async def run(commands: Sequence[Command], *, netns: str | None = None) -> None:
         raise _refused("change the packet rules", trouble)
 
 
-async def apply(table: str, bridges: Sequence[BridgeNet], *, netns: str | None = None) -> None:
-    """Make our table and our rules in chains of others exactly what `bridges` need, in one transaction."""
-    await _with_foreign(table, firewall.ruleset(table, bridges), bridges, netns)
+async def apply(table: str, wall: Wall, *, netns: str | None = None) -> None:
+    """Make our table and our rules in chains of others exactly what `wall` needs, in one transaction."""
+    await _with_foreign(table, firewall.ruleset(table, wall), _bridges(wall), netns)
+
+
+async def apply_foreign(table: str, wall: Wall, *, netns: str | None = None) -> None:
+    """Make our rules in chains of others what `wall` needs; where they are so already, nothing is written."""
+    await _with_foreign(table, [], _bridges(wall), netns)
 
 
 async def remove(table: str, *, netns: str | None = None) -> None:
     """Remove our table and our rules in chains of others; absent is done."""
     await _with_foreign(table, firewall.removal(table), (), netns)
+
+
+async def published_by_others(table: str, *, netns: str | None = None) -> dict[str, list[Port]]:
+    """Return the ports that kukeons other than that of `table` have published on this host, by their table."""
+    tables = await _list(["tables", firewall.FAMILY], netns) or {"nftables": []}
+    names = [entry["table"]["name"] for entry in tables["nftables"] if "table" in entry]
+    found = {}
+    for name in names:
+        if (
+            name != table
+            and _OURS.fullmatch(name)
+            and (listing := await list_table(firewall.FAMILY, name, netns=netns))
+        ):
+            found[name] = list(_published(listing))
+    return found
+
+
+def _published(listing: dict[str, Any]) -> Iterable[Port]:
+    maps = {entry["map"]["name"]: entry["map"] for entry in listing["nftables"] if "map" in entry}
+    for key, number in maps.get("at_port", {}).get("elem", ()):
+        address, protocol, host = key["concat"]
+        yield Port(str(address), int(host), int(number), str(protocol))
+    for key, number in maps.get("everywhere_port", {}).get("elem", ()):
+        protocol, host = key["concat"]
+        yield Port(EVERYWHERE, int(host), int(number), str(protocol))
 
 
 async def list_table(family: str, name: str, *, netns: str | None = None) -> dict[str, Any] | None:
@@ -64,11 +103,15 @@ async def table_exists(family: str, name: str, *, netns: str | None = None) -> b
     return any(entry.get("table", {}).get("name") == name for entry in (listing or {"nftables": []})["nftables"])
 
 
-async def _with_foreign(table: str, commands: list[Command], bridges: Sequence[BridgeNet], netns: str | None) -> None:
+def _bridges(wall: Wall) -> list[str]:
+    return [net.bridge for net in wall.nets]
+
+
+async def _with_foreign(table: str, commands: list[Command], bridges: Sequence[str], netns: str | None) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         chains = await _foreign_chains(netns)
         try:
-            await run([*commands, *firewall.foreign_rules(table, bridges, chains)], netns=netns)
+            await run([*commands, *firewall_foreign.rules(table, bridges, chains)], netns=netns)
         except errors.HostError as error:
             if attempt == _ATTEMPTS or _ABSENT not in error.message:
                 raise
@@ -82,7 +125,7 @@ async def _foreign_chains(netns: str | None) -> dict[tuple[str, str, str], dict[
     named = [entry["chain"] for entry in everything["nftables"] if "chain" in entry]
     present = {(chain["family"], chain["table"], chain["name"]) for chain in named}
     listings = {}
-    for place in firewall.FOREIGN_CHAINS:
+    for place in firewall_foreign.CHAINS:
         if place in present and (listing := await list_chain(*place, netns=netns)) is not None:
             listings[place] = listing
     return listings
@@ -109,6 +152,7 @@ async def _nft(arguments: list[str], stdin: bytes, netns: str | None) -> tuple[i
         start_new_session=True,
         env={"PATH": _search_path(), "LC_ALL": "C"},
     )
+    own_ports.append(process.pid)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             output, trouble = await process.communicate(stdin)

@@ -6,15 +6,18 @@ Making and ending are idempotent: making what is there and ending what is gone b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import errors, model
+    from kukeon_api.ports import Port
     from kukeon_runner import observed, process_spec, steps
-    from kukeon_runner.firewall import BridgeNet
+    from kukeon_runner.egress import Resolution
+    from kukeon_runner.firewall import BridgeNet, Wall
+    from kukeon_runner.members import Members
 
 
 class Kernel(Protocol):
@@ -127,8 +130,21 @@ class Network(Protocol):
         Goes by the names, whatever the file says. True when there was something.
         """
 
-    async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
-        """Make our table and our rules in other tables exactly what `bridges` need."""
+    @property
+    def members(self) -> Members:
+        """The cells that are attached, with their names and published ports."""
+
+    async def apply_firewall(self, wall: Wall) -> None:
+        """Make our table and our rules in other tables exactly what `wall` needs, with the ports of the members."""
+
+    async def follow_firewall(self) -> NoReturn:
+        """Put back what others change of our rules, until cancelled. Raises HostError where that cannot be seen."""
+
+    async def taken(self, ports: Sequence[Port]) -> Mapping[Port, str]:
+        """Those of `ports` that somebody else has on this host, a program or another kukeon, and who."""
+
+    async def resolve(self, host: str) -> Resolution:
+        """The IPv4 addresses of a name and for how long they hold. Raises HostError when it has none now."""
 
 
 class Program(Protocol):

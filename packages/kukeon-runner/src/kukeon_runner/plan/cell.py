@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kukeon_runner import etc, observed, wanted
+from kukeon_runner import etc, observed, peers, wanted
 from kukeon_runner.steps import (
+    Announce,
     AttachNetwork,
     CreateContainer,
     CreateTask,
@@ -24,6 +25,7 @@ from kukeon_runner.steps import (
     MountShm,
     PinNamespaces,
     Plan,
+    Publish,
     RemoveCgroup,
     RemoveSecrets,
     StageSecrets,
@@ -33,8 +35,8 @@ from kukeon_runner.steps import (
     UnmountSecrets,
     UnmountShm,
     UnpinNamespaces,
+    Withdraw,
     WriteFile,
-    WriteHosts,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +104,8 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     detach = None
     if attached is None and (seen.network_residue or (seen.pinned and not seen.networkless)):
         # An ADD that a crash cut short may have left an interface behind the pin that no record tells of.
-        detach = draft.add(_detach(site, seen), *ended)
+        withdrawn = draft.add(Withdraw(site.ref), *ended) if seen.network_residue else None
+        detach = draft.add(_detach(site, seen), withdrawn, *ended)
     pins = None if pinned else draft.add(PinNamespaces(site.pins, site.ref.cell, cell.networked), detach, *ended)
     attach: AttachNetwork | None = None
     if attached is None and cell.networked:
@@ -113,13 +116,19 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     for id in seen.containers if seen.secrets else ():
         if id not in by_id:
             draft.add(RemoveSecrets(site.staged(id)), *ended)
+    member = peers.Member(site.ref, site.bridge, site.hosts, cell.ports, attached.ip if attached else "")
     if not missing and attach is None:
+        if attached and cell.announced is not None and cell.announced != member:
+            draft.add(Publish(site.bridge), draft.add(Announce(member)))
         return draft
 
-    address = attached.ip if attached else ""
-    # The file must exist before anything binds it, and hold the address before a workload starts.
-    present = draft.add(WriteFile(site.hosts, etc.hosts(site.ref.cell, address)))
-    ready = draft.add(WriteHosts(site.hosts, site.ref.cell, attach), present, attach) if attach else present
+    # The file must exist before anything binds it, and hold addresses before a workload starts. While others live in
+    # the cell it is never without them.
+    present = ready = draft.add(Announce(member) if attached else WriteFile(site.hosts, etc.hosts(site.ref.cell)))
+    if attach:
+        ready = draft.add(Announce(member, attach), present, attach)
+    if cell.networked:
+        draft.add(Publish(site.bridge), ready)
     files = (
         present,
         draft.add(WriteFile(site.hostname, etc.hostname(site.ref.cell))),
@@ -224,7 +233,9 @@ def remove_container(site: wanted.Site, seen: observed.Cell, id: str) -> Plan:
 def _down(site: wanted.Site, seen: observed.Cell, end: End) -> _Draft:
     draft = _Draft()
     workloads = [_end_task(draft, site, id, found, end) for id, found in seen.containers.items() if id != site.root_id]
-    detach = draft.add(_detach(site, seen), *workloads) if seen.network_residue else None
+    withdrawn = draft.add(Withdraw(site.ref), *workloads) if seen.network_residue else None
+    # In this order: as soon as the address is free, another cell may get it.
+    detach = draft.add(_detach(site, seen), withdrawn, *workloads) if seen.network_residue else None
     root = seen.containers.get(site.root_id)
     last = None if root is None else _end_task(draft, site, site.root_id, root, end, detach, *workloads)
     if seen.shm:

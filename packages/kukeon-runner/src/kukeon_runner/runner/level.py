@@ -39,6 +39,8 @@ class Piece:
     remove: Callable[[], Coroutine[Any, Any, object]]
     left: Callable[[], Coroutine[Any, Any, bool]] | None = None
     """Whether anything of it is there, where that is not the same."""
+    renew: Callable[[], Coroutine[Any, Any, object]] | None = None
+    """Bring it up to date with the document when it is there already."""
 
     async def stays(self) -> bool:
         """Whether anything of it is there."""
@@ -177,6 +179,8 @@ class Level(abc.ABC, Generic[D]):
             for piece in pieces:
                 if not pre[piece.name]:
                     await piece.make()
+                elif piece.renew is not None:
+                    await piece.renew()
             post = await self.presence(ref, doc)
         except errors.KukeonError as error:
             failed = {"state": _state(doc, "Failed"), "reason": f"Create{self.kind}Failed"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors, model
 from kukeon_runner import observed, seccomp_file, spec, wanted
 from kukeon_runner.plan import cell as plan
+from kukeon_runner.runner import ports
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ async def cell(
     DeviceNotFound, Invalid for a container without a program or a seccomp profile that is none. A container that exists
     needs its image no more: it has its own copy of what it was made from, and so of devices and profile.
     """
+    await ports.check(context, doc)
     await _check_volumes(context, doc)
     for secret in (secret for each in doc.spec.containers for secret in each.secrets):
         await context.host.kernel.check_secret(secret)
@@ -78,6 +80,7 @@ async def cell(
         lambda name: context.layout.container_log(ref.child(name)),
         found=things,
         host_files=wanted.HostFiles(*await kernel.own_etc()) if on_host else None,
+        announced=await context.host.network.members.member(ref),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kukeon_runner.firewall import Wall
 from kukeon_runner.testing.containers import START, FakeContainers, FakeImages, FakeProgram
 from kukeon_runner.testing.faults import Crash, Failure, Faults
 from kukeon_runner.testing.kernel import FakeKernel
@@ -74,7 +75,7 @@ class FakeHost:
         self.kernel.staged.clear()
         self.network.attachments.clear()
         self.network.residue.clear()
-        self.network.members.clear()
+        self.network.homes.clear()
         self.network.bridges.clear()
-        self.network.firewall = ()
+        self.network.wall = Wall()
         self.containers.tasks.clear()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kukeon_api import errors
 from kukeon_cni import conflist as lists
 from kukeon_runner import observed
+from kukeon_runner.firewall import Wall
+from kukeon_runner.members import Members
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from ipaddress import IPv4Network
 
+    from kukeon_api.ports import Port
     from kukeon_cni.conflist import NetworkList
+    from kukeon_runner.egress import Resolution
     from kukeon_runner.firewall import BridgeNet
     from kukeon_runner.testing.faults import Faults
     from kukeon_runner.testing.kernel import FakeKernel
@@ -29,14 +35,33 @@ class FakeNetwork:
     """Containers for which an address is held that nobody can read."""
     unplugged: set[str] = field(default_factory=set)
     """Containers whose interface is no port of a bridge any more."""
-    members: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
     """The network that each attached container is in."""
     bridges: dict[str, IPv4Network] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     """The network that each bridge is marked with."""
-    firewall: tuple[BridgeNet, ...] = ()
+    wall: Wall = field(default_factory=Wall)
+    names: dict[str, Resolution | None] = field(default_factory=dict)
+    """What name servers know; None for one of whom they cannot be asked now."""
+    listeners: dict[Port, str] = field(default_factory=dict)
+    """Ports that others have on this host, and who."""
+    forgotten: list[str] = field(default_factory=list)
+    """Addresses to which connections were ended."""
+
+    def __post_init__(self) -> None:
+        self.members = Members(_FakeDoors(self))
+
+    def reopened(self) -> FakeNetwork:
+        """The same network as another process comes upon it after somebody flushed the rules."""
+        return dataclasses.replace(self, wall=Wall())
+
+    @property
+    def firewall(self) -> tuple[BridgeNet, ...]:
+        """The bridges that the rules are for."""
+        return self.wall.nets
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address:
+        await self.members.in_force()
         async with self.faults.act(f"attach {container_id}"):
             network = self._list(conflist)
             subnet = _subnet(network)
@@ -48,7 +73,7 @@ class FakeNetwork:
             ip = next(str(each) for each in list(subnet.hosts())[1:] if str(each) not in used)
             address = observed.Address(f"{ip}/{subnet.prefixlen}", str(subnet[1]))
             self.attachments[container_id] = address
-            self.members[container_id] = network.name
+            self.homes[container_id] = network.name
             self.bridges[network.bridge or ""] = subnet
         return address
 
@@ -77,10 +102,10 @@ class FakeNetwork:
 
     async def networks(self) -> Sequence[str]:
         marked = {network for bridge, network in self.marks.items() if bridge in self.bridges}
-        return sorted(marked | set(self.members.values()))
+        return sorted(marked | set(self.homes.values()))
 
     async def holders(self, network: str) -> Sequence[str]:
-        return sorted(id for id, own in self.members.items() if own == network)
+        return sorted(id for id, own in self.homes.items() if own == network)
 
     async def remove(self, network: str, conflist: str, bridge: str) -> bool:
         async with self.faults.act(f"remove network {network}"):
@@ -88,14 +113,28 @@ class FakeNetwork:
             found = [bool(held), bridge in self.bridges, conflist in self.kernel.files]
             for id in held:
                 self._release(id)
+            self.members.drop(bridge)
             self.bridges.pop(bridge, None)
             self.marks.pop(bridge, None)
             self.kernel.files.pop(conflist, None)
         return any(found)
 
-    async def apply_firewall(self, bridges: Sequence[BridgeNet]) -> None:
-        async with self.faults.act("apply the firewall"):
-            self.firewall = tuple(bridges)
+    async def apply_firewall(self, wall: Wall) -> None:
+        await self.members.enforce(wall)
+
+    async def follow_firewall(self) -> NoReturn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def taken(self, ports: Sequence[Port]) -> Mapping[Port, str]:
+        found = {port: [who for each, who in self.listeners.items() if each.clashes(port)] for port in ports}
+        return {port: who[0] for port, who in found.items() if who}
+
+    async def resolve(self, host: str) -> Resolution:
+        found = self.names.get(host)
+        if found is None:
+            raise errors.HostError(f"cannot look up {host!r}: it has no IPv4 address")
+        return found
 
     def lose_bridge(self, bridge: str) -> None:
         """Have somebody else delete a bridge, which unplugs what was plugged into it."""
@@ -103,7 +142,7 @@ class FakeNetwork:
 
     def _release(self, id: str) -> None:
         self.attachments.pop(id, None)
-        self.members.pop(id, None)
+        self.homes.pop(id, None)
         self.residue.discard(id)
         self.unplugged.discard(id)
 
@@ -115,6 +154,25 @@ class FakeNetwork:
         if text is None:
             raise errors.HostError(f"cannot read the network configuration: no such file: {conflist!r}")
         return lists.parse(text.encode())
+
+
+class _FakeDoors:
+    def __init__(self, network: FakeNetwork) -> None:
+        self._network = network
+
+    async def enforce(self, wall: Wall) -> None:
+        async with self._network.faults.act("apply the firewall"):
+            self._network.wall = wall
+
+    async def read(self, path: str) -> str | None:
+        return self._network.kernel.files.get(path)
+
+    async def write(self, path: str, text: str) -> None:
+        if path in self._network.kernel.files:
+            self._network.kernel.files[path] = text
+
+    async def forget(self, address: str) -> None:
+        self._network.forgotten.append(address)
 
 
 def _subnet(network: NetworkList) -> IPv4Network:

@@ -14,7 +14,7 @@ from kukeon_api import errors, labels, model, normalise
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
-from kukeon_runner.runner import needs
+from kukeon_runner.runner import needs, ports
 from kukeon_runner.runner.cell.work import Outcome, Work, exits
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ class Change(Work):
 
     async def _register(self, ref: model.Ref, doc: model.CellDoc, desired: model.DesiredState) -> model.CellDoc:
         effective = self.effective(doc)
+        if desired is model.DesiredState.RUNNING:
+            await ports.check(self.context, effective)
         managed = {
             labels.REALM: ref.realm,
             labels.SPACE: ref.space,

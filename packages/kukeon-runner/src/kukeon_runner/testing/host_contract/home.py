@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import model
 from kukeon_cni import conflist
 from kukeon_runner import observed, steps, wanted
-from kukeon_runner.firewall import BridgeNet
+from kukeon_runner.firewall import BridgeNet, Wall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -151,5 +151,5 @@ class Home:
         await self.host.kernel.unmount_shm(self.site.shm)
         await self.host.kernel.unpin_namespaces(self.site.pins)
         await self.host.network.remove(self.network_name, self.site.conflist, self.bridge.bridge)
-        await self.host.network.apply_firewall(())
+        await self.host.network.apply_firewall(Wall())
         await self.host.kernel.remove_cgroup(self.layout.cgroup_root)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors
+from kukeon_runner.firewall import Wall
 
 if TYPE_CHECKING:
     from kukeon_runner.testing.host_contract.home import Home
@@ -118,5 +119,5 @@ class NetworkContract:
         assert not await network.bridge_exists(home.bridge.bridge)
 
     async def test_packet_rules_are_made_and_removed_twice(self, home: Home) -> None:
-        for bridges in ((home.bridge,), (home.bridge,), (), ()):
-            await home.host.network.apply_firewall(bridges)
+        for nets in ((home.bridge,), (home.bridge,), (), ()):
+            await home.host.network.apply_firewall(Wall(nets))

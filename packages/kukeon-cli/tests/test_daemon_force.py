@@ -18,6 +18,8 @@ from kukeon_cli.output import Format
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memory_client import MemoryClient
+
     from conftest import Host, Kuke
 
 
@@ -67,6 +69,23 @@ def test_starting_one_that_is_paused_says_so(host: Host, until: Callable[[Callab
     with pytest.raises(errors.Conflict, match=f"it runs \\(pid {pid}\\), but a signal has paused it") as caught:
         host.start()
     assert f"sudo kill -CONT {pid}" in caught.value.hint
+
+
+def test_status_names_one_that_is_paused_whatever_led_to_it(
+    kuke: Kuke, host: Host, memory: MemoryClient, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    host.initialised().start()
+    pid = host.service().pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: processes.paused(pid))
+    for flags in (("--run-path", str(host.run_path)), ("--host", host.server.address)):
+        memory.trouble["ping"] = [errors.TimedOut("cannot wait for Ping", hint="see `kuke daemon logs`")]
+        result = kuke(*flags, "status")
+        assert result.code == 8
+        assert f"pid {pid} is paused by a signal" in result.out
+        assert f"↳ have it start anew: sudo kuke --run-path {host.run_path} daemon restart" in result.out
+        assert f"↳ see `kuke --run-path {host.run_path} daemon logs`" in result.out
 
 
 def test_reset_of_nothing_is_no_error(host: Host) -> None:

@@ -69,6 +69,28 @@ def test_differences_are_paths_with_both_values(kuke: Kuke, memory: MemoryClient
     assert memory.docs == before
 
 
+def test_every_line_has_a_value_and_its_place(kuke: Kuke, web: str) -> None:
+    changed = CHANGED.replace("app: shop", "tier: b, app: toys").replace("id: web\n", "id: web\n      args: [x]\n")
+    for verb, code, head in (("diff", 10, "would be updated"), ("apply", 0, "updated")):
+        result = kuke(verb, "-f", "-", stdin=changed.encode())
+        assert (result.code, result.err) == (code, "")
+        assert result.out.splitlines() == [
+            f'Cell "web": {head}',
+            '  - metadata.labels.app: "shop" -> "toys"',
+            '  - metadata.labels.tier: unset -> "b"',
+            '  - container "log" added',
+            '  - spec.containers[web].image: "docker.io/library/busybox:latest" -> "docker.io/library/busybox:2"',
+            '  - spec.containers[web].args: [] -> ["x"]',
+        ]
+    first, second = changed.split("    - {id: log")
+    head, containers = first.split("  containers:\n")
+    turned = f"{head}  containers:\n    - {{id: log{second}{containers}"
+    assert kuke("diff", "-f", "-", stdin=turned.encode()).out.splitlines() == [
+        'Cell "web": would be updated',
+        '  - spec.containers: ["web", "log"] -> ["log", "web"]',
+    ]
+
+
 @pytest.mark.parametrize("output", FORMATS)
 def test_the_code_is_the_same_in_each_format(kuke: Kuke, web: str, output: str) -> None:
     assert kuke("diff", "-f", web, "-o", output).code == 0

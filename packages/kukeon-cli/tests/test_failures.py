@@ -48,6 +48,57 @@ def test_the_exit_code_is_the_same_in_every_format(
     assert result.err.startswith(f"Error: cannot do it: because\nhint: {hint}")
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (("create", "realm", "x", "--label", "a=b"), "see 'kuke create realm --help'"),
+        (("get", "cells", "--relam", "x"), "did you mean '--realm'?"),
+        (("get", "cells", "--no-deamon"), "did you mean '--no-daemon'?"),
+        (("--hots", "unix:///x", "get", "cells"), "did you mean '--host'?"),
+    ],
+)
+def test_a_wrong_option_meets_only_what_is_near(kuke: Kuke, line: tuple[str, ...], hint: str) -> None:
+    result = kuke(*line)
+    assert result.code == 2
+    wrong = next(word for word in line if word.startswith("--"))
+    assert result.err == f"Error: no such option '{wrong}'\nhint: {hint}\n"
+
+
+def test_choices_are_told_on_one_line(kuke: Kuke) -> None:
+    for line in (("autocomplete",), ("autocomplete", "tcsh")):
+        result = kuke(*line)
+        assert (result.code, len(result.err.splitlines())) == (2, 2)
+        assert "\t" not in result.err
+
+
+def test_more_problems_than_a_screen_holds_are_counted(kuke: Kuke) -> None:
+    many = b"".join(b"kind: Realm%d\n---\n" % number for number in range(30))
+    result = kuke("apply", "-f", "-", stdin=many)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Error: invalid manifest '<stdin>': 30 problems\n")
+    assert len(result.err.splitlines()) == 22
+    assert "\n  and 10 more; --verbose tells all of them\n" in result.err
+    assert kuke("apply", "-f", "-", "-v", stdin=many).err.count("unknown kind") == 30
+
+
+def test_a_program_as_manifest_is_told_in_a_few_lines(kuke: Kuke, tmp_path: Path) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(Path(sys.executable).read_bytes()[:10_000])
+    for form in ("table", "json"):
+        result = kuke("apply", "-f", str(path), "-o", form)
+        assert (result.code, result.out) == (2, "")
+        assert len(result.err.splitlines()) < 8
+
+
+def test_what_a_parent_lacks_is_not_told_twice(kuke: Kuke, memory: MemoryClient) -> None:
+    message = "cannot delete container 'c': there is no cell 'default/default/default/nope'"
+    memory.trouble["delete_container"] = [errors.CellNotFound(message)] * 2
+    result = kuke("delete", "container", "c", "--cell", "nope")
+    assert result.err == f"Error: {message}\nhint: see: kuke get cells\n"
+    memory.put(model.Ref("default", "default", "default", "note"))
+    assert "hint: did you mean 'note'?" in kuke("delete", "container", "c", "--cell", "nope").err
+
+
 def test_a_bug_is_reported_without_a_traceback(kuke: Kuke, memory: MemoryClient) -> None:
     memory.trouble["list_cells"] = [TypeError("oops")]
     result = kuke("get", "cells")

@@ -54,7 +54,7 @@ def test_an_archive_is_sent_in_pieces_that_fit(kuke: Kuke) -> None:
         (("load", "/"), 2, "cannot load '/': Is a directory"),
         (("load", "-", "--realm", "none"), 3, "cannot find realm 'none'"),
         (("load",), 2, "FILE"),
-        (("delete", "nope"), 3, "hint: load it: kuke image load FILE --realm default"),
+        (("delete", "nope"), 3, "hint: see: kuke get images --realm default"),
         (("delete", "busybox:lates"), 3, f"hint: did you mean '{BUSYBOX}'?"),
     ],
 )

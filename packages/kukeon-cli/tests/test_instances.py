@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -55,6 +57,30 @@ def test_a_settings_file_of_another_run_path_is_refused(tmp_path: Path) -> None:
 
 def test_an_instance_without_a_file_does_not_read_the_main_ones(host: Host) -> None:
     assert host.service().serve_arguments()[0] == "--configuration="
+
+
+def test_a_settings_file_that_may_not_be_read_says_who_may(
+    kuke: Kuke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kukeond.yaml"
+    path.write_text("spec: {}\n")
+    path.chmod(0o600)
+    opened = type(path).open
+
+    def refusing(self: Path, *arguments: Any, **given: Any) -> Any:
+        # The superuser, who may run these tests, is refused nothing.
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return opened(self, *arguments, **given)
+
+    monkeypatch.setattr(type(path), "open", refusing)
+    result = kuke("--run-path", str(tmp_path), "get", "cells")
+    assert (result.code, result.out) == (6, "")
+    assert result.err.startswith(f"Error: cannot read '{path}': Permission denied\nhint: ")
+    assert "sudo" in result.err
+    path.chmod(0o640)
+    os.chown(path, -1, os.getgid())
+    assert "sudo" in kuke("--run-path", str(tmp_path), "get", "cells").err
 
 
 HOST_COMMANDS = [("uninstall", "-y"), ("daemon", "stop"), ("daemon", "start"), ("daemon", "logs"), ("init",)]

@@ -141,6 +141,9 @@ def test_both_views_are_compared(kuke: Kuke, memory: MemoryClient, monkeypatch: 
     assert result.code == 1
     assert "view of spaces  FAIL  default/blue is unknown to kukeond" in result.out
     assert f"view of cells   FAIL  {WEB} differs" in result.out
+    assert "restart it with sudo kuke daemon restart" in result.out
+    elsewhere = kuke("status", "--run-path", "/srv/k").out
+    assert "restart it with sudo kuke --run-path /srv/k daemon restart" in elsewhere
 
 
 def test_views_that_cannot_be_compared_are_no_failure(

@@ -45,7 +45,12 @@ def _read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except PermissionError as exc:
-        raise errors.Denied(f"cannot read {str(path)!r}: {exc.strerror}") from exc
+        import stat
+
+        from kukeon_sdk import reach
+
+        hint = reach.permission_hint(str(path), stat.S_IRGRP)
+        raise errors.Denied(f"cannot read {str(path)!r}: {exc.strerror}", hint=hint) from exc
     except OSError as exc:
         raise errors.HostError(f"cannot read {str(path)!r}: {exc.strerror}") from exc
     if len(raw) > _MAX_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ BROKEN_PIPE = 141
 """128 + SIGPIPE: what a program gets whose reader went away."""
 PARTIAL = 9
 """Some of several failed."""
+
+MOST_PROBLEMS = 20
+"""What fits on a screen below the line that says what they are about."""
 
 HOST_NOT_READY = (errors.ImageNotFound, errors.VolumeSourceNotFound, errors.InvalidUser)
 """What a manifest that was accepted can still fail by: nothing asked for is missing and the input is right, so it
@@ -46,19 +50,34 @@ def report(exc: BaseException, *, verbose: bool = False, option: str | None = ""
         return _usage(exc)
 
     if isinstance(exc, errors.KukeonError):
-        error(exc, hint=hint_for(exc, option))
+        error(exc, hint=hint_for(exc, option), all_problems=verbose)
         return exc.exit_code
     return _unexpected(exc, verbose=verbose)
 
 
-def error(exc: KukeonError, prefix: str = "Error: ", hint: str | None = None, more: str = "") -> None:
-    """Print one error of ours: its message, every problem, a line of `more`, its hint (or the one given)."""
+def error(
+    exc: KukeonError,
+    prefix: str = "Error: ",
+    hint: str | None = None,
+    more: str = "",
+    *,
+    all_problems: bool = False,
+) -> None:
+    """Print one error of ours: its message, its problems, a line of `more`, its hint (or the one given).
+
+    Problems beyond `MOST_PROBLEMS` are only counted, unless `all_problems` are wanted.
+    """
     lines = exc.message.splitlines() or [type(exc).__name__]
     _say(f"{prefix}{lines[0]}")
     # The problems are part of some messages; they are printed once.
     extra = [line for line in (str(problem) for problem in exc.problems) if line not in exc.message]
-    for line in [*lines[1:], *extra]:
+    for line in lines[1:]:
         _say(f"  {line.strip()}" if exc.problems else line)
+    most = len(extra) if all_problems else MOST_PROBLEMS
+    for line in extra[:most]:
+        _say(f"  {line.strip()}")
+    if extra[most:]:
+        _say(f"  and {len(extra) - most} more; --verbose tells all of them")
     if more:
         _say(f"  {more}")
     hint = exc.hint if hint is None else hint
@@ -95,16 +114,33 @@ def code_of_several(codes: Sequence[int]) -> int:
 
 
 def _usage(exc: click.ClickException) -> int:
-    message = exc.format_message()
+    hint = getattr(exc, "hint", "")
+    if isinstance(exc, click.NoSuchOption):
+        # click's own suggestions are far-fetched: `--help` for `--label`.
+        message = f"no such option {exc.option_name!r}"
+        hint = hint or _near_option(exc)
+    else:
+        # A list of choices comes with a line for each.
+        message = re.sub(r"\s*\n\s*", " ", exc.format_message())
     message = message[:1].lower() + message[1:].removesuffix(".") if message else "wrong usage"
     _say(f"Error: {message}")
-    hint = getattr(exc, "hint", "")
     context = getattr(exc, "ctx", None)
     if not hint and context is not None:
         hint = f"see '{context.command_path} --help'"
     if hint:
         _say(f"hint: {hint}")
     return exc.exit_code
+
+
+def _near_option(exc: click.NoSuchOption) -> str:
+    from kukeon_cli import near, options
+
+    if exc.ctx is None:
+        return ""
+    known = [each for each in exc.ctx.command.get_params(exc.ctx) if isinstance(each, click.Option)]
+    usable = [each for each in known if not each.hidden or each in options.hidden_globals()]
+    meant = near.nearest(exc.option_name, [name for each in usable for name in each.opts])
+    return f"did you mean '{meant}'?" if meant else ""
 
 
 def _unexpected(exc: BaseException, *, verbose: bool) -> int:

@@ -50,8 +50,11 @@ def for_filter(client: Client, level: str, name: str, scope: resources.Scope) ->
     return f"there is no {level} {name!r}" + (f"; did you mean {meant!r}?" if meant else "")
 
 
-def for_missing_image(client: Client, realm: str, ref: str) -> str:
-    """Return a hint for the image `ref` that `realm` lacks: another realm that has it, a near name, how to load it."""
+def for_missing_image(client: Client, realm: str, ref: str, *, wanted: bool = True) -> str:
+    """Return a hint for the image `ref` that `realm` lacks: another realm that has it, a near name, how to load it.
+
+    For one that is not `wanted`, but to be deleted, it is how to see those that are there.
+    """
     try:
         ref = image_ref.normalise(ref)
         realms = [doc.metadata.name for doc in client.list_realms(timeout=_LOOK_TIMEOUT_S)]
@@ -65,7 +68,7 @@ def for_missing_image(client: Client, realm: str, ref: str) -> str:
     alike = difflib.get_close_matches(_familiar(ref), known, n=1, cutoff=_IMAGE_CUTOFF)
     if alike:
         return f"did you mean {known[alike[0]]!r}?"
-    return f"load it: kuke image load FILE --realm {realm}"
+    return f"load it: kuke image load FILE --realm {realm}" if wanted else f"see: kuke get images --realm {realm}"
 
 
 def _familiar(ref: str) -> str:

@@ -45,15 +45,22 @@ def meant(session: Session, given: Mapping[str, str | None], *, purpose: str, ta
 
 def option(found: Settings, environ: Mapping[str, str]) -> str | None:
     """Return what to add to `kuke` to manage the kukeond that `found` leads to; None when that is none of this host."""
+    path = run_path(found, environ)
+    return None if path is None else settings.option(path)
+
+
+def run_path(found: Settings, environ: Mapping[str, str]) -> str | None:
+    """Return the run path of the kukeond that `found` leads to; None when that is none of this host."""
+    stated = found.run_path.value
     if not found.host_named:
-        return settings.option(found.run_path.value)
+        return stated
     path = _path(found.host.value)
-    if path == os.path.realpath(settings.socket_of(found.run_path.value)):
-        return settings.option(found.run_path.value)
+    if path == os.path.realpath(settings.socket_of(stated)):
+        return stated
     if path == os.path.realpath(settings.DEFAULT_SOCKET) or path == _main_socket(environ):
-        return ""
+        return settings.DEFAULT_RUN_PATH
     directory, name = os.path.split(path)
-    return None if name != _SOCKET_NAME or directory in _SHARED else settings.option(directory)
+    return None if name != _SOCKET_NAME or directory in _SHARED else directory
 
 
 def _main_socket(environ: Mapping[str, str]) -> str:

@@ -181,7 +181,9 @@ def with_hint(client: Client, ref: Ref, exc: errors.NotFound) -> errors.NotFound
         return exc
     from kukeon_cli import hints
 
-    return type(exc)(exc.message, kind=exc.kind, hint=hints.for_missing(client, ref))
+    # It may say already which of the parents is missing; the hint goes on from there.
+    named = next((parent for parent in ref.ancestors if exc.kind == f"{parent.kind}NotFound"), ref)
+    return type(exc)(exc.message, kind=exc.kind, hint=hints.for_missing(client, named))
 
 
 @dataclass(frozen=True)
@@ -257,14 +259,17 @@ def realm_of(realm: str | None) -> str:
 
 
 @contextmanager
-def looking_in(client: Client, realm: str, ref: str = "") -> Iterator[None]:
-    """Have a `RealmNotFound` or `ImageNotFound` of the block, which is about images of a realm, come with a hint."""
+def looking_in(client: Client, realm: str, ref: str = "", *, wanted: bool = True) -> Iterator[None]:
+    """Have a `RealmNotFound` or `ImageNotFound` of the block, which is about images of a realm, come with a hint.
+
+    Not `wanted`: the image was to go, so nobody wants to load it.
+    """
     try:
         yield
     except errors.RealmNotFound as exc:
         raise with_hint(client, model.Ref(realm), exc) from exc
     except errors.ImageNotFound as exc:
-        raise without_image(client, realm, ref, exc) from exc
+        raise without_image(client, realm, ref, exc, wanted=wanted) from exc
 
 
 def images(client: Client, realm: str) -> list[RealmImage]:
@@ -279,14 +284,16 @@ def get_image(client: Client, realm: str, ref: str) -> model.ImageInfo:
         return client.get_image(realm, ref).image
 
 
-def without_image(client: Client, realm: str, ref: str, exc: errors.KukeonError) -> errors.KukeonError:
+def without_image(
+    client: Client, realm: str, ref: str, exc: errors.KukeonError, *, wanted: bool = True
+) -> errors.KukeonError:
     """Return `exc`, which says that `ref` is not in the realm, in the words that are always used, with a hint."""
     from kukeon_api import image_ref
     from kukeon_cli import hints
 
     # What containerd calls the realm is no name that anybody asked by.
     message = f"cannot find image {image_ref.normalise(ref)!r} in realm {realm!r}"
-    return type(exc)(message, kind=exc.kind, hint=hints.for_missing_image(client, realm, ref))
+    return type(exc)(message, kind=exc.kind, hint=hints.for_missing_image(client, realm, ref, wanted=wanted))
 
 
 def place(doc: model.Doc) -> tuple[str, ...]:

@@ -91,9 +91,12 @@ class Failures:
     @staticmethod
     def timed_out(method: Method, deadline: Deadline) -> errors.TimedOut:
         """Return what to tell when the caller's time is over."""
+        if method.writes:
+            hint = "kukeond goes on with what it has begun; look at the outcome with `kuke get`, or allow more time"
+        else:
+            hint = "kukeond was paused, hangs or is overloaded; `kuke daemon logs` tells more; or allow more time"
         return errors.TimedOut(
-            f"cannot wait for {method.name} any longer: no answer within {deadline.timeout_s:g} s",
-            hint="kukeond goes on with what it has begun; look at the outcome with `kuke get`, or allow more time",
+            f"cannot wait for {method.name} any longer: no answer within {deadline.timeout_s:g} s", hint=hint
         )
 
     @staticmethod

@@ -23,7 +23,8 @@ DIFFERENT = 10
 """The exit code of `diff` and of `apply --dry-run --exit-code` when something would change."""
 
 
-_CONTAINER_CHANGE = re.compile(r'container "([^"]*)" (?:added|removed|updated: .*)')
+_CONTAINER_CHANGE = re.compile(r'container "([^"]*)" (?:added|removed|updated: (.*))')
+_REORDERED = "containers reordered"
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,28 @@ def changed(resource: model.ApplyResourceResult) -> Iterator[str]:
         # Pruning goes through all scopes, so the name alone does not say which one it was.
         yield f"  - {left.pop('ref')}"
     for change in resource.changes:
-        told = _CONTAINER_CHANGE.fullmatch(change)
-        if told is not None:
-            whole = f"spec.containers[{told[1]}]"
-            fields = {path: left.pop(path) for path in [*left] if path == whole or path.startswith(f"{whole}.")}
-            fields.pop(whole, None)
-            yield from (f"  - {path}: {text}" for path, text in fields.items()) if fields else (f"  - {change}",)
-        else:
-            text = left.pop(change, "")
-            yield f"  - {change}: {text}" if text and text != change else f"  - {change}"
-    yield from (f"  - {path}: {text}" for path, text in left.items())
+        yield from (f"  - {line}" for line in _told(change, left))
+    yield from (f"  - {path}: {text}" for path, text in sorted(left.items()))
+
+
+def _told(change: str, left: dict[str, str]) -> list[str]:
+    """Return a line for each field that `change` is about, taken out of `left`; the change itself where there is none.
+
+    Their order is that of the change and else of their paths: `left` came over the wire, which keeps none.
+    """
+    container = _CONTAINER_CHANGE.fullmatch(change)
+    if container is not None:
+        whole = f"spec.containers[{container[1]}]"
+        left.pop(whole, None)
+        stated = {f"{whole}.{path}": at for at, path in enumerate((container[2] or "").split(", "))}
+    else:
+        whole, stated = "spec.containers" if change == _REORDERED else change, {}
+        text = left.pop(whole, "")
+        if text:
+            return [whole if text == whole else f"{whole}: {text}"]
+    own = [path for path in left if path.startswith(f"{whole}.")]
+    own.sort(key=lambda path: (stated.get(path, len(stated)), path))
+    return [f"{path}: {left.pop(path)}" for path in own] or [change]
 
 
 def report(result: model.ApplyDocumentsResult, documents: Sequence[manifest.Document]) -> int:

@@ -95,7 +95,7 @@ def delete(client: Client, refs: Sequence[str], realm: str, out: Output) -> int:
 def _delete(client: Client, realm: str, ref: str) -> Any:
     from kukeon_cli import resources
 
-    with resources.looking_in(client, realm, ref):
+    with resources.looking_in(client, realm, ref, wanted=False):
         return client.delete_image(realm, ref)
 
 

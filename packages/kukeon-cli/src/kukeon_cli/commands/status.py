@@ -125,7 +125,7 @@ def look(
     except errors.KukeonError as exc:
         status.add("resources", "list", Verdict.FAIL, exc.message, exc.hint, code=exc.exit_code)
     if inside is not None and option is not None:
-        _parity(status, client, inside, answer.run_path)
+        _parity(status, client, inside, answer.run_path, option)
     return status
 
 
@@ -189,7 +189,7 @@ def _cgroups(status: Status, mode: str, option: str | None) -> None:
         status.add("host", "cgroups", Verdict.OK, mode or found.mode)
 
 
-def _parity(status: Status, client: Client, inside: Callable[[str], Client], run_path: str) -> None:
+def _parity(status: Status, client: Client, inside: Callable[[str], Client], run_path: str, option: str) -> None:
     """Add whether kukeond's view of the resources is what its files say."""
     from kukeon_api import errors
     from kukeon_cli import parity
@@ -203,7 +203,7 @@ def _parity(status: Status, client: Client, inside: Callable[[str], Client], run
     for each in found:
         if each.differing:
             more = f", and {len(each.differing) - 1} more" if len(each.differing) > 1 else ""
-            hint = "kukeond does not see what is stored: restart it with sudo kuke daemon restart"
+            hint = f"kukeond does not see what is stored: restart it with sudo kuke{option} daemon restart"
             status.add("parity", f"view of {each.noun}", Verdict.FAIL, f"{each.differing[0]}{more}", hint)
     if not any(each.differing for each in found):
         counts = ", ".join(f"{each.count} {each.noun}" for each in found)
@@ -213,13 +213,15 @@ def _parity(status: Status, client: Client, inside: Callable[[str], Client], run
 def process_of(session: Session) -> str:
     """Return how the process of the kukeond of this host is, empty when that is unknown."""
     from kukeon_api import errors
-    from kukeon_cli import processes
+    from kukeon_cli import instances, processes
+    from kukeon_cli import server as servers
     from kukeon_cli import service as services
 
-    if session.option is None:
-        return ""
     try:
-        server = session.server({}, purpose="look at kukeond")
+        run_path = instances.run_path(session.settings, session.environ)
+        if run_path is None:
+            return ""
+        server = servers.resolve({"run_path": run_path}, {}, session.environ)
         pid = services.of(server).pid()
         if pid is None:
             return ""
@@ -320,7 +322,7 @@ def lines(status: Status, out: Output, *, verbose: bool) -> list[str]:
 
 
 @click.command("status", cls=lazy.Command)
-@click.option("--json", "as_json", is_flag=True, help="The same as -o json.")
+@click.option("--json", "as_json", is_flag=True, allow_from_autoenv=False, help="The same as -o json.")
 @options.output()
 @click.pass_obj
 def command(session: Session, as_json: bool, output: str) -> int:

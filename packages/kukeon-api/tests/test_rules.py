@@ -86,6 +86,7 @@ def test_good_documents_have_no_problems(doc: model.Doc) -> None:
             "secrets[0].mountPath",
             "already mounted by tmpfs[0].path",
         ),
+        ({"host_network": True, "ports": ("80:80",)}, "ports", "are for containers on the cell's network"),
         ({"security_opts": ("apparmor=x",)}, "securityOpts[0]", "unknown security option 'apparmor=x'"),
         ({"tmpfs": (Tmpfs(),)}, "tmpfs[0].path", "is required"),
         ({"tmpfs": (Tmpfs(path="tmp"),)}, "tmpfs[0].path", "'tmp' is not an absolute path"),
@@ -357,8 +358,6 @@ class TestNotSupportedYet:
     SAYING: ClassVar[dict[str, Any]] = {
         "networks": ("x",),
         "networks_aliases": ("x",),
-        "attachable": True,
-        "tty": model.ContainerTty(prompt="$ "),
         "cni_config_path": "/x",
     }
 
@@ -368,8 +367,9 @@ class TestNotSupportedYet:
         spec = container(**{name: self.SAYING[name]})
         assert told(cell(container(id="first"), spec)) == [(f"spec.containers[1].{paper}", "is not supported yet")]
 
-    def test_cells(self) -> None:
-        assert told(cell(tty=model.CellTty(default="main"))) == [("spec.tty", "is not supported yet")]
+    def test_a_log_file_of_a_terminal(self) -> None:
+        spec = container(attachable=True, tty=model.ContainerTty(log_file="/x"))
+        assert told(cell(spec)) == [("spec.containers[0].tty.logFile", "is not supported yet")]
 
     def test_every_line_of_the_table_leads_somewhere(self) -> None:
         for kind, refused in unsupported.FIELDS.items():

@@ -116,7 +116,7 @@ VOLUME = "volumes: [{{{}}}]"
         (CELL.format(VOLUME.format("source: a/b, target: /b")), "InvalidManifest", "source", "not an absolute path"),
         (CELL.format(VOLUME.format("kind: nfs, target: /b")), "InvalidManifest", "kind", "'nfs'"),
         (CELL.format(VOLUME.format("kind: tmpfs, source: /a, target: /b")), "InvalidManifest", "source", "no source"),
-        (CELL.format("tty: {prompt: x}"), "InvalidManifest", "tty", "is not supported yet"),
+        (CELL.format("tty: {prompt: x}"), "InvalidManifest", "tty", "is for a container with a terminal"),
     ],
 )
 def test_faults_in_documents(text: str, kind: str, path: str, message: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import container_rules, egress, errors, model, names, ports, registry_rules, unsupported
+from kukeon_api import container_rules, egress, errors, model, names, ports, registry_rules, terminal_rules, unsupported
 from kukeon_api.errors import Problem
 from kukeon_api.fields import fields_of
 
@@ -160,11 +160,13 @@ def _cell(doc: model.CellDoc) -> Iterator[Problem]:
         yield from _place(path, container, doc)
         yield from _labels(f"{path}.labels", container.labels)
         yield from _under(path, container_rules.problems(container))
+        yield from _under(path, terminal_rules.container(container))
         if spec.nested_cgroup_runtime and container.host_cgroup:
             yield Problem(
                 path=f"{path}.hostCgroup",
                 message="is not possible with nestedCgroupRuntime, which gives each container cgroups of its own",
             )
+    yield from terminal_rules.cell(spec)
     yield from ports.clashes((f"spec.containers[{index}]", each.ports) for index, each in enumerate(spec.containers))
 
 
@@ -231,6 +233,7 @@ def _container(doc: model.ContainerDoc) -> Iterator[Problem]:
     named = msgspec.structs.replace(spec, id=doc.metadata.name)
     yield from _id("metadata.name", named, spec.root, (spec.space_id, spec.stack_id, spec.cell_id))
     yield from _under("spec", container_rules.problems(spec))
+    yield from _under("spec", terminal_rules.container(spec))
 
 
 def _under(prefix: str, found: Iterable[Problem]) -> Iterator[Problem]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import model
 from kukeon_api.errors import Problem
 from kukeon_api.fields import fields_on_paper
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import msgspec
+
+    from kukeon_api import model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +31,7 @@ class Refused:
 _CONTAINER = (
     Refused("networks"),
     Refused("networksAliases"),
-    Refused("attachable"),
-    Refused("tty", harmless=(model.ContainerTty(),)),
+    Refused("tty.logFile"),
     Refused("cniConfigPath"),
 )
 
@@ -39,10 +39,7 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
     "Realm": (),
     "Space": (),
     "Stack": (),
-    "Cell": (
-        Refused("spec.tty", harmless=(model.CellTty(),)),
-        *(Refused(f"spec.containers[*].{field.path}", field.harmless) for field in _CONTAINER),
-    ),
+    "Cell": (*(Refused(f"spec.containers[*].{field.path}", field.harmless) for field in _CONTAINER),),
     "Container": tuple(Refused(f"spec.{field.path}", field.harmless) for field in _CONTAINER),
     "ServerConfiguration": (Refused("spec.kukeondImage", harmless=("",)),),
     "ClientConfiguration": (),

@@ -54,6 +54,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "purge": (("Clear every trace of a cell that was half made", "kuke purge cell web"),),
     "refresh": (("Have all statuses looked at now", "kuke refresh"),),
+    "attach": (
+        ("Type into the shell of a cell; Ctrl-] twice leaves it", "kuke attach web"),
+        ("One terminal of several", "kuke attach web -c shell"),
+    ),
     "log": (
         ("Follow what a container writes", "kuke log web -c main -f"),
         ("What it said before it was started again", "kuke log web --previous --tail 50"),

@@ -103,11 +103,12 @@ def wanted(options: Options, recorded: Instance | None = None) -> Instance:
     if not options.cgroup_root.strip():
         cgroup_root = recorded.cgroup_root if recorded else DEFAULT_CGROUP_ROOT
     parts = cgroup_root.split("/")
-    reserved = any(part.endswith(layout.CONTAINERD_CGROUP_SUFFIX) for part in parts)
+    suffixes = (layout.CONTAINERD_CGROUP_SUFFIX, layout.KUKETTY_CGROUP_SUFFIX)
+    reserved = any(part.endswith(suffixes) for part in parts)
     if not _CGROUP_ROOT.fullmatch(cgroup_root) or {".", ".."} & set(parts) or reserved:
         raise errors.Invalid(
             f"cannot use cgroup root {options.cgroup_root!r}: it must be absolute, not '/', of plain names"
-            f" that do not end in {layout.CONTAINERD_CGROUP_SUFFIX!r}"
+            f" that do not end in {' or '.join(map(repr, suffixes))}"
         )
     subnet = _pool(options.pod_subnet.strip() or (recorded.pod_subnet if recorded else DEFAULT_POD_SUBNET))
     return Instance(instance_id(run_path), run_path, suffix, cgroup_root, subnet)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from kukeon_api import errors, names
 from kukeon_api.model import Ref
+from kukeon_runner import terminals
 
 if TYPE_CHECKING:
     from kukeon_api.model import Kind
@@ -32,6 +33,8 @@ _INSTANCE_ID = re.compile(r"[0-9a-f]{8}")
 CONTAINERD_CGROUP_SUFFIX = "_containerd"
 """No cgroup root may end so, lest one instance's tree be another one's containerd."""
 
+KUKETTY_CGROUP_SUFFIX = "_kuketty"
+"""The same for the process that keeps its terminals."""
 
 SOCKET_PATH_LIMIT = 107
 """sockaddr_un has room for 108 bytes with the final zero, unix(7)."""
@@ -157,6 +160,10 @@ class Layout:
     def container_log(self, ref: Ref) -> str:
         return f"{self.container_dir(ref)}/log"
 
+    def container_capture(self, ref: Ref) -> str:
+        """What the terminal of an attachable container showed."""
+        return f"{self.container_dir(ref)}/tty/capture"
+
     @property
     def pause_dir(self) -> str:
         """Not below /run, which Debian mounts noexec."""
@@ -230,6 +237,31 @@ class Layout:
     def ipam(self, ref: Ref) -> str:
         """The addresses in use in a space's network, a file each."""
         return f"{self.cni_data}/{self.network(ref)}"
+
+    # The terminals of containers.
+
+    @property
+    def terminals(self) -> str:
+        """Their sockets and FIFOs, and what kuketty must know of them after its own restart."""
+        return f"{self.runtime_dir}/tty"
+
+    def terminal_socket(self, ref: Ref) -> str:
+        """Where clients reach the terminal of a container."""
+        return check_socket_path(f"{self.terminals}/{terminals.name(ref)}.sock")
+
+    @property
+    def kuketty_socket(self) -> str:
+        """What kukeond talks to kuketty through; its pid file and configuration stand beside it."""
+        return check_socket_path(f"{self.runtime_dir}/kuketty.sock")
+
+    @property
+    def kuketty_log(self) -> str:
+        return f"{self.run_path}/kuketty.log"
+
+    @property
+    def kuketty_cgroup(self) -> str:
+        """Beside the cells' tree, like containerd's: it outlives kukeond."""
+        return f"{self.cgroup_root}{KUKETTY_CGROUP_SUFFIX}"
 
     # The embedded containerd.
 

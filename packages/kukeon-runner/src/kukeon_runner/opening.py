@@ -27,6 +27,7 @@ from kukeon_runner.subnets import Subnets
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kukeon_runner.host.terminals import LinuxTerminals
     from kukeon_runner.options import Options
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ async def changing(found: instance.Instance, options: Options, *, fresh: bool = 
             log.warning("%s", problem)
         await _drop_abandoned_leases(containerd, layout, store)
         version = (await containerd.version()).version
-        controller = _controller(options, layout, store, containerd, version)
+        terminals = linux.terminals_of(layout, options.group_gid)
+        controller = _controller(options, layout, store, containerd, version, terminals)
+        await held.enter_async_context(terminals.running())
         await controller.runner.context.host.containers.end_abandoned()
         yield controller
 
@@ -102,8 +105,15 @@ async def _reading(options: Options) -> AsyncIterator[Controller]:
         yield readonly.only(controller, found.run_path)
 
 
-def _controller(options: Options, layout: Layout, store: Store, containerd: Containerd, version: str) -> Controller:
-    host = linux.LinuxHost.of(layout, containerd, options.group_gid)
+def _controller(
+    options: Options,
+    layout: Layout,
+    store: Store,
+    containerd: Containerd,
+    version: str,
+    terminals: LinuxTerminals | None = None,
+) -> Controller:
+    host = linux.LinuxHost.of(layout, containerd, options.group_gid, terminals)
     subnets = Subnets(layout, exclusive=store.exclusive, gid=options.group_gid)
     context = Context(options, layout, store, subnets, host, credentials.Store(layout))
     decided = layout.instance.containerd

@@ -171,7 +171,7 @@ def _gone(path: str) -> str:
 
 async def _processes(layout: Layout, report: _Report) -> None:
     cgroups = Cgroups.detect()
-    for path in (layout.cgroup_root, layout.containerd_cgroup):
+    for path in (layout.cgroup_root, layout.containerd_cgroup, layout.kuketty_cgroup):
         existed, running = cgroups.exists(path), len(cgroups.processes(path))
         await asyncio.to_thread(cgroups.kill, path)
         await asyncio.to_thread(cgroups.remove, path)

@@ -49,6 +49,12 @@ MASKED_PATHS = (
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
+TERMINAL_SIZE = {"height": 24, "width": 80}
+"""Until somebody who attaches has another one."""
+TERMINAL_TYPE = "TERM=xterm-256color"
+"""What nearly every terminal today understands; the image and the manifest may say otherwise."""
+TERMINAL_TARGET = "/run/kukeon/tty"
+
 TRUE = frozenset({"1", "t", "true"})
 """Spellings of true in a security option."""
 
@@ -78,6 +84,8 @@ class Place:
     """In place of `etc` for a container on the host's network."""
     nested: bool = False
     """Whether programs inside may manage cgroups below the container's own."""
+    terminal: str = ""
+    """Directory in which what its terminal shows is kept, which an attachable container may read."""
 
 
 def pause(place: Place, container_id: str, *, networked: bool = True) -> dict[str, Any]:
@@ -131,6 +139,10 @@ def container(
     linux["namespaces"] = [each for each in linux["namespaces"] if each["type"] not in left_out]
     document["root"] = {"path": "rootfs", "readonly": bool(wanted.read_only_root_filesystem)}
     document["mounts"] = _mounts(place, wanted)
+    if wanted.attachable:
+        process |= {"terminal": True, "consoleSize": dict(TERMINAL_SIZE)}
+        process["env"] = environment((TERMINAL_TYPE, *image.env), place.variables, wanted.env)
+        document["mounts"].append(oci_mounts.mount(TERMINAL_TARGET, "bind", place.terminal, "rbind", "rprivate", "ro"))
     linux["resources"] |= resources(wanted.resources)
     _add_devices(linux, found.devices, every=wanted.privileged)
     return document

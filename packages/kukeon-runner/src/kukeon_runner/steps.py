@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kukeon_api import model
     from kukeon_runner.peers import Member
+    from kukeon_runner.terminals import Terminal
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,8 @@ class CreateTask:
     """File for the output in CRI format; empty discards it."""
     rootfs: str = ""
     """A directory that serves as read-only root file system in place of a snapshot."""
+    terminal: Terminal | None = None
+    """The terminal that the program runs on, in place of a log."""
 
 
 @dataclass(frozen=True)

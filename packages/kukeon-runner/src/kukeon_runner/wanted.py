@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kukeon_api import labels, model, names, ports
-from kukeon_runner import observed, peers, spec
+from kukeon_runner import observed, peers, spec, terminals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,6 +67,8 @@ class Site:
     host_resolv: str
     host: observed.Abilities
     bridge: str
+    home: str
+    """The cell's directory in the run path; its containers' are in it."""
 
     @classmethod
     def of(
@@ -101,6 +103,7 @@ class Site:
             host_resolv=layout.etc_file(ref, "host-resolv.conf"),
             host=host,
             bridge=layout.bridge(space),
+            home=layout.cell_dir(ref),
         )
 
     @property
@@ -117,6 +120,10 @@ class Site:
     def staged(self, id: str) -> str:
         """The directory in which the secrets of the container with this containerd id are staged."""
         return f"{self.secrets}/{id}"
+
+    def terminal_dir(self, name: str) -> str:
+        """The directory in which what the terminal of a container shows is kept."""
+        return f"{self.home}/{name}/tty"
 
     def container_id(self, name: str, *, root: bool) -> str:
         if root:
@@ -137,6 +144,7 @@ class Container:
     spec_hash: str
     log: str
     secrets: tuple[model.ContainerSecret, ...] = ()
+    terminal: terminals.Terminal | None = None
 
 
 @dataclass(frozen=True)
@@ -216,7 +224,15 @@ def _workload(
         spec_hash=digest,
         log=log,
         secrets=wanted.secrets,
+        terminal=_terminal(site, wanted),
     )
+
+
+def _terminal(site: Site, wanted: model.ContainerSpec) -> terminals.Terminal | None:
+    if not wanted.attachable:
+        return None
+    name, keys = terminals.name(site.ref.child(wanted.id)), terminals.typing(wanted.tty)
+    return terminals.Terminal(name, f"{site.terminal_dir(wanted.id)}/capture", keys)
 
 
 def _pause(site: Site, *, networked: bool) -> Container:
@@ -259,6 +275,7 @@ def _place(site: Site, name: str, id: str, *, nested: bool = False) -> spec.Plac
         secrets=site.staged(id),
         host_etc={"hosts": site.host_hosts, "hostname": site.hostname, "resolv.conf": site.host_resolv},
         nested=nested,
+        terminal=site.terminal_dir(name),
     )
 
 

@@ -12,7 +12,6 @@ from kukeon_runner import documents
 from kukeon_runner.bootstrap import bootstrap
 from kukeon_runner.controller.apply import Apply
 from kukeon_runner.controller.cells import Cells
-from kukeon_runner.controller.containers import Containers
 from kukeon_runner.controller.delete_documents import DeleteDocuments
 from kukeon_runner.controller.events import Events
 from kukeon_runner.controller.exec import Exec
@@ -20,6 +19,7 @@ from kukeon_runner.controller.images import Images
 from kukeon_runner.controller.levels import Levels
 from kukeon_runner.controller.logs import Logs
 from kukeon_runner.controller.networks import Networks
+from kukeon_runner.controller.terminals import Terminals
 from kukeon_runner.controller.upkeep import Upkeep
 from kukeon_runner.groundwork import BootstrapReport
 
@@ -32,7 +32,7 @@ PROBE_TIMEOUT_S = 2.0
 """After this, containerd is told as not answering: a person waits for the answer."""
 
 
-class Controller(Levels, Cells, Logs, Containers, Images, Apply, DeleteDocuments, Exec, Events, Networks, Upkeep):
+class Controller(Levels, Cells, Logs, Terminals, Images, Apply, DeleteDocuments, Events, Exec, Networks, Upkeep):
     """Every method of the wire, under its name in snake_case, and what keeps the daemon's promises between calls.
 
     Methods raise the errors of `kukeon_api.errors`.
@@ -59,6 +59,7 @@ class Controller(Levels, Cells, Logs, Containers, Images, Apply, DeleteDocuments
 
     def _unreadable(self) -> list[str]:
         store = self.runner.context.store
+        # What is in the way of every kind, like a directory of a wrong name, is told once.
         return list(dict.fromkeys(str(problem) for kind in documents.KINDS for problem in store.scan(kind).problems))
 
     async def bootstrap(self) -> BootstrapReport:

@@ -109,20 +109,14 @@ class Containers(Base):
             warnings=tuple(map(str, purged.troubles)),
         )
 
-    async def attach_container(self, doc: model.ContainerDoc) -> model.AttachContainerResult:
-        """The socket of the container's terminal. Raises ContainerNotFound; AttachNotSupported for one without."""
-        ref = model.ref_of(doc)
-        self._find(ref)
-        raise errors.AttachNotSupported(
-            f"cannot attach to container {str(ref)!r}: it has no terminal (attachable is not true)",
-            hint=f"its output is in its log: kuke log {ref.cell} --container {ref.container}",
-        )
-
     async def log_container(self, doc: model.ContainerDoc) -> model.LogContainerResult:
-        """Where the container's output is on this host. Raises ContainerNotFound."""
+        """Where the container's output, or what its terminal showed, is on this host. Raises ContainerNotFound."""
         ref = model.ref_of(doc)
-        self._find(ref)
-        return model.LogContainerResult(host_log_path=self.runner.context.layout.container_log(ref))
+        _, spec = self._find(ref)
+        layout = self.runner.context.layout
+        if spec.attachable:
+            return model.LogContainerResult(host_capture_path=layout.container_capture(ref))
+        return model.LogContainerResult(host_log_path=layout.container_log(ref))
 
     async def list_realms(self) -> tuple[model.RealmDoc, ...]:
         """All realms, by name."""

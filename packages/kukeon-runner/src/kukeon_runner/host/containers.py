@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlencode
 
 from kukeon_api import errors
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kukeon_runner.host.containerd.containers import ContainerRecord
     from kukeon_runner.host.containerd.tasks import TaskState
     from kukeon_runner.host.program import Program
+    from kukeon_runner.host.terminals import LinuxTerminals
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,19 @@ TASK_TOPICS = {
 }
 
 
+class _Streams(TypedDict, total=False):
+    """Where a task's streams go."""
+
+    stdin: str
+    stdout: str
+    stderr: str
+    terminal: bool
+
+
 class LinuxContainers:
-    def __init__(self, containerd: Containerd, gid: int, programs: Path) -> None:
+    def __init__(self, containerd: Containerd, gid: int, programs: Path, terminals: LinuxTerminals) -> None:
         """`programs` is the directory for the streams of programs that run beside containers' own."""
+        self._terminals = terminals
         self._containerd = containerd
         self._gid = gid
         self._programs = Programs(containerd, programs)
@@ -166,12 +177,15 @@ class LinuxContainers:
             mounts: Sequence[Mount] = (Mount("bind", step.rootfs, ("rbind", "ro")),)
         else:
             mounts = await within.snapshots.mounts(step.id)
-        stream = _logger(step.log) if step.log else ""
+        streams: _Streams = {"stdout": _logger(step.log), "stderr": _logger(step.log)} if step.log else {}
+        if step.terminal is not None:
+            stdin, stdout = await self._terminals.open(step.namespace, step.id, step.terminal)
+            streams = {"stdin": stdin, "stdout": stdout, "terminal": True}
         deadline, busy = time.monotonic() + BUSY_TIMEOUT_S, False
         while True:
             try:
                 with _explained(step.id):
-                    return await within.tasks.create(step.id, mounts=mounts, stdout=stream, stderr=stream)
+                    return await within.tasks.create(step.id, mounts=mounts, **streams)
             except errors.AlreadyExists:
                 if not busy:
                     raise
@@ -191,6 +205,7 @@ class LinuxContainers:
     async def start_task(self, namespace: str, id: str) -> None:
         with _explained(id):
             await self._within(namespace).tasks.start(id)
+        await self._terminals.started(namespace, id)
 
     async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
         tasks = self._within(namespace).tasks
@@ -235,8 +250,14 @@ class LinuxContainers:
         try:
             ended = await self._within(namespace).tasks.delete(id)
         except errors.NotFound:
+            await self._terminals.close(namespace, id)
             return None
+        await self._terminals.ended(namespace, id, ended.code)
+        await self._terminals.close(namespace, id)
         return observed.Exit(ended.code, ended.at)
+
+    async def resize(self, namespace: str, id: str, rows: int, columns: int) -> None:
+        await self._within(namespace).tasks.resize(id, rows, columns)
 
     async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> Program:
         return await self._programs.start(namespace, id, wanted)
@@ -250,7 +271,10 @@ class LinuxContainers:
             id, process = str(fields.get("container_id", "")), fields.get("id", "")
             if process in ("", id):  # what runs beside a task by exec has an id of its own
                 what = TASK_TOPICS[event.topic]
-                yield observed.TaskEvent(event.namespace, id, what, _end(what, fields))
+                end = _end(what, fields)
+                if end is not None:
+                    self._terminals.tell_ended(event.namespace, id, end.code)
+                yield observed.TaskEvent(event.namespace, id, what, end)
 
     def _within(self, namespace: str) -> Namespaced:
         return self._containerd.with_namespace(namespace)

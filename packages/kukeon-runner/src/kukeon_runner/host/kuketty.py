@@ -23,7 +23,7 @@ from kukeon_runner import tty
 from kukeon_runner.host import embedded_launch, record_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from kukeon_runner.host.cgroups import Cgroups
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,16 @@ _SOURCE = Path(tty.__file__).parent
 class Kuketty:
     """The process of one instance. `directory` holds the terminals; `socket` is for us only."""
 
-    def __init__(self, *, directory: str, socket: str, log: str, gid: int, groups: Sequence[str] = ()) -> None:
-        """Describe it; nothing happens yet. `groups` are cgroup.procs files of the cgroup that it is to live in."""
+    def __init__(
+        self, *, directory: str, socket: str, log: str, gid: int, cgroup: str = "", cgroups: Cgroups | None = None
+    ) -> None:
+        """Describe it; nothing happens yet. `cgroup` (with `cgroups`) is a group of its own for it."""
         self.directory = Path(directory)
         self._socket = socket
         self._log = log
         self._gid = gid
-        self._groups = list(groups)
+        self._cgroup = cgroup
+        self._cgroups = cgroups
         self._config = Path(socket).with_name("kuketty.json")
         self._pid_file = Path(socket).with_name("kuketty.pid")
 
@@ -124,13 +127,17 @@ class Kuketty:
             "gid": self._gid,
             "version": version(),
         }
+        groups: list[str] = []
+        if self._cgroups is not None and self._cgroup:
+            self._cgroups.ensure(self._cgroup, leaf=True)
+            groups = [str(path) for path in self._cgroups.process_files(self._cgroup)]
         order: embedded_launch.Order = {
             "pid_file": str(self._pid_file),
             "config": str(self._config),
             "config_text": json.dumps(config),
             "log": self._log,
             "log_limit_bytes": LOG_LIMIT_BYTES,
-            "groups": self._groups,
+            "groups": groups,
             "command": [sys.executable, "-IS", str(_SOURCE / "__main__.py"), str(self._config)],
         }
         try:

@@ -15,7 +15,9 @@ from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.containers import LinuxContainers
 from kukeon_runner.host.images import LinuxImages
 from kukeon_runner.host.kernel import LinuxKernel
+from kukeon_runner.host.kuketty import Kuketty
 from kukeon_runner.host.network import LinuxNetwork
+from kukeon_runner.host.terminals import LinuxTerminals
 
 if TYPE_CHECKING:
     from kukeon_runner.host.containerd.client import Containerd
@@ -30,14 +32,32 @@ class LinuxHost:
     images: LinuxImages
 
     @classmethod
-    def of(cls, layout: Layout, containerd: Containerd, gid: int = 0) -> LinuxHost:
-        """The host as the instance of `layout` uses it, through the connected `containerd`."""
+    def of(
+        cls, layout: Layout, containerd: Containerd, gid: int = 0, terminals: LinuxTerminals | None = None
+    ) -> LinuxHost:
+        """The host as the instance of `layout` uses it, through the connected `containerd`.
+
+        Without `terminals` that run already, they start when there is need of them.
+        """
         return cls(
             LinuxKernel(Cgroups.detect()),
             LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table),
-            LinuxContainers(containerd, gid, Path(layout.programs)),
+            LinuxContainers(containerd, gid, Path(layout.programs), terminals or terminals_of(layout, gid)),
             LinuxImages(containerd),
         )
+
+
+def terminals_of(layout: Layout, gid: int = 0) -> LinuxTerminals:
+    """The terminals of the instance of `layout`."""
+    kuketty = Kuketty(
+        directory=layout.terminals,
+        socket=layout.kuketty_socket,
+        log=layout.kuketty_log,
+        gid=gid,
+        cgroup=layout.kuketty_cgroup,
+        cgroups=Cgroups.detect(),
+    )
+    return LinuxTerminals(kuketty, gid)
 
 
 async def prepare(layout: Layout) -> None:

@@ -204,6 +204,9 @@ class Containers(Protocol):
     async def start_task(self, namespace: str, id: str) -> None: ...
     async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None: ...
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None: ...
+    async def resize(self, namespace: str, id: str, rows: int, columns: int) -> None:
+        """Tell the terminal of a task its size. Raises TaskNotFound."""
+
 
     async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> Program:
         """Run a program in container `id` beside its own.

@@ -37,6 +37,7 @@ class LinuxTerminals:
         self._gid = gid
         self._held: dict[str, tuple[int, int]] = {}
         """Descriptors of the FIFOs, by task."""
+        self._telling: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._needed = asyncio.Event()
 
@@ -48,8 +49,10 @@ class LinuxTerminals:
         try:
             yield
         finally:
-            keeper.cancel()
-            await asyncio.wait({keeper})
+            work = {keeper, *self._telling}
+            for each in work:
+                each.cancel()
+            await asyncio.wait(work)
             for task in tuple(self._held):
                 self._let_go(task)
 
@@ -80,6 +83,13 @@ class LinuxTerminals:
     async def ended(self, namespace: str, id: str, code: int | None) -> None:
         """Tell how the program ended, for the clients that see its end."""
         await self._tell(namespace, id, {"do": "ended", "code": code})
+
+    def tell_ended(self, namespace: str, id: str, code: int | None) -> None:
+        """Do `ended` while others go on."""
+        if _task(namespace, id) in self._held:
+            telling = asyncio.create_task(self.ended(namespace, id, code), name=f"end of terminal of {id}")
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
 
     async def close(self, namespace: str, id: str) -> None:
         """Leave nothing of the terminal but its capture file."""

@@ -149,7 +149,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
         rootfs = "" if each.image else site.pause_rootfs
         # Deleting the last task of a shim group while creating in it fails now and then, so all deletions come first.
         # Two creations that both find no shim may start two, one of which nobody ever ends, so the first goes alone.
-        created = CreateTask(site.namespace, each.id, each.log, rootfs)
+        created = CreateTask(site.namespace, each.id, each.log, rootfs, each.terminal)
         draft.add(created, recorded, cgroup, pins, shm, shim, *files, *ended, *provided)
         if not alive:
             shim = shim or created

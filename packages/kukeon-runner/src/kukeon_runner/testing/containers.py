@@ -196,6 +196,10 @@ class FakeContainers:
                 raise errors.Conflict(f"cannot delete task {id!r}: it runs")
             return self.tasks.pop(key).exit
 
+    async def resize(self, namespace: str, id: str, rows: int, columns: int) -> None:
+        if (namespace, id) not in self.tasks:
+            raise errors.TaskNotFound(f"cannot resize the terminal of task {id!r}: not found")
+
     async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> FakeExecution:
         key = (namespace, id)
         async with self.faults.act(f"run {wanted.command[0]} in {id}"):

@@ -25,6 +25,7 @@ LIST = Rpc(_SERVICE + "List", pb.ListTasksRequest, pb.ListTasksResponse)
 KILL = Rpc(_SERVICE + "Kill", pb.KillRequest, Empty, not_found=errors.TaskNotFound)
 WAIT = Rpc(_SERVICE + "Wait", pb.ProcessRequest, pb.WaitResponse, not_found=errors.TaskNotFound)
 DELETE = Rpc(_SERVICE + "Delete", pb.TaskRequest, pb.DeleteTaskResponse, not_found=errors.TaskNotFound)
+RESIZE = Rpc(_SERVICE + "ResizePty", pb.ResizePtyRequest, Empty, not_found=errors.TaskNotFound)
 LIST_PIDS = Rpc(_SERVICE + "ListPids", pb.TaskRequest, pb.ListPidsResponse, not_found=errors.TaskNotFound)
 
 CREATE_TIMEOUT_S = 120.0
@@ -150,6 +151,11 @@ class Tasks:
         request = pb.ProcessRequest(container_id=id_)
         answer = await self.scope.unary(WAIT, request, f"wait for task {id_!r}", timeout_s=None)
         return Exit(answer.exit_status, values.time_of(answer.exited_at))
+
+    async def resize(self, id_: str, rows: int, columns: int) -> None:
+        """Tell the task's terminal its size; raises TaskNotFound when it is over."""
+        request = pb.ResizePtyRequest(container_id=id_, width=columns, height=rows)
+        await self.scope.unary(RESIZE, request, f"resize the terminal of task {id_!r}")
 
     async def delete(self, id_: str) -> Exit:
         """Delete a task that has ended or never started, with its shim state, and return how it ended.

@@ -1,0 +1,96 @@
+"""Terminals of containers: where they are, their bytes as a stream, and their size."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from kukeon_api import errors, model
+from kukeon_runner.controller.containers import Containers
+from kukeon_runner.host.terminal_stream import TerminalStream
+from kukeon_runner.process_spec import check_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from kukeon_api.parts import Part
+
+
+class Terminals(Containers):
+    async def attach_container(self, doc: model.ContainerDoc) -> model.AttachContainerResult:
+        """The socket of the container's terminal.
+
+        Raises ContainerNotFound; AttachNotSupported for one without; TaskNotRunning when it does not run.
+        """
+        return model.AttachContainerResult(host_socket_path=await self._socket(model.ref_of(doc)))
+
+    async def resize_terminal(self, doc: model.ContainerDoc, rows: int, columns: int) -> model.ResizeTerminalResult:
+        """Tell the container's terminal its size. Raises like attach_container, and Invalid for no size."""
+        check_size(rows, columns)
+        ref = model.ref_of(doc)
+        await self._socket(ref)
+        await self._resize(ref, rows, columns)
+        return model.ResizeTerminalResult(resized=True)
+
+    async def attach(
+        self, doc: model.ContainerDoc, rows: int, columns: int, asked: AsyncIterator[Part]
+    ) -> AsyncGenerator[Part, None]:
+        """Yield what the container's terminal shows, recent output first, until its program has ended.
+
+        It is typed into what is `asked` meanwhile. Raises like attach_container.
+        """
+        check_size(rows, columns)
+        ref = model.ref_of(doc)
+        stream = TerminalStream(await self._socket(ref))
+        await stream.connect()
+        feeding: asyncio.Task[None] | None = None
+        try:
+            if rows and columns:
+                await self._resize(ref, rows, columns)
+            yield "started", True
+            feeding = asyncio.create_task(self._feed(ref, stream, asked), name=f"type into {ref}")
+            while shown := await stream.read():
+                yield "output", shown
+            yield "ended", model.AttachEnded(code=stream.code)
+        finally:
+            if feeding is not None:
+                feeding.cancel()
+                await asyncio.wait({feeding})
+            await stream.close()
+
+    async def _feed(self, ref: model.Ref, stream: TerminalStream, asked: AsyncIterator[Part]) -> None:
+        async for name, value in asked:
+            if name == "input":
+                await stream.write(value)
+            elif name == "resize":
+                # A size that makes no sense, or comes when the program has ended, is none.
+                with contextlib.suppress(errors.Invalid, errors.NotFound):
+                    check_size(value.rows, value.columns)
+                    await self._resize(ref, value.rows, value.columns)
+
+    async def _resize(self, ref: model.Ref, rows: int, columns: int) -> None:
+        cell, spec = self._find(ref)
+        site = self.runner.cells.site(model.ref_of(cell))
+        containers = self.runner.context.host.containers
+        await containers.resize(site.namespace, site.container_id(spec.id, root=spec.root), rows, columns)
+
+    async def _socket(self, ref: model.Ref) -> str:
+        cell, spec = self._find(ref)
+        if not spec.attachable:
+            others = ", ".join(sorted(each.id for each in cell.spec.containers if each.attachable))
+            raise errors.AttachNotSupported(
+                f"cannot attach to container {str(ref)!r}: it has no terminal (attachable is not true)",
+                hint=f"the cell can be attached to at {others}"
+                if others
+                else f"its output is in its log: kuke log {ref.cell} --container {ref.container}",
+            )
+        path = self.runner.context.layout.terminal_socket(ref)
+        # There from before a program starts until it has ended.
+        if not await self.runner.context.host.kernel.exists(path):
+            raise errors.TaskNotRunning(
+                f"cannot attach to container {str(ref)!r}: it does not run (cell {ref.cell!r} is {cell.status.state})",
+                hint=f"start it: kuke start container {ref.container} --cell {ref.cell};"
+                f" what it showed: kuke log {ref.cell} --container {ref.container}",
+            )
+        return path

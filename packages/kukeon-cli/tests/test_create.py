@@ -108,6 +108,41 @@ def test_what_a_cell_is_refused_for(kuke: Kuke, flags: tuple[str, ...], code: in
     assert words in result.err
 
 
+def test_a_cell_that_is_there_with_another_description_is_told(kuke: Kuke, memory: MemoryClient, image: str) -> None:
+    line = ("create", "cell", "web", "--image", image, "--label", "app=web")
+    assert kuke(*line).code == 0
+    for same in (line, ("create", "cell", "web"), ("create", "cell", "web", "--image", image)):
+        assert kuke(*same).err == ""
+    result = kuke("create", "cell", "web", "--image", image, "--label", "app=toys", "-o", "name", "--", "sleep", "9")
+    assert (result.code, result.out) == (0, "cell/web\n")
+    assert result.err == (
+        "note: cell 'web' is there already and stays as it was first described: "
+        "metadata.labels.app, spec.containers[main].command, spec.containers[main].args differ\n"
+        "hint: change it with `kuke apply`, or delete it first\n"
+    )
+    assert kuke("create", "container", "db", "--cell", "web", "--image", image).err == ""
+    assert kuke(*line).err == "", "what was added since is no difference"
+    result = kuke("create", "container", "db", "--cell", "web", "--image", image, "--env", "A=1")
+    assert result.code == 0
+    assert "note: container 'db' is there already" in result.err
+    assert ": spec.containers[db].env differs\n" in result.err
+
+
+def test_a_typo_that_was_stored_is_told_when_the_correction_fails(kuke: Kuke, memory: MemoryClient, image: str) -> None:
+    result = kuke("create", "cell", "web", "--image", "busybx")
+    assert (result.code, "hint: load it" in result.err or "hint: did you mean" in result.err) == (1, True)
+    memory.put(WEB, image="docker.io/library/busybx:latest", state=model.CellState.FAILED)
+    memory.trouble["create_cell"] = [errors.ImageNotFound("cannot find image 'busybx'")]
+    result = kuke("create", "cell", "web", "--image", image)
+    assert result.code == 1
+    assert result.err.startswith("Error: cannot find image 'busybx'\nhint: cell 'web' is there already and stays as")
+    assert result.err.endswith("; change it with `kuke apply`, or delete it first\n")
+    memory.trouble["create_container"] = [errors.InvalidUser("cannot use user 'bla'")]
+    result = kuke("create", "container", "web", "--cell", "web", "--image", image, "--user", "1000")
+    assert result.code == 1
+    assert "hint: container 'web' is there already" in result.err
+
+
 def test_every_flag_of_a_container_arrives(kuke: Kuke, memory: MemoryClient, image: str) -> None:
     memory.put(WEB)
     line = (

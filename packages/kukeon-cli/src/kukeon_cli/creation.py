@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from kukeon_api import errors, model
     from kukeon_api.model import Ref
     from kukeon_sdk.client import Client
+
+_FEW = 3
+"""Fields that are named where something differs."""
 
 _PARTS = {
     "Realm": (("metadata", "metadata"), ("containerd namespace", "containerd_namespace"), ("cgroup", "cgroup")),
@@ -22,19 +26,56 @@ _PARTS = {
 """Kind -> what it is made of: its name for people, and the field of the result without its ending."""
 
 
-def make(client: Client, ref: Ref, work: Callable[[], Any], doing: str = "creating") -> Any:
-    """Return what `work` returns, which makes `ref`; the errors of it come with hints."""
+def make(
+    client: Client,
+    ref: Ref,
+    work: Callable[[], Any],
+    doing: str = "creating",
+    wanted: model.CellDoc | model.ContainerDoc | None = None,
+) -> Any:
+    """Return what `work` returns, which makes `ref`; the errors of it come with hints.
+
+    What is there already is left as it is; when that is not what is `wanted`, it is said.
+    """
     from kukeon_api import errors
-    from kukeon_cli import failures, interruption, resources, terminal
+    from kukeon_cli import drift, failures, interruption, resources, terminal
 
     look: AbstractContextManager[None] = interruption.kukeond_goes_on(f"kuke get {ref.kind.lower()}s")
     try:
         with look, terminal.Progress(f"{doing} {resources.described(ref)}"):
-            return work()
-    except failures.HOST_NOT_READY as exc:
-        raise _not_ready(exc, ref) from exc
+            result = work()
+    except (*failures.HOST_NOT_READY, errors.HostError) as exc:
+        failed = exc if isinstance(exc, errors.HostError) else _not_ready(exc, ref)
+        differing = drift.kept(client, wanted) if wanted is not None else []
+        if differing:
+            hint = f"{_as_it_was(ref, differing)}; {_CHANGE}"
+            failed = type(failed)(failed.message, hint=hint, kind=failed.kind, problems=failed.problems)
+        raise failed from exc
     except errors.NotFound as exc:
         raise resources.with_hint(client, _missing(ref, exc), exc) from exc
+    if wanted is not None and not _made(result):
+        differing = drift.kept(client, wanted)
+        if differing:
+            print(f"note: {terminal.printable(_as_it_was(ref, differing))}", file=sys.stderr)
+            print(f"hint: {_CHANGE}", file=sys.stderr)
+    return result
+
+
+_CHANGE = "change it with `kuke apply`, or delete it first"
+
+
+def _made(result: model.CreateCellResult | model.CreateContainerResult) -> bool:
+    """Tell whether it was not there before, so that there is nothing to compare it with."""
+    from kukeon_api import model
+
+    return result.created if isinstance(result, model.CreateCellResult) else result.container_created
+
+
+def _as_it_was(ref: Ref, differing: Sequence[str]) -> str:
+    where = ", ".join(differing[:_FEW])
+    more = f" and {len(differing) - _FEW} more" if len(differing) > _FEW else ""
+    stays = f"{ref.kind.lower()} {ref.name!r} is there already and stays as it was first described"
+    return f"{stays}: {where}{more} {'differs' if len(differing) == 1 else 'differ'}"
 
 
 def _not_ready(exc: errors.KukeonError, ref: Ref) -> errors.KukeonError:

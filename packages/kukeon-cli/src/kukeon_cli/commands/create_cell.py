@@ -36,7 +36,7 @@ def create(client: Client, doc: model.CellDoc, out: Output, *, no_start: bool) -
     from kukeon_cli import creation
 
     ref = model.ref_of(doc)
-    result = creation.make(client, ref, lambda: client.create_cell(doc, no_start))
+    result = creation.make(client, ref, lambda: client.create_cell(doc, no_start), wanted=doc)
     out.result(result, creation.lines(ref, result), [f"cell/{ref.name}"])
 
 

@@ -88,7 +88,7 @@ def create(client: Client, doc: model.ContainerDoc, out: Output) -> None:
     from kukeon_cli import creation
 
     ref = model.ref_of(doc)
-    result = creation.make(client, ref, lambda: client.create_container(doc))
+    result = creation.make(client, ref, lambda: client.create_container(doc), wanted=doc)
     out.result(result, creation.lines(ref, result), [f"container/{ref.name}"])
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -116,6 +117,19 @@ async def test_another_spaces_policy_decides_about_published_ports_as_about_the_
     allowed = Destination((TWO.subnet,), (9000,))
     await publish(net, f"0.0.0.0:9000:{PORT}", policies=(Policy(TWO.bridge, (allowed,)),))
     assert net.ask("c", "10.88.1.1", 9000) == GATEWAY
+
+
+async def test_an_exchange_that_goes_on_does_not_follow_to_the_next_cell(net: Net) -> None:
+    await publish(net, "0.0.0.0:53:5353/udp")
+    net.serve("b", CELLS["b"], 5353, "udp")
+    talk = net.converse("outside", HOST, 53)
+    assert talk() == OUTSIDE
+    await publish(net, "0.0.0.0:53:5353/udp", cell="b")
+    assert talk() is None, "it is still translated to the cell that had the port"
+    twice = "conntrack.forget('10.88.0.2'), conntrack.forget('10.88.0.2')"
+    forget = f"from kukeon_runner.host import conntrack; print({twice})"
+    assert net.run("host", sys.executable, "-c", forget) == "1 0\n"
+    assert talk() == OUTSIDE
 
 
 async def test_other_instances_are_told_of(net: Net) -> None:

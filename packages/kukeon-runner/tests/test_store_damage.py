@@ -230,3 +230,28 @@ def test_a_stale_temporary_file_does_not_stop_a_write(open_store: Callable[[], S
     store.save(model.CellDoc(metadata=doc.metadata, spec=doc.spec, status=model.CellStatus(reason="x")))
     assert not stale.is_symlink()
     assert Store(layout).load(GOOD, model.CellDoc).status.reason == "x"
+
+
+@pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT)
+def test_a_file_that_is_spoilt_while_it_is_in_memory_is_noticed_and_left_alone(layout: Layout, content: bytes) -> None:
+    store = Store(layout, exclusive=True)
+    known = store.load(BAD, model.CellDoc)
+    path = Path(layout.metadata(BAD))
+    path.write_bytes(content)
+    with pytest.raises(errors.CorruptMetadata, match="bad/metadata.json"):
+        store.load(BAD)
+    with pytest.raises(errors.CorruptMetadata):
+        store.save(known)
+    assert path.read_bytes() == content
+    assert [model.ref_of(doc) for doc in store.docs(model.CellDoc)] == [GOOD]
+    assert len(store.scan("Cell").problems) == 1
+    assert store.load(GOOD)
+
+
+def test_what_somebody_else_wrote_is_what_is_stored(layout: Layout) -> None:
+    store = Store(layout, exclusive=True)
+    store.load(BAD)
+    Path(layout.metadata(BAD)).write_bytes(written(autoDelete=True))
+    assert store.load(BAD, model.CellDoc).spec.auto_delete
+    Path(layout.metadata(BAD)).unlink()
+    assert store.find(BAD) is None

@@ -2,7 +2,8 @@
 
 A document is replaced whole and durably, and never lost to a neighbour: what is corrupt is reported and left alone,
 everything else keeps working. Opened `exclusive` (the caller holds the run path's lock for as long) all documents are
-kept in memory and only writes touch the disk. Otherwise every read comes from the disk, and each write takes the locks
+kept in memory and only writes touch the disk; but one that somebody else changed is read again when it is asked for,
+and never overwritten unread. Otherwise every read comes from the disk, and each write takes the locks
 that keep it apart from a daemon and from other processes.
 
 All methods block, for about a millisecond a write; they may be called from several threads.
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 
 _STRIPES = 64
 
+_Mark = tuple[int, int, int] | None
+"""Number, time of change and size of a file; None for one that cannot be seen."""
+
 
 @dataclass(frozen=True)
 class Scan(Generic[D]):
@@ -63,6 +67,8 @@ class Store:
         self._now = now
         self._memory = tree.Memory() if exclusive else None
         self._loaded = False
+        self._marks: dict[Ref, _Mark] = {}
+        """What the files looked like that are in memory: by it one is noticed that somebody else wrote."""
         self._logged: set[str] = set()
         # Making and removing directories excludes each other; documents that exist are written side by side.
         self._structure = threading.RLock()
@@ -107,7 +113,9 @@ class Store:
         if memory is None:
             return self._read(ref)
         doc = memory.get(ref)
-        return self._reread(memory, ref) if doc is None and memory.unreadable(ref) else doc
+        if doc is None:
+            return self._reread(memory, ref) if memory.unreadable(ref) else None
+        return doc if self._marks.get(ref) == self._mark(ref) else self._reread(memory, ref)
 
     @overload
     def docs(self, kind: type[D], within: Ref | None = None) -> list[D]: ...
@@ -231,6 +239,7 @@ class Store:
                             sharing.share(self._layout, self._gid)
                         found = tree.walk(self._layout, None, frozenset({1, 2, 3, 4}), sweep=True)
                     self._memory.fill(found)
+                    self._marks = {ref: self._mark(ref) for ref in map(model.ref_of, found.docs.values())}
                     self._loaded = True
         return self._memory
 
@@ -247,6 +256,7 @@ class Store:
     def _reread(self, memory: tree.Memory, ref: Ref) -> StoredDoc | None:
         """Read what could not be read before: somebody may have repaired it."""
         with self._stripes[hash(ref) % _STRIPES]:
+            mark = self._mark(ref)
             try:
                 doc = self._read(ref)
             except errors.KukeonError as exc:
@@ -254,9 +264,18 @@ class Store:
                 raise
             if doc is None:
                 memory.drop(ref)
+                self._marks.pop(ref, None)
             else:
                 memory.put(ref, doc)
+                self._marks[ref] = mark
             return doc
+
+    def _mark(self, ref: Ref) -> _Mark:
+        try:
+            found = os.stat(self._layout.metadata(ref))  # noqa: PTH116 - many, and of a path that is text
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _ask_disk(self, ref: Ref) -> None:
         """Have the memory say what is on disk after a change that may or may not have come to its end."""
@@ -288,6 +307,7 @@ class Store:
             raise
         if self._memory is not None:
             self._memory.put(ref, stored)
+            self._marks[ref] = self._mark(ref)
         return stored
 
     def _check_childless(self, ref: Ref, *, residue: bool) -> None:

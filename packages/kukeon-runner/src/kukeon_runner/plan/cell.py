@@ -111,7 +111,8 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     if attached is None and cell.networked:
         attach = AttachNetwork(site.conflist, site.root_id, f"{site.pins}/net")
         draft.add(attach, pins, detach)
-    cgroup = None if seen.cgroup else draft.add(MakeCgroup(site.cgroup))
+    # Making one that exists thaws it: a kill that was cut off may have left it frozen, and no process starts in there.
+    cgroup = None if seen.cgroup and (alive or not missing) else draft.add(MakeCgroup(site.cgroup))
     shm = None if seen.shm else draft.add(MountShm(site.shm), *ended)
     for id in seen.containers if seen.secrets else ():
         if id not in by_id:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from kukeon_api import errors
-from kukeon_cli import configuration, privilege, processes, readiness, server, service
+from kukeon_cli import accounts, configuration, privilege, processes, readiness, server, service
 from kukeon_cli.commands import daemon, init
 from kukeon_cli.output import Format
 
@@ -198,6 +198,17 @@ def test_init_writes_settings_starts_and_reports(host: Host, monkeypatch: pytest
     assert set(outcomes) == {"already existed", "already running"}
     assert host.service().pid() == pid
     assert again.value()["ready"] is True
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_init_says_that_the_accounts_outlive_one_more_kukeon(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUKEOND_PROGRAM", str(host.program))
+    own = accounts.Account("group", "kukeon", os.getgid(), created=True)
+    monkeypatch.setattr(accounts, "ensure_group", lambda: own)
+    monkeypatch.setattr(accounts, "ensure_user", lambda: accounts.Account("user", "kukeon", 4711, created=False))
+    monkeypatch.setattr(accounts, "group_gid", lambda name="kukeon": os.getgid())
+    report = init.init(host.server, host.dial, account=True, wait=False, progress=lambda text: None)
+    assert report.hints == ["all kukeons of this host share group kukeon; uninstalling this one leaves it"]
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors
-from kukeon_cli import local, privilege
+from kukeon_cli import accounts, local, privilege
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,17 @@ def test_every_thing_has_a_row(kuke: Kuke, host: Host, removal: Removal) -> None
     ]
     again = json.loads(kuke("uninstall", "-y", "--run-path", str(host.run_path), "-o", "json").out)
     assert again[0] == {"name": "kukeond", "outcome": "absent"}
+
+
+def test_accounts_that_are_shared_are_told_to_stay(
+    kuke: Kuke, host: Host, removal: Removal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "group_gid", lambda name="kukeon": 4711)
+    (host.run_path / "kukeond.yaml").write_text("spec: {socketGID: 4711}\n")
+    line = ("uninstall", "-y", "--run-path", str(host.run_path))
+    assert '  - group and user "kukeon": kept: all kukeons of this host share them\n' in kuke(*line).out
+    (host.run_path / "kukeond.yaml").write_text("spec: {socketGID: 12}\n")
+    assert "group" not in kuke(*line).out
 
 
 def test_what_was_done_before_something_stayed_is_told(kuke: Kuke, host: Host, removal: Removal) -> None:

@@ -127,6 +127,10 @@ def _account(report: Report, *, account: bool, progress: Callable[[str], None]) 
         number = "gid" if made.kind == "group" else "uid"
         outcome = "created" if made.created else "already existed"
         report.add("Accounts", f'{made.kind} "{made.name}"', f"{outcome} ({number} {made.number})")
+        if made.created and not report.server.default:
+            report.hints.append(
+                f"all kukeons of this host share {made.kind} {made.name}; uninstalling this one leaves it"
+            )
     return accounts.group_gid() or 0
 
 

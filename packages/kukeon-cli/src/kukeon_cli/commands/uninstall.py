@@ -54,6 +54,8 @@ def uninstall(server: Server, service: Service, rows: list[Row], *, progress: Ca
         rows.append(local.Row(f'user "{accounts.USER}"', accounts.remove_user()))
         gone = accounts.remove_group()
         rows.append(local.Row(f'group "{accounts.GROUP}"', "removed" if grouped else gone))
+    elif server.setting("socket_gid") and server.setting("socket_gid") == accounts.group_gid():
+        rows.append(local.Row(f'group and user "{accounts.GROUP}"', "kept: all kukeons of this host share them"))
     if server.configuration.exists():
         rows.append(local.Row(f'settings "{server.configuration}"', "kept"))
 

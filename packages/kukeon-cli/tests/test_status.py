@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -119,6 +120,21 @@ def test_a_containerd_that_does_not_answer(kuke: Kuke, memory: MemoryClient) -> 
     assert rows(result.out)["containerd"][0] == "FAIL"
     assert "↳ see: kuke --run-path /srv/k daemon logs" in result.out
     assert rows(result.out)["list"] == ["FAIL", "cannot", "list"]
+
+
+@pytest.mark.parametrize(("blocks", "files", "warned"), [(10, 10**6, True), (10**6, 5, True), (10**6, 0, False)])
+def test_a_disk_that_is_nearly_full(
+    kuke: Kuke, monkeypatch: pytest.MonkeyPatch, blocks: int, files: int, warned: bool
+) -> None:
+    # A file system without a limit of files, like btrfs, says that it has none at all.
+    found = (4096, 4096, 10**6, blocks, blocks, files, files, files, 0, 255)
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(found))
+    result = kuke("status")
+    assert result.code == 0
+    assert ("disk" in rows(result.out)) is warned
+    if warned:
+        assert rows(result.out)["disk"][0] == "WARN"
+        assert "disk" not in rows(kuke("status", "--host", "unix:///tmp/kukeond.sock").out)
 
 
 def test_both_views_are_compared(kuke: Kuke, memory: MemoryClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,12 @@ MOST_LISTED = 20
 """With more cells than this, those that are well are only counted: they would hide the others."""
 
 
+LOW_DISK_BYTES = 256 << 20
+"""Less than most images take."""
+LOW_DISK_FILES = 10_000
+"""Fewer than an image of a whole distribution has."""
+
+
 class Verdict(enum.StrEnum):
     """What a check found, from good to bad."""
 
@@ -157,8 +163,28 @@ def _host(status: Status, answer: model.PingResult, option: str | None) -> None:
         hint = "" if option is None else f"see: kuke{option} daemon logs; if it stays so: {remedy}"
         status.add("host", "containerd", Verdict.FAIL, detail, hint, code=errors.Unavailable.exit_code)
     _cgroups(status, answer.cgroup_mode, option)
+    if option is not None:
+        _disk(status, answer.run_path)
     for warning in answer.warnings:
         status.add("host", "warning", Verdict.WARN, warning)
+
+
+def _disk(status: Status, run_path: str) -> None:
+    """Add a warning when the disk that the run path is on is nearly full."""
+    import os
+
+    from kukeon_cli import quantities
+
+    try:
+        found = os.statvfs(run_path)
+    except OSError:
+        # Whoever may not look there learns no less about kukeond.
+        return
+    free = found.f_bavail * found.f_frsize
+    if free < LOW_DISK_BYTES or (found.f_files and found.f_favail < LOW_DISK_FILES):
+        files = f" and {found.f_favail} files" if found.f_files else ""
+        left = f"{quantities.size(free)}{files} left"
+        status.add("host", "disk", Verdict.WARN, f"{run_path}: {left}", "make room: kuke image delete, kuke delete")
 
 
 _MENDED_BY_RIGHTS = frozenset({"permission-denied", "read-only"})

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -244,3 +244,18 @@ def test_a_flood_is_followed_over_rotations_without_a_gap(kukeon: Instance) -> N
     directory = kukeon.run_path / "data/default/default/default/flood/main"
     assert {path.name for path in directory.iterdir()} == {"log", "log.1", "log.2", "log.3", "log.4"}
     kukeon.kuke("delete", "cell", "flood")
+
+
+def test_how_much_is_kept_is_a_setting(new_instance: Callable[..., Instance], image_archive: Path) -> None:
+    instance = new_instance("--containerd", "embedded", "--log-max-size", "64Ki", "--log-max-files", "3")
+    instance.start()
+    instance.kuke("image", "load", str(image_archive))
+    script = "trap 'exit 0' TERM; awk 'BEGIN { for (i = 1; i <= 20000; i++) print i }'; sleep 3600 & wait $!"
+    instance.apply(manifests.cell("talker", manifests.container("main", script)))
+    until(lambda: instance.kuke("log", "talker", "--tail", "1").out == "20000\n", "the program to have spoken")
+    directory = instance.run_path / "data/default/default/default/talker/main"
+    assert {path.name for path in directory.iterdir()} == {"log", "log.1", "log.2"}
+    assert all(path.stat().st_size <= 64 * 1024 for path in directory.iterdir())
+    kept = instance.kuke("log", "talker").out.split()
+    assert kept == [str(number) for number in range(20001 - len(kept), 20001)]
+    instance.kuke("delete", "cell", "talker")

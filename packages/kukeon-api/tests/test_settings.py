@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kukeon_api import duration, errors, manifest, model
+from kukeon_api import duration, errors, manifest, model, size
 
 
 def test_empty_is_no_settings() -> None:
@@ -29,6 +29,8 @@ spec:
   containerdNamespaceSuffix: example.org
   cgroupRoot: /x/
   podSubnetCIDR: 10.0.0.0/8
+  logMaxSize: 512Ki
+  logMaxFiles: 3
 """
     settings = manifest.parse_server_configuration(text)
     assert settings.spec == model.ServerConfigurationSpec(
@@ -42,6 +44,8 @@ spec:
         containerd_namespace_suffix="example.org",
         cgroup_root="/x/",
         pod_subnet_cidr="10.0.0.0/8",
+        log_max_size="512Ki",
+        log_max_files=3,
     )
     assert manifest.parse_server_configuration(manifest.dump(settings)) == settings  # type: ignore[arg-type]
 
@@ -112,3 +116,41 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(errors.Invalid, match="as a duration"):
         duration.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("4096", 4096),
+        ("512Ki", 512 * 1024),
+        ("10Mi", 10 * 1024**2),
+        ("10MiB", 10 * 1024**2),
+        ("10 M", 10_000_000),
+        ("1.5Gi", 1536 * 1024**2),
+        ("2k", 2000),
+        ("1TB", 10**12),
+    ],
+)
+def test_sizes(text: str, count: int) -> None:
+    assert size.parse(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1Mi", "1Xi", "1e9", "9" * 30, "Mi", "1.", "1 0Mi"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(errors.Invalid, match="as a size"):
+        size.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("logMaxSize: 1Ki", "spec.logMaxSize: '1Ki' is not 4Ki to 1Ti"),
+        ("logMaxSize: much", "spec.logMaxSize: cannot read 'much' as a size"),
+        ("logMaxFiles: 0", "spec.logMaxFiles: 0 is not 1 to 100"),
+        ("logMaxFiles: 101", "spec.logMaxFiles: 101 is not 1 to 100"),
+    ],
+)
+def test_limits_of_logs(setting: str, words: str) -> None:
+    with pytest.raises(errors.ServerConfigurationInvalid) as caught:
+        manifest.parse_server_configuration(f"spec:\n  {setting}\n", "k.yaml")
+    assert words in str(caught.value.problems[0])

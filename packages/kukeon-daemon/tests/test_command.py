@@ -24,6 +24,8 @@ SETTINGS = [
     ("containerd_namespace_suffix", "x.io"),
     ("cgroup_root", "/x"),
     ("pod_subnet_cidr", "10.9.0.0/16"),
+    ("log_max_size", "64Ki"),
+    ("log_max_files", "3"),
 ]
 BY_NAME = {setting.name: setting for setting in config.SETTINGS}
 
@@ -50,6 +52,16 @@ def test_flag_beats_environment_beats_file_beats_default(name: str, text: str) -
     assert resolved({name: text}, {setting.variable: other}, {field: other}) == value
     unwanted = resolved({name: other}, {setting.variable: text}, {field: text})
     assert unwanted == (setting.read(other) if setting.recorded else plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("log_max_size", "1Ki"), ("log_max_size", "much"), ("log_max_files", "0"), ("log_max_files", "x")],
+)
+def test_logs_have_bounds(name: str, text: str) -> None:
+    with pytest.raises(errors.Invalid) as caught:
+        config.resolve({name: text}, {}, {}, "")
+    assert "must be" in str(caught.value.problems[0])
 
 
 def test_what_a_run_path_was_made_with_can_be_left_out(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from kukeon_api import duration, errors, model, suggest, unsupported
+from kukeon_api import duration, errors, model, size, suggest, unsupported
 from kukeon_api.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LOG_SIZES = (4 * 1024, 1024**4)
+"""The bytes that kukelog takes as the size of a file."""
+LOG_FILES = (1, 100)
 LOG_LEVELS = ("debug", "info", "warn", "error")
 CONTAINERD_MODES = ("auto", "system", "embedded")
 
@@ -49,6 +52,21 @@ def _server(spec: model.ServerConfigurationSpec) -> Iterator[Problem]:
             duration.parse(spec.reconcile_interval)
         except errors.Invalid as exc:
             yield Problem(path="spec.reconcileInterval", message=str(exc), suggestion=exc.hint)
+    if spec.log_max_size:
+        try:
+            log_size(spec.log_max_size)
+        except errors.Invalid as exc:
+            yield Problem(path="spec.logMaxSize", message=exc.message, suggestion=exc.hint)
+    if spec.log_max_files is not None and not LOG_FILES[0] <= spec.log_max_files <= LOG_FILES[1]:
+        yield Problem(path="spec.logMaxFiles", message=f"{spec.log_max_files} is not {LOG_FILES[0]} to {LOG_FILES[1]}")
+
+
+def log_size(text: str) -> int:
+    """Return the bytes that `text` means as the size of a log file. Raises Invalid."""
+    found = size.parse(text)
+    if not LOG_SIZES[0] <= found <= LOG_SIZES[1]:
+        raise errors.Invalid(f"{text!r} is not 4Ki to 1Ti")
+    return found
 
 
 def _paths(spec: model.ServerConfigurationSpec | model.ClientConfigurationSpec) -> Iterator[Problem]:

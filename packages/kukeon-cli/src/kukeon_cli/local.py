@@ -198,8 +198,11 @@ def remedy(status: enum.StrEnum) -> str:
 
 
 def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) -> Options:
+    from kukeon_api import settings_rules
     from kukeon_runner import Options
+    from kukeon_runner.options import LogLimits
 
+    size, files = server.setting("log_max_size"), server.setting("log_max_files")
     # What is not stated is taken from the record of the run path, or is the default.
     return Options(
         run_path=server.run_path,
@@ -209,6 +212,7 @@ def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) ->
         cgroup_root=server.setting("cgroup_root") or "",
         pod_subnet=server.setting("pod_subnet_cidr") or "",
         group_gid=gid,
+        logs=LogLimits(settings_rules.log_size(size) if size else LogLimits.max_bytes, files or LogLimits.max_files),
         force_regenerate_cni=force_regenerate_cni,
     )
 

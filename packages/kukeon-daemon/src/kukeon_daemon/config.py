@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import duration, errors
+from kukeon_api import duration, errors, settings_rules
 from kukeon_daemon import logs
 from kukeon_runner import options
 
@@ -40,6 +40,9 @@ class Settings:
     containerd_namespace_suffix: str
     cgroup_root: str
     pod_subnet_cidr: str
+    log_max_size: int
+    """Bytes."""
+    log_max_files: int
 
     def for_runner(self) -> options.Options:
         """Return what the runner is to be opened with."""
@@ -51,6 +54,7 @@ class Settings:
             cgroup_root=self.cgroup_root,
             pod_subnet=self.pod_subnet_cidr,
             group_gid=self.socket_gid,
+            logs=options.LogLimits(self.log_max_size, self.log_max_files),
         )
 
 
@@ -90,6 +94,20 @@ def _text(text: str) -> str:
     if not text:
         raise ValueError("must not be empty")
     return text
+
+
+def _log_size(text: str) -> int:
+    try:
+        return settings_rules.log_size(text)
+    except errors.Invalid as error:
+        raise ValueError("must be a size like 512Ki or 10Mi, 4Ki to 1Ti") from error
+
+
+def _log_files(text: str) -> int:
+    least, most = settings_rules.LOG_FILES
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ValueError(f"must be a number from {least} to {most}")
+    return int(text)
 
 
 def _duration_s(text: str) -> float:
@@ -185,6 +203,22 @@ SETTINGS = (
         "the network that the subnets of spaces are cut from",
         "NETWORK",
         recorded=True,
+    ),
+    Setting(
+        "log_max_size",
+        "KUKEOND_LOG_MAX_SIZE",
+        "10Mi",
+        _log_size,
+        "how large a container's log file gets before the next one is begun",
+        "SIZE",
+    ),
+    Setting(
+        "log_max_files",
+        "KUKEOND_LOG_MAX_FILES",
+        "5",
+        _log_files,
+        "how many files a container's log has at most",
+        "COUNT",
     ),
 )
 

@@ -15,6 +15,17 @@ ContainerdWish = Literal["auto", "system", "embedded"]
 
 
 @dataclass(frozen=True)
+class LogLimits:
+    """When the log of a container is rotated, and how many files of it are kept; kukelog holds them within bounds."""
+
+    max_bytes: int = 10 * 1024 * 1024
+    max_files: int = 5
+
+
+DEFAULT_LOGS = LogLimits()
+
+
+@dataclass(frozen=True)
 class Options:
     """The settings of one start. `kukeon_runner.instance` compares them with what the run path was made with."""
 
@@ -28,4 +39,6 @@ class Options:
     pod_subnet: str = DEFAULT_POD_SUBNET
     group_gid: int = 0
     """Numeric group that may read the run path and use the socket; 0 leaves everything to root alone."""
+    logs: LogLimits = DEFAULT_LOGS
+    """Of containers that are started from now on."""
     force_regenerate_cni: bool = False

@@ -68,6 +68,15 @@ class ServerConfigurationSpec(Model):
     pod_subnet_cidr: str | None = msgspec.field(name="podSubnetCIDR", default=None)
     """IPv4 network from which each space gets a /24. Default: 10.88.0.0/16."""
 
+    log_max_size: str | None = None
+    """How large a container's log file gets before the next one is begun, like 512Ki or 10Mi, at least 4Ki.
+
+    Containers take it over when they are next started. Default: 10Mi.
+    """
+
+    log_max_files: int | None = None
+    """How many files a container's log has at most, 1 to 100, the one being written included. Default: 5."""
+
 
 class ServerConfiguration(Model):
     """The settings of kukeond: the file /etc/kukeon/kukeond.yaml."""

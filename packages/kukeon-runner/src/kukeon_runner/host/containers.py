@@ -21,6 +21,7 @@ from kukeon_runner.host.containerd.snapshots import SnapshotKind
 from kukeon_runner.host.containerd.tasks import TaskStatus
 from kukeon_runner.host.containerd.values import Mount
 from kukeon_runner.host.programs import Programs
+from kukeon_runner.options import DEFAULT_LOGS, LogLimits
 from kukeon_runner.together import together
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
@@ -42,9 +43,6 @@ KILL_TIMEOUT_S = 30.0
 BUSY_TIMEOUT_S = 20.0
 BUSY_PAUSE_S = 0.1
 """containerd tells nobody when it has taken back a creation that was cut off, so it is asked again."""
-
-LOG_MAX_BYTES = 10 * 1024 * 1024
-LOG_MAX_FILES = 5
 
 ROOT_USERS = frozenset({"", "0", "0:0"})
 """Spellings of root that need no look into the image."""
@@ -68,11 +66,19 @@ class _Streams(TypedDict, total=False):
 
 
 class LinuxContainers:
-    def __init__(self, containerd: Containerd, gid: int, programs: Path, terminals: LinuxTerminals) -> None:
+    def __init__(
+        self,
+        containerd: Containerd,
+        gid: int,
+        programs: Path,
+        terminals: LinuxTerminals,
+        logs: LogLimits = DEFAULT_LOGS,
+    ) -> None:
         """`programs` is the directory for the streams of programs that run beside containers' own."""
         self._terminals = terminals
         self._containerd = containerd
         self._gid = gid
+        self._logs = logs
         self._programs = Programs(containerd, programs)
 
     async def close(self) -> None:
@@ -177,7 +183,8 @@ class LinuxContainers:
             mounts: Sequence[Mount] = (Mount("bind", step.rootfs, ("rbind", "ro")),)
         else:
             mounts = await within.snapshots.mounts(step.id)
-        streams: _Streams = {"stdout": _logger(step.log), "stderr": _logger(step.log)} if step.log else {}
+        logger = _logger(step.log, self._logs) if step.log else ""
+        streams: _Streams = {"stdout": logger, "stderr": logger} if logger else {}
         if step.terminal is not None:
             stdin, stdout = await self._terminals.open(step.namespace, step.id, step.terminal)
             streams = {"stdin": stdin, "stdout": stdout, "terminal": True}
@@ -325,8 +332,8 @@ def _explained(id: str) -> Iterator[None]:
         raise errors.StartContainer(f"cannot start container {name!r}: {reason}", hint=hint or error.hint) from error
 
 
-def _logger(path: str) -> str:
-    query = urlencode({"path": path, "max_size": LOG_MAX_BYTES, "max_files": LOG_MAX_FILES})
+def _logger(path: str, limits: LogLimits) -> str:
+    query = urlencode({"path": path, "max_size": limits.max_bytes, "max_files": limits.max_files})
     return f"binary://{native.path('kukelog')}?{query}"
 
 

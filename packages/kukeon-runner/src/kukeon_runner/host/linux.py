@@ -18,6 +18,7 @@ from kukeon_runner.host.kernel import LinuxKernel
 from kukeon_runner.host.kuketty import Kuketty
 from kukeon_runner.host.network import LinuxNetwork
 from kukeon_runner.host.terminals import LinuxTerminals
+from kukeon_runner.options import DEFAULT_LOGS, LogLimits
 
 if TYPE_CHECKING:
     from kukeon_runner.host.containerd.client import Containerd
@@ -33,7 +34,12 @@ class LinuxHost:
 
     @classmethod
     def of(
-        cls, layout: Layout, containerd: Containerd, gid: int = 0, terminals: LinuxTerminals | None = None
+        cls,
+        layout: Layout,
+        containerd: Containerd,
+        gid: int = 0,
+        terminals: LinuxTerminals | None = None,
+        logs: LogLimits = DEFAULT_LOGS,
     ) -> LinuxHost:
         """The host as the instance of `layout` uses it, through the connected `containerd`.
 
@@ -42,7 +48,7 @@ class LinuxHost:
         return cls(
             LinuxKernel(Cgroups.detect()),
             LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table),
-            LinuxContainers(containerd, gid, Path(layout.programs), terminals or terminals_of(layout, gid)),
+            LinuxContainers(containerd, gid, Path(layout.programs), terminals or terminals_of(layout, gid), logs),
             LinuxImages(containerd),
         )
 

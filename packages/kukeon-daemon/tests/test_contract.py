@@ -50,6 +50,7 @@ def engine(home: Path, host: FakeHost | None = None) -> Iterator[Served]:
             containerd_mode="embedded",
             containerd_socket=str(home / "containerd.sock"),
             cgroup_mode="v2",
+            oci_runtime="runc",
             pid=os.getpid(),
         )
         controller = Controller(cells.controller(host, home / "run").runner, about)

@@ -41,6 +41,7 @@ def test_the_first_start_records_its_settings(options: Options) -> None:
         "cgroupRoot": "/k2",
         "podSubnet": "10.88.0.0/16",
         "containerd": None,
+        "ociRuntime": "",
     }
     assert stat.S_IMODE(record(options).stat().st_mode) == 0o640
     assert stat.S_IMODE(Path(options.run_path).stat().st_mode) == 0o2750
@@ -275,3 +276,11 @@ def test_two_spaces_on_one_bridge_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Layout, "bridge", lambda _self, ref: f"k-{ref.realm}")
     with pytest.raises(errors.Conflict, match="'r/s1'"):
         instance.check_bridges(layout, spaces[:2], spaces[0])
+
+
+def test_what_makes_containers_is_recorded(options: Options) -> None:
+    made = instance.ensure_instance(options)
+    assert made.oci_runtime == ""
+    decided = instance.record_oci_runtime(made, "crun", 0)
+    assert decided == replace(made, oci_runtime="crun")
+    assert instance.find_instance(options.run_path) == decided

@@ -10,6 +10,7 @@ CHAIN = (
     "cannot create task 'x' in namespace 'n': failed to create shim task: OCI runtime create failed: "
     "runc create failed: unable to start container process: "
 )
+CRUN = "cannot create task 'x' in namespace 'n': failed to create shim task: OCI runtime create failed: crun: "
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,11 @@ CHAIN = (
             "cannot mount '/srv' at '/etc/hosts'",
         ),
         (CHAIN + "something new: unknown", "something new"),
+        (
+            CRUN + "executable file `nope` not found in $PATH: No such file or directory: unknown",
+            "there is no program 'nope' in its image",
+        ),
+        (CRUN + "something new: unknown", "something new"),
         ("words of another kind", "words of another kind"),
     ],
 )

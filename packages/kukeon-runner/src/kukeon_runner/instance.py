@@ -66,6 +66,8 @@ class Instance:
     pod_subnet: str
     containerd: Containerd | None = None
     """None until it has been decided, once, at the first start."""
+    oci_runtime: str = ""
+    """The program that makes containers, crun or runc; empty until it has been decided."""
 
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -76,6 +78,7 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
     cgroup_root: str
     pod_subnet: str
     containerd: Containerd | None = None
+    oci_runtime: str = ""
 
 
 def instance_id(run_path: str) -> str:
@@ -150,6 +153,7 @@ def find_instance(run_path: str) -> Instance | None:
         record.cgroup_root,
         record.pod_subnet,
         record.containerd,
+        record.oci_runtime,
     )
 
 
@@ -231,7 +235,12 @@ def _make_run_path(run_path: str, gid: int) -> None:
 
 def _write(instance: Instance, gid: int, how: Callable[..., None]) -> None:
     record = _Record(
-        instance.id, instance.namespace_suffix, instance.cgroup_root, instance.pod_subnet, instance.containerd
+        instance.id,
+        instance.namespace_suffix,
+        instance.cgroup_root,
+        instance.pod_subnet,
+        instance.containerd,
+        instance.oci_runtime,
     )
     content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
     with durable.directory(instance.run_path, ()) as fd:
@@ -262,6 +271,14 @@ async def decide_containerd(instance: Instance, options: Options, answers: Answe
     decided = dataclasses.replace(instance, containerd=chosen)
     with durable.host_errors("write", layout.instance_file(instance.run_path)):
         _write(decided, options.group_gid, durable.replace)
+    return decided
+
+
+def record_oci_runtime(instance: Instance, runtime: str, gid: int) -> Instance:
+    """Return `instance` with the program that makes its containers, recorded. The caller holds the run path's lock."""
+    decided = dataclasses.replace(instance, oci_runtime=runtime)
+    with durable.host_errors("write", layout.instance_file(instance.run_path)):
+        _write(decided, gid, durable.replace)
     return decided
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors, model
 from kukeon_runner import claims, credentials, flock, instance, readonly
 from kukeon_runner.controller import Controller
-from kukeon_runner.host import linux
+from kukeon_runner.host import linux, oci_runtime
 from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.containerd.client import Containerd
 from kukeon_runner.host.embedded import EmbeddedContainerd
@@ -78,6 +78,7 @@ async def changing(found: instance.Instance, options: Options, *, fresh: bool = 
     async with contextlib.AsyncExitStack() as held:
         await _claim(layout, fresh=fresh)
         await linux.prepare(layout)
+        layout = await asyncio.to_thread(_with_oci_runtime, layout, options.group_gid)
         if found.containerd is not None and found.containerd.mode == "embedded":
             await held.enter_async_context(_running(embedded(layout)))
         containerd = await held.enter_async_context(await _connect(found))
@@ -126,9 +127,25 @@ def _controller(
         containerd_version=version,
         containerd_socket=decided.socket if decided else "",
         cgroup_mode=host.kernel.cgroup_mode,
+        oci_runtime=layout.instance.oci_runtime,
         pid=os.getpid(),
     )
     return Controller(HostRunner(context), about)
+
+
+def _with_oci_runtime(layout: Layout, gid: int) -> Layout:
+    """Decide once what makes the containers; again when what was decided is not installed any more."""
+    found = layout.instance
+    if found.oci_runtime and oci_runtime.installed(found.oci_runtime):
+        return layout
+    cgroups, trial = Cgroups.detect(), f"{layout.cgroup_root}_trial"
+    chosen = oci_runtime.choose(cgroups.mode, layout.pause_rootfs, trial)
+    cgroups.kill(trial)
+    cgroups.remove(trial)
+    if chosen == found.oci_runtime:
+        return layout
+    log.info("containers are made by %s", chosen)
+    return Layout(instance.record_oci_runtime(found, chosen, gid), layout.runtime_root)
 
 
 async def _claim(layout: Layout, *, fresh: bool) -> None:

@@ -116,6 +116,17 @@ def ours(kind: str) -> str:
     return str(Path(f"/proc/self/ns/{kind}").readlink())
 
 
+async def test_what_makes_containers_is_chosen_once_and_told(lab: Lab) -> None:
+    expected = "crun" if UNIFIED and shutil.which("crun") else "runc"
+    assert (await lab.controller.ping()).oci_runtime == expected
+    assert lab.place.layout.instance.oci_runtime == expected
+    assert not Cgroups.detect().exists(f"{lab.place.layout.cgroup_root}_trial")
+    with pytest.raises(errors.StartContainer, match="there is no program '/no/such'"):
+        await lab.see(command="/no/such", args=())
+    with pytest.raises(errors.StartContainer, match="there is no program 'nosuch'"):
+        await lab.see(command="nosuch", args=())
+
+
 READ = ("/proc/kcore", "/proc/timer_list", "/sys/firmware")
 # A new user namespace brings all capabilities in it, so what asks for namespaces comes last.
 CALLS = ("clone3", "keyctl", "bpf", "io_uring_setup", "mount", "chroot", "socket-alg", "socket-raw", "socket-inet",
@@ -135,8 +146,8 @@ async def test_a_container_that_asks_for_nothing_is_shut_in(lab: Lab) -> None:
         assert caps(report, kind) == set(spec.CAPABILITIES)
     assert caps(report, "CapInh") == caps(report, "CapAmb") == set()
     assert (field(report, "NoNewPrivs"), field(report, "Seccomp")) == ("1", "2")
-    assert report["hostname"] == "lab1"
-    assert "\tlab1" in "".join(report["hosts"])
+    assert report["hostname"] == f"lab{lab.count}"
+    assert f"\tlab{lab.count}" in "".join(report["hosts"])
     for kind in ("ipc", "mnt", "net", "pid", "uts", "cgroup"):
         assert report["namespaces"][kind] != ours(kind)
     assert report["namespaces"]["user"] == ours("user")

@@ -310,6 +310,7 @@ class PingResult(Model):
     containerd_version: str = ""
     containerd_socket: str = ""
     cgroup_mode: str = ""
+    oci_runtime: str = ""
     warnings: tuple[str, ...] = ()
     pid: int = 0
     unreadable: tuple[str, ...] = ()

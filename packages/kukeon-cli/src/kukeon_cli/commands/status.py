@@ -162,6 +162,8 @@ def _host(status: Status, answer: model.PingResult, option: str | None) -> None:
         remedy = f"sudo kuke{option} daemon restart" if answer.containerd_mode == "embedded" else "start containerd"
         hint = "" if option is None else f"see: kuke{option} daemon logs; if it stays so: {remedy}"
         status.add("host", "containerd", Verdict.FAIL, detail, hint, code=errors.Unavailable.exit_code)
+    if answer.oci_runtime:
+        status.add("host", "OCI runtime", Verdict.OK, answer.oci_runtime)
     _cgroups(status, answer.cgroup_mode, option)
     if option is not None:
         _disk(status, answer.run_path)

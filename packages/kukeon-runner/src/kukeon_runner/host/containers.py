@@ -17,6 +17,7 @@ from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
 from kukeon_runner.host import runtime_words, shims, users
+from kukeon_runner.host.containerd.containers import Runtime
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
 from kukeon_runner.host.containerd.tasks import TaskStatus
 from kukeon_runner.host.containerd.values import Mount
@@ -73,12 +74,17 @@ class LinuxContainers:
         programs: Path,
         terminals: LinuxTerminals,
         logs: LogLimits = DEFAULT_LOGS,
+        runtime: str = "",
     ) -> None:
-        """`programs` is the directory for the streams of programs that run beside containers' own."""
+        """`programs` is the directory for the streams of programs that run beside containers' own.
+
+        `runtime` is the program that makes containers; containerd's default when empty.
+        """
         self._terminals = terminals
         self._containerd = containerd
         self._gid = gid
         self._logs = logs
+        self._runtime = Runtime(binary=runtime)
         self._programs = Programs(containerd, programs)
 
     async def close(self) -> None:
@@ -120,13 +126,15 @@ class LinuxContainers:
         document, labels = json.loads(step.spec), dict(step.labels)
         within = self._within(step.namespace)
         if not step.image:
-            await within.containers.create(step.id, spec=document, labels=labels)
+            await within.containers.create(step.id, spec=document, labels=labels, runtime=self._runtime)
             return
         await asyncio.to_thread(self._make_log_directory, Path(step.log).parent)
         document["process"]["user"] = {"uid": 0, "gid": 0}
         complete = step.user in ROOT_USERS
         first = labels if complete else {key: value for key, value in labels.items() if key != CONTAINERD_SPEC_HASH}
-        await within.containers.create(step.id, spec=document, image=step.image, snapshot_key=step.id, labels=first)
+        await within.containers.create(
+            step.id, spec=document, image=step.image, snapshot_key=step.id, labels=first, runtime=self._runtime
+        )
         root = await _root_filesystem(within, step)
         if not complete:
             uid, gid, groups = await asyncio.to_thread(users.resolve_user, root, step.user)

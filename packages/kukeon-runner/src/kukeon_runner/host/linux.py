@@ -48,7 +48,14 @@ class LinuxHost:
         return cls(
             LinuxKernel(Cgroups.detect()),
             LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table),
-            LinuxContainers(containerd, gid, Path(layout.programs), terminals or terminals_of(layout, gid), logs),
+            LinuxContainers(
+                containerd,
+                gid,
+                Path(layout.programs),
+                terminals or terminals_of(layout, gid),
+                logs,
+                layout.instance.oci_runtime,
+            ),
             LinuxImages(containerd),
         )
 

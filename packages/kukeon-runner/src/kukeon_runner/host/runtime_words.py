@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 _MISSING = re.compile(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?:stat [^:]*: no such file|executable file not found)')
+_CRUN_MISSING = re.compile(
+    r"executable file `(?P<program>[^`]+)` not found|(?:cannot stat|cannot find|open executable) `?(?P<path>/[^`:]+)`?:"
+)
 _DENIED = re.compile(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?:stat [^:]*: )?permission denied')
 _FORMAT = re.compile(r"exec format error")
 _CWD = re.compile(r'chdir to cwd \(\\?"(?P<directory>[^"\\]+)\\?"')
 _MOUNT = re.compile(r'error mounting \\?"(?P<source>[^"\\]+)\\?" to rootfs at \\?"(?P<target>[^"\\]+)\\?"')
 _CHAIN = re.compile(
-    r"^.*OCI runtime (?:create|start|exec) failed: (?:runc (?:create|start) failed: |exec failed: )?"
+    r"^.*OCI runtime (?:create|start|exec) failed: (?:runc (?:create|start) failed: |exec failed: |crun: )?"
     r"(?:unable to start container process: )?"
 )
 
@@ -19,6 +22,11 @@ def explain(words: str) -> tuple[str, str]:
     """The reason in what the runtime said, and what to do about it (may be empty)."""
     if found := _MISSING.search(words):
         return f"there is no program {found['program']!r} in its image", "correct the container's command"
+    if found := _CRUN_MISSING.search(words):
+        return (
+            f"there is no program {found['program'] or found['path']!r} in its image",
+            "correct the container's command",
+        )
     if found := _DENIED.search(words):
         return f"{found['program']!r} is not executable in its image", "correct the command, or the file's mode"
     if _FORMAT.search(words):
@@ -37,4 +45,4 @@ def explain_exec(words: str) -> tuple[str, bool]:
     if "cannot exec in a stopped" in words or "cannot exec in a paused" in words or "process already finished" in words:
         return "the container is not running any more", True
     reason, _ = explain(words)
-    return reason, any(each.search(words) for each in (_MISSING, _DENIED, _FORMAT, _CWD))
+    return reason, any(each.search(words) for each in (_MISSING, _CRUN_MISSING, _DENIED, _FORMAT, _CWD))

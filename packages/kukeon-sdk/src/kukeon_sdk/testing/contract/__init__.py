@@ -48,6 +48,7 @@ class ClientContract(Levels, Cells, Containers, Purging, Applying, Images):
         assert answer.containerd_version[0].isdigit()
         assert answer.containerd_socket.startswith("/")
         assert answer.cgroup_mode
+        assert answer.oci_runtime
         assert not any(place.realm in each for each in (*answer.warnings, *answer.unreadable))
 
     def test_every_method_is_there(self, client: Client) -> None:

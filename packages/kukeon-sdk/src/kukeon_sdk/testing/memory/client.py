@@ -30,6 +30,7 @@ class Kukeon(Apply, Images):
             containerd_version="1.7.0",
             containerd_socket="/run/kukeon/containerd/containerd.sock",
             cgroup_mode="v2",
+            oci_runtime="runc",
             warnings=self.warnings,
             pid=1,
         )

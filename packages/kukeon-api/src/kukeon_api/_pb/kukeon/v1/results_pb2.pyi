@@ -614,7 +614,7 @@ class DeleteImageResult(_message.Message):
     def __init__(self, realm: _Optional[str] = ..., namespace: _Optional[str] = ..., ref: _Optional[str] = ...) -> None: ...
 
 class PingResult(_message.Message):
-    __slots__ = ("ok", "version", "instance_id", "run_path", "containerd_mode", "containerd_version", "containerd_socket", "cgroup_mode", "warnings", "pid", "unreadable")
+    __slots__ = ("ok", "version", "instance_id", "run_path", "containerd_mode", "containerd_version", "containerd_socket", "cgroup_mode", "warnings", "pid", "unreadable", "oci_runtime")
     OK_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -626,6 +626,7 @@ class PingResult(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_FIELD_NUMBER: _ClassVar[int]
+    OCI_RUNTIME_FIELD_NUMBER: _ClassVar[int]
     ok: bool
     version: str
     instance_id: str
@@ -637,7 +638,8 @@ class PingResult(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     pid: int
     unreadable: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, ok: bool = ..., version: _Optional[str] = ..., instance_id: _Optional[str] = ..., run_path: _Optional[str] = ..., containerd_mode: _Optional[str] = ..., containerd_version: _Optional[str] = ..., containerd_socket: _Optional[str] = ..., cgroup_mode: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., unreadable: _Optional[_Iterable[str]] = ...) -> None: ...
+    oci_runtime: str
+    def __init__(self, ok: bool = ..., version: _Optional[str] = ..., instance_id: _Optional[str] = ..., run_path: _Optional[str] = ..., containerd_mode: _Optional[str] = ..., containerd_version: _Optional[str] = ..., containerd_socket: _Optional[str] = ..., cgroup_mode: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., unreadable: _Optional[_Iterable[str]] = ..., oci_runtime: _Optional[str] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("source", "line", "document", "subject", "path", "message", "suggestion")

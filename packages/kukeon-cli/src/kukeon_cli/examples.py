@@ -58,6 +58,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Type into the shell of a cell; Ctrl-] twice leaves it", "kuke attach web"),
         ("One terminal of several", "kuke attach web -c shell"),
     ),
+    "exec": (
+        ("A look around", "kuke exec web -- ls -l /tmp"),
+        ("A shell, in one of several containers", "kuke exec -it web -c nginx -- sh"),
+        ("Files into it", "tar c . | kuke exec -i web -- tar x -C /tmp"),
+    ),
     "log": (
         ("Follow what a container writes", "kuke log web -c main -f"),
         ("What it said before it was started again", "kuke log web --previous --tail 50"),

@@ -25,6 +25,7 @@ ROOT = (
     Entry("purge", f"{COMMANDS}.purge:group", "Delete resources and sweep up every trace of them.", ("p",)),
     Entry("refresh", f"{COMMANDS}.refresh:command", "Look at the host and bring all statuses up to date."),
     Entry("attach", f"{COMMANDS}.attach:command", "Connect this terminal with that of a container.", ("att",)),
+    Entry("exec", f"{COMMANDS}.exec:command", "Run a program in a container."),
     Entry("log", f"{COMMANDS}.log:command", "Print what a container wrote.", ("logs",)),
     Entry("image", f"{COMMANDS}.image:group", "Load, list and delete images."),
     Entry("daemon", f"{COMMANDS}.daemon:group", "Start, stop and look into kukeond."),
@@ -105,7 +106,6 @@ def lifecycle(verb: str) -> tuple[Entry, ...]:
 
 
 ROOT_LATER = {
-    "exec": "run commands in containers",
     "build": "build images",
     "team": "set up teams",
     "cp": "copy files",

@@ -83,6 +83,11 @@ class Failures:
         """Return what to tell when the connection ended under a call."""
         # Whether kukeond is back cannot be known yet: a process that ends closes its connections before its socket.
         again = "the same command can be repeated once kukeond serves again (if it does not: `sudo kuke daemon start`)"
+        if method.name == "Exec":
+            again = f"the program ends with it, or when kukeond is back; {again}"
+            return errors.Unavailable(
+                f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call", hint=again
+            )
         return errors.Unavailable(
             f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call",
             hint=f"the work may be half done; {again}" if method.writes else again,

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, model
+from kukeon_api.parts import WINDOW_BYTES
 from kukeon_runner import derive
 from kukeon_runner.controller.base import Base
 from kukeon_runner.process_spec import Program, check_signal, check_size
@@ -42,7 +43,7 @@ class Exec(Base):
         feeding: asyncio.Task[None] | None = None
         try:
             yield "started", model.ExecStarted(pid=program.pid)
-            feeding = asyncio.create_task(_feed(program, asked), name=f"feed {wanted.command[0]} in {ref}")
+            feeding = asyncio.create_task(_Feeding(program, asked).run(), name=f"feed a program in {ref}")
             while (part := await program.read()) is not None:
                 yield part
             ended = await program.wait()
@@ -75,25 +76,62 @@ class Exec(Base):
             ) from error
 
 
-async def _feed(program: protocol.Program, asked: AsyncIterator[Part]) -> None:
-    """Hand on what the client sends. What makes no sense ends the session."""
-    try:
-        async for name, value in asked:
-            await _hand_on(program, name, value)
-        await program.close_stdin()
-    except errors.KukeonError as error:
-        program.fail(error)
+class _Feeding:
+    """What a client sends, on its way to the program.
+
+    Input goes by a queue, so that whatever else is asked does not wait until the program takes it. Clients keep no more
+    under way than the queue holds; what one sends beyond that stays where it is, together with all that follows.
+    """
+
+    def __init__(self, program: protocol.Program, asked: AsyncIterator[Part]) -> None:
+        self._program = program
+        self._asked = asked
+        self._input: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._ended = False
+        self._held = 0
+        self._room = asyncio.Event()
+
+    async def run(self) -> None:
+        """Hand on all of it. What makes no sense ends the session."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._type())
+                async for name, value in self._asked:
+                    await self._hand_on(name, value)
+                self._end()
+        except* errors.KukeonError as group_error:
+            self._program.fail(_first(group_error))
+
+    async def _hand_on(self, name: str, value: Any) -> None:
+        match name:
+            case "stdin" if not self._ended:  # what comes after the end is dropped
+                while self._held >= WINDOW_BYTES:
+                    self._room.clear()
+                    await self._room.wait()
+                self._held += len(value)
+                self._input.put_nowait(value)
+            case "stdin_closed":
+                self._end()
+            case "resize":
+                check_size(value.rows, value.columns)
+                await self._program.resize(value.rows, value.columns)
+            case "signal":
+                check_signal(value)
+                await self._program.signal(value)
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._input.put_nowait(None)
+
+    async def _type(self) -> None:
+        while (data := await self._input.get()) is not None:
+            await self._program.write(data)
+            self._held -= len(data)
+            self._room.set()
+        await self._program.close_stdin()
 
 
-async def _hand_on(program: protocol.Program, name: str, value: Any) -> None:
-    match name:
-        case "stdin":
-            await program.write(value)
-        case "stdin_closed":
-            await program.close_stdin()
-        case "resize":
-            check_size(value.rows, value.columns)
-            await program.resize(value.rows, value.columns)
-        case "signal":
-            check_signal(value)
-            await program.signal(value)
+def _first(group: BaseExceptionGroup[errors.KukeonError]) -> errors.KukeonError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

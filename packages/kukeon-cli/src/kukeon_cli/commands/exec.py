@@ -1,0 +1,189 @@
+"""`kuke exec`: one more program in a container that runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from kukeon_cli import lazy, options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kukeon_api.model import CellDoc, Ref
+    from kukeon_cli.session import Session
+    from kukeon_sdk.client import Client
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run, and which of our streams it gets."""
+
+    command: tuple[str, ...]
+    interactive: bool = False
+    tty: bool = False
+    user: str = ""
+    working_dir: str = ""
+    env: tuple[str, ...] = ()
+
+
+def run(client: Client, container: Ref, program: Program) -> int:
+    """Run the program, be its streams, and return its exit code.
+
+    Raises `Invalid` where it is to have a terminal and we have none to give.
+    """
+    from kukeon_cli import conversation, raw_terminal, resources, streams
+
+    stdin = streams.standard_input().fileno() if program.interactive else None
+    terminal = _terminal(stdin) if program.tty else None
+    rows, columns = raw_terminal.size(terminal) if terminal is not None else (0, 0)
+    session = client.exec(
+        resources.container_document(container),
+        program.command,
+        tty=program.tty,
+        env=program.env,
+        user=program.user,
+        working_dir=program.working_dir,
+        rows=rows,
+        columns=columns,
+    )
+    return conversation.hold(session, stdin=stdin, terminal=terminal).code
+
+
+def _terminal(stdin: int | None) -> int:
+    """Return the descriptor of the terminal that the program's stands for."""
+    from kukeon_api import errors
+    from kukeon_cli import terminal
+
+    if stdin is not None:
+        if terminal.is_terminal(sys.stdin):
+            return stdin
+        raise errors.Invalid(
+            "cannot give the program a terminal: standard input is none", hint="leave -t away; -i alone reads a pipe"
+        )
+    return sys.stdout.fileno()
+
+
+def target(client: Client, cell: Ref, container: str | None) -> Ref:
+    """Return the container meant: the one named, or the only one of the cell that is not its root container.
+
+    Raises `CellNotFound`, `ContainerNotFound`, `Invalid` naming the choice when there are several, `TaskNotRunning`.
+    """
+    from kukeon_api import errors
+    from kukeon_cli import resources
+
+    found = resources.get_cell(client, cell)
+    own = [spec.id for spec in found.spec.containers]
+    workloads = [spec.id for spec in found.spec.containers if not spec.root]
+    if container is not None:
+        chosen = container.strip()
+    elif len(workloads) == 1:
+        chosen = workloads[0]
+    elif not workloads:
+        name = own[0] if own else ""
+        hint = f"its root container, {name!r}, has to be named: -c {name}" if name else ""
+        raise errors.ContainerNotFound(f"cannot choose a container of cell {str(cell)!r}: it has none", hint=hint)
+    else:
+        raise errors.Invalid(
+            f"cannot choose a container of cell {str(cell)!r}: it has {', '.join(sorted(workloads))}",
+            hint=f"name one: kuke exec {cell.name} -c {sorted(workloads)[0]} -- COMMAND",
+        )
+    if chosen not in own:
+        choice = f"it has {', '.join(sorted(own))}" if own else "it has none"
+        raise errors.ContainerNotFound(f"cannot find container {chosen!r} in cell {str(cell)!r}", hint=choice)
+    _check_runs(found, cell.child(chosen))
+    return cell.child(chosen)
+
+
+def _check_runs(cell: CellDoc, container: Ref) -> None:
+    """Raise `TaskNotRunning` with what to do next for a container that is known not to run."""
+    from kukeon_api import errors, model
+
+    status = next((each for each in cell.status.containers if each.name == container.name), None)
+    states = model.ContainerState
+    state = status.state if status is not None else states.UNKNOWN
+    # What is unknown, or about to change, is kukeond's to judge.
+    if state not in (states.STOPPED, states.FAILED, states.NOT_CREATED, states.EXITED, states.ERROR):
+        return
+    scope = "".join(
+        f" --{level} {getattr(container, level)}"
+        for level in ("realm", "space", "stack")
+        if getattr(container, level) != "default"
+    )
+    runs = any(each.state is model.ContainerState.READY for each in cell.status.containers)
+    start = f"container {container.name} --cell {container.cell}" if runs else f"cell {container.cell}"
+    raise errors.TaskNotRunning(
+        f"cannot run anything in container {str(container)!r}: it is {state}",
+        hint=f"start it: kuke start {start}{scope}",
+    )
+
+
+def environment(given: Sequence[str], own: Mapping[str, str], *, tty: bool) -> tuple[str, ...]:
+    """Return the program's variables: `KEY=VALUE` as given, the value of `KEY` alone from our `own`.
+
+    With a terminal it learns which kind ours is. Raises a usage error for a variable that we do not have.
+    """
+    made = [f"TERM={own['TERM']}"] if tty and own.get("TERM") else []
+    for entry in given:
+        name, equals, _ = entry.partition("=")
+        if not name:
+            raise click.UsageError(f"-e/--env: {entry!r} is no variable: write it as KEY=VALUE")
+        if equals:
+            made.append(entry)
+        elif name in own:
+            made.append(f"{name}={own[name]}")
+        else:
+            raise click.UsageError(f"-e/--env: {name!r} is not set here: write it as {name}=VALUE")
+    return tuple(made)
+
+
+@click.command("exec", cls=lazy.Command)
+@options.name("cell", variable="KUKE_EXEC_CELL", shown="CELL")
+@click.argument("program", nargs=-1, required=True, metavar="-- COMMAND...", type=click.UNPROCESSED)
+@click.option("-c", "--container", metavar="NAME", help="The container; needed when the cell has several.")
+@click.option("-i", "--interactive", is_flag=True, help="Give it our standard input.")
+@click.option("-t", "--tty", is_flag=True, help="Run it in a terminal.")
+@click.option("-u", "--user", metavar="USER[:GROUP]", default="", help="Who it runs as.  [default: the container's]")
+@click.option("-w", "--workdir", metavar="DIRECTORY", default="", help="Where it runs.  [default: the container's]")
+@click.option(
+    "-e",
+    "--env",
+    metavar="KEY[=VALUE]",
+    multiple=True,
+    type=options.Words("--env"),
+    help="Add a variable, without a value our own one.",
+)
+@options.scope("realm", "space", "stack")
+@click.pass_obj
+def command(
+    session: Session,
+    name: str,
+    program: tuple[str, ...],
+    container: str | None,
+    interactive: bool,
+    tty: bool,
+    user: str,
+    workdir: str,
+    env: tuple[str, ...],
+    realm: str | None,
+    space: str | None,
+    stack: str | None,
+) -> int:
+    """Run a program in a container.
+
+    The program's exit code is that of kuke; its stdout and stderr come on ours. Signals that kuke gets are for the
+    program: press Ctrl-C three times within a second to leave it. When kuke or kukeond ends, it ends, too.
+
+    \b
+        kuke exec web -- ls -l /tmp
+        kuke exec -it web -c nginx -- sh
+        tar c . | kuke exec -i web -- tar x -C /tmp
+    """
+    from kukeon_cli import resources
+
+    cell = resources.Scope(realm, space, stack).at("Cell", name)
+    wanted = Program(program, interactive, tty, user, workdir, environment(env, session.environ, tty=tty))
+    return run(session.client, target(session.client, cell, container), wanted)

@@ -215,7 +215,7 @@ def test_a_container_has_an_image_when_none_is_said(kuke: Kuke, memory: MemoryCl
         (("--user", "a:b:c"), 2, "--user: "),
         (("--image", "BAD//"), 2, "--image: "),
         (("--network", "n"), 7, "--network is not supported yet"),
-        (("--port", "80:80"), 7, "--port is not supported yet"),
+        (("--port", "80"), 2, "--port"),
         (("--restart-policy", "sometimes"), 2, "--restart-policy"),
         (("--network", "n", "--memory", "1x"), 2, "--memory"),
         (("--network", "n", "--user", "a:b:c"), 2, "--user: "),

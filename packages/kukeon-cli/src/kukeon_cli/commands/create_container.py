@@ -50,7 +50,7 @@ _SWITCHES = (
     ("read_only", "--read-only", "Mount its root file system read-only."),
 )
 
-LATER = frozenset({"--port", "--network", "--network-alias", "--cni-config-path"})
+LATER = frozenset({"--network", "--network-alias", "--cni-config-path"})
 """What nothing makes work yet; the help says so without asking the model, which costs time."""
 
 PATHS = {

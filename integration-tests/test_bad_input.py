@@ -62,10 +62,10 @@ def test_every_problem_is_said_with_its_place(kukeon: Instance) -> None:
 
 
 def test_field_that_nothing_makes_work_yet_is_refused(kukeon: Instance) -> None:
-    container = manifests.container("main", "sleep 1") | {"attachable": True}
+    container = manifests.container("main", "sleep 1") | {"attachable": True, "tty": {"logFile": "/x"}}
     refused = kukeon.apply(manifests.cell("early", container), code=2)
     assert "not supported yet" in refused.err
-    assert "attachable" in refused.err
+    assert "tty.logFile" in refused.err
 
 
 def test_missing_file_and_missing_parent(kukeon: Instance) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_runner.host import embedded_config, embedded_launch, embedded_leftovers
+from kukeon_runner.host import embedded_config, embedded_launch, embedded_leftovers, record_lock
 
 if TYPE_CHECKING:
     from kukeon_runner.host.cgroups import Cgroups
@@ -39,8 +37,6 @@ _LAUNCH_TIMEOUT_S = 20.0
 _PAUSE_S = 0.02
 _LONGEST_BACKOFF_S = 30.0
 _TAIL_BYTES = 4096
-# struct flock on 64-bit Linux: type, whence, start, length, pid; fcntl(2).
-_FLOCK = struct.Struct("@hhqqi0q")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 # Where containerd looks for its shim and for runc: a service manager's PATH may be shorter.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -76,25 +72,7 @@ class EmbeddedContainerd:
 
     def pid(self) -> int | None:
         """Return the process that is this containerd now, None when it does not run."""
-        try:
-            handle = os.open(self._pid_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise errors.HostError(f"cannot read {str(self._pid_file)!r}: {error.strerror}") from error
-        try:
-            answer = fcntl.fcntl(handle, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-        finally:
-            os.close(handle)
-        kind, _, _, _, holder = _FLOCK.unpack(answer)
-        if kind == fcntl.F_UNLCK:
-            return None
-        if holder <= 0:
-            raise errors.Conflict(
-                f"cannot use {str(self._pid_file)!r}: a process of another pid namespace holds it",
-                hint="stop the kukeond in that container, or choose another run path",
-            )
-        return int(holder)
+        return record_lock.holder(self._pid_file)
 
     async def start(self, *, timeout_s: float = START_TIMEOUT_S) -> bool:
         """Have it running and answering on its socket; True when it was started, False when adopted.
@@ -134,7 +112,7 @@ class EmbeddedContainerd:
         handle = self._open()
         if handle is not None:
             try:
-                await _wait_readable(handle)
+                await record_lock.wait_ended(handle)
             finally:
                 os.close(handle)
 
@@ -152,7 +130,7 @@ class EmbeddedContainerd:
                     signal.pidfd_send_signal(handle, number)
                 try:
                     async with asyncio.timeout(patience_s):
-                        await _wait_readable(handle)
+                        await record_lock.wait_ended(handle)
                     return True
                 except TimeoutError:
                     log.warning("containerd at %s did not end within %g s of %s", self._socket, patience_s, number.name)
@@ -191,18 +169,7 @@ class EmbeddedContainerd:
 
     def _open(self) -> int | None:
         """Return a pidfd of it, None when it does not run."""
-        pid = self.pid()
-        if pid is None:
-            return None
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return None
-        # Still the holder: so the handle is of it and not of a later process with its number.
-        if self.pid() == pid:
-            return handle
-        os.close(handle)
-        return None
+        return record_lock.open_holder(self._pid_file)
 
     def _launch(self) -> bool:
         """Start the process; False when another start came first."""
@@ -293,17 +260,6 @@ class EmbeddedContainerd:
             return "its log is empty"
         failures = [line for line in lines if "level=fatal" in line or "level=error" in line or "containerd: " in line]
         return (failures or lines or ["its log is empty"])[-1]
-
-
-async def _wait_readable(handle: int) -> None:
-    """Wait until the process behind a pidfd has ended."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(handle, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(handle)
 
 
 def _search_path() -> str:

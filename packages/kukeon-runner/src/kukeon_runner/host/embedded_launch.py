@@ -1,4 +1,4 @@
-"""Become a containerd that nobody's end takes along: run as a script, with one JSON argument.
+"""Become a process that nobody's end takes along: run as a script, with one JSON argument.
 
     {"pid_file": ..., "config": ..., "config_text": ..., "log": ..., "log_limit_bytes": ...,
      "groups": [cgroup.procs files], "command": [program, argument...]}
@@ -6,7 +6,7 @@
 The script leaves a grandchild of its caller behind, in a session of its own, in the given cgroups, with its output in
 the log, and holding a POSIX record lock on the pid file; only with the lock are configuration and log touched.  Such a
 lock survives execve(2), ends with its process and is not inherited by children (fcntl(2)): it is held exactly as long
-as this containerd lives, whereas a flock on an inherited descriptor would be kept by every shim.  fcntl's F_GETLK names
+as this process lives, whereas a flock on an inherited descriptor would be kept by every shim.  fcntl's F_GETLK names
 its holder to whoever asks.
 
 Exit status: 0 started, 75 (EX_TEMPFAIL) somebody else holds the lock, 1 anything else, said on stderr.  Standard

@@ -259,3 +259,18 @@ def test_how_much_is_kept_is_a_setting(new_instance: Callable[..., Instance], im
     kept = instance.kuke("log", "talker").out.split()
     assert kept == [str(number) for number in range(20001 - len(kept), 20001)]
     instance.kuke("delete", "cell", "talker")
+
+
+@pytest.mark.exercises("Logs", "LogContainer")
+def test_of_a_terminal_the_transcript_is_the_log(kukeon: Instance, relay: str) -> None:
+    script = manifests.container("main", "echo hello; trap 'exit 0' TERM; sleep 3600 & wait $!") | {"attachable": True}
+    kukeon.apply(manifests.cell("screen", script))
+    for host in ((), ("--host", relay)):
+        until(lambda host=host: "hello" in kukeon.kuke("log", "screen", *host).out, "the transcript")
+        refused = kukeon.kuke("log", "screen", *host, "--previous", code=2)
+        assert "a terminal's transcript has no times" in refused.err
+    with kukeon.client() as client:
+        entries = list(client.logs(document("screen")))
+        assert {entry.stream for entry in entries} == {model.LogStream.TERMINAL}
+        assert b"".join(entry.data for entry in entries) == b"hello\r\n"
+    kukeon.kuke("delete", "cell", "screen")

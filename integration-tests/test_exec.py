@@ -88,6 +88,7 @@ def sleeping() -> tuple[str, str]:
 class TestSession:
     """Through the SDK."""
 
+    @pytest.mark.exercises("Exec")
     def test_streams_and_code(self, client: kukeon_sdk.Client) -> None:
         with client.exec(container(), ["sh", "-c", "echo out; echo err >&2; exit 7"]) as session:
             assert session.pid > 0

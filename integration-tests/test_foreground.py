@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from kuketest import manifests
 from kuketest.instance import Instance
 from kuketest.waiting import until, until_equal
@@ -125,6 +127,7 @@ def test_a_cell_of_a_profile(kukeon: Instance, tmp_path: Path) -> None:
     kukeon.kuke("delete", "cell", name)
 
 
+@pytest.mark.exercises("Events")
 def test_events_go_on_over_a_restart_of_kukeond(kukeon: Instance) -> None:
     with kukeon.spawn_kuke("events", "-f", "-o", "json", "--for", "cell/told") as following:
         assert following.stdout is not None

@@ -238,7 +238,7 @@ def test_a_file_that_is_spoilt_while_it_is_in_memory_is_noticed_and_left_alone(l
     known = store.load(BAD, model.CellDoc)
     path = Path(layout.metadata(BAD))
     path.write_bytes(content)
-    with pytest.raises(errors.CorruptMetadata, match="bad/metadata.json"):
+    with pytest.raises(errors.CorruptMetadata, match=r"bad/metadata\.json"):
         store.load(BAD)
     with pytest.raises(errors.CorruptMetadata):
         store.save(known)

@@ -207,7 +207,6 @@ class Containers(Protocol):
     async def resize(self, namespace: str, id: str, rows: int, columns: int) -> None:
         """Tell the terminal of a task its size. Raises TaskNotFound."""
 
-
     async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> Program:
         """Run a program in container `id` beside its own.
 

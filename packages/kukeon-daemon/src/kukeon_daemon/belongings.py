@@ -10,29 +10,34 @@ import asyncio
 import contextlib
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kukeon_runner import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine, Iterator
 
 log = logging.getLogger(__name__)
 
 PAUSE_S = 1.0
 
 
-async def wait_lost(run_path: str, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-    """Return when the lock file of `run_path` is not the one that it is now."""
-    path = layout.run_path_lock(run_path)
+@contextlib.contextmanager
+def run_path(path: str) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
+    """Yield what waits until the lock file of the run path is no longer the one that it is now."""
+    lock = layout.run_path_lock(path)
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
             # Kept open, so that no other file gets its number.
-            held.callback(os.close, os.open(path, os.O_PATH | os.O_CLOEXEC))
-        own = _identity(path)
-        while _identity(path) == own:
-            await sleep(PAUSE_S)
-    log.error("the run path %r was removed or replaced while kukeond used it: stopping", run_path)
+            held.callback(os.close, os.open(lock, os.O_PATH | os.O_CLOEXEC))
+        own = _identity(lock)
+
+        async def lost() -> None:
+            while _identity(lock) == own:
+                await asyncio.sleep(PAUSE_S)
+            log.error("the run path %r was removed or replaced while kukeond used it: stopping", path)
+
+        yield lost
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -77,7 +77,7 @@ async def _serve(
     path = settings.socket
     own = {Path(settings.run_path), Path(config.DEFAULT_SOCKET).parent}
     listening.make_directory(path.parent, settings.socket_gid, own)
-    with listening.pid_file(listening.pid_path(path)):
+    with listening.pid_file(listening.pid_path(path)), belongings.run_path(str(settings.run_path)) as lost:
         socket.check_free()
         server = Server(controller, socket)
         work: list[asyncio.Task[Any]] = []
@@ -86,7 +86,7 @@ async def _serve(
             log.info("serving %s", logs.pairs(socket=path, run_path=settings.run_path, pid=os.getpid()))
             notify.ready(f"serving at {path}")
             work += _background(settings, controller, server)
-            await _until_over(settings, signals)
+            await _until_over(signals, lost)
         finally:
             notify.stopping()
             for task in work:
@@ -97,11 +97,11 @@ async def _serve(
             log.info("stopped; cells keep running")
 
 
-async def _until_over(settings: config.Settings, signals: _Signals) -> None:
+async def _until_over(signals: _Signals, lost: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Wait until the process is told to stop, or has lost what it serves."""
     over = [
         asyncio.create_task(signals.wait_stop(), name="signals"),
-        asyncio.create_task(belongings.wait_lost(str(settings.run_path)), name="run path"),
+        asyncio.create_task(lost(), name="run path"),
     ]
     try:
         await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)

@@ -33,7 +33,7 @@ def run_path(path: str) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
         own = _identity(lock)
 
         async def lost() -> None:
-            while _identity(lock) == own:
+            while _identity(lock) == own:  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(PAUSE_S)
             log.error("the run path %r was removed or replaced while kukeond used it: stopping", path)
 

@@ -175,7 +175,8 @@ async def _processes(layout: Layout, report: _Report) -> None:
         existed, running = cgroups.exists(path), len(cgroups.processes(path))
         await asyncio.to_thread(cgroups.kill, path)
         await asyncio.to_thread(cgroups.remove, path)
-        ended = f", {running} processes in it ended" if running else ""
+        noun = "process" if running == 1 else "processes"
+        ended = f", {running} {noun} in it ended" if running else ""
         report.add(f"cgroup {path!r}", f"removed{ended}" if existed else "absent")
 
 

@@ -40,7 +40,9 @@ def cell(name: str, *containers: model.ContainerSpec, **labels: str) -> model.Ce
 def controller(host: FakeHost, run_path: Path, gid: int = 0, now: Callable[[], dt.datetime] = utc_now) -> Controller:
     """A controller as kukeond would open it again after a restart: all it knows is on disk and on the host."""
     run_path.mkdir(parents=True, exist_ok=True)
-    layout = Layout(Instance("0badcafe", str(run_path), "kukeon.io", "/kukeon", "10.88.0.0/16"))
+    layout = Layout(
+        Instance("0badcafe", str(run_path), "kukeon.io", "/kukeon", "10.88.0.0/16"), str(run_path / "runtime")
+    )
     context = Context(
         Options(str(run_path)),
         layout,

@@ -347,6 +347,7 @@ class TestTerminal:
         with terminal(command, shell.environment() | {"TERM": "vt220"}, str(shell.home)) as at:
             at.type(b"echo up$((1+1))\r")
             at.shows(b"up2")
+            at.shows(b"# ")  # it listens to keys alone only now
             yield at
 
     def test_a_shell(self, at: Terminal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,13 @@ from kukeon_api import errors, model
 from kukeon_sdk.testing import MemoryClient, archives
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Daemon
+    from kukeon_api.parts import Part
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-WAITING, ASYNCIO, TESTING = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+WAITING, STREAMS, ASYNCIO, TESTING = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
 
 MANIFEST = b"""
 kind: Cell
@@ -55,6 +59,34 @@ def test_waiting(memory: MemoryClient, capsys: pytest.CaptureFixture[str]) -> No
         "hello Ready",
     ]
     assert memory.list_cells()[0].status.state is model.CellState.STOPPED
+
+
+def test_streams(daemon: Daemon, memory: MemoryClient, capsys: pytest.CaptureFixture[str]) -> None:
+    def program(asked: Iterator[Part], command: tuple[str, ...], **_: Any) -> Iterator[Part]:
+        yield "started", model.ExecStarted(pid=1)
+        read = 0
+        for name, value in asked:
+            if name == "stdin" and command == ("cat",):
+                yield "stdout", value
+            elif name == "stdin":
+                read += len(value)
+            elif name == "stdin_closed":
+                yield "stdout", b"%d\n" % read
+                yield "exit", model.ExitStatus()
+                return
+            elif name == "signal":
+                yield "exit", model.ExitStatus(code=128 + value, signal="SIGTERM")
+                return
+
+    happened = model.Event(cursor="1-1", at=dt.datetime.now(dt.UTC), type=model.EventType.CREATED, ref="default")
+    daemon.answers |= {"exec": program, "events": lambda **_: iter((happened,))}
+    run(STREAMS)
+    assert capsys.readouterr().out.splitlines() == [
+        "0 b'5\\n'",
+        "stdout b'one line\\n'",
+        "SIGTERM",
+        "Created default",
+    ]
 
 
 def test_asyncio(memory: MemoryClient) -> None:

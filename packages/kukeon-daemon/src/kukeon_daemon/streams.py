@@ -62,20 +62,29 @@ class Streams:
             await asyncio.wait(set(self._running), timeout=UNDO_S)
 
     async def _owned(self, method: Method, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for `work`, which is cancelled with the call.
+
+        It has a task of its own: gRPC cancels a call that is gone more than once, and with that would cut off what the
+        work does at its end.
+        """
         if self._closed:
             work.close()
             raise _stopping(method)
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.create_task(work, name=f"stream {method.python}")
         self._running.add(task)
+        task.add_done_callback(self._finished)
         try:
-            await work
+            await asyncio.shield(task)
         except asyncio.CancelledError:
-            if self._closed:  # by us, and then the client shall know
+            if self._closed and task.cancelled():  # by us, and then the client shall know
                 raise _stopping(method) from None
+            task.cancel()
             raise
-        finally:
-            self._running.discard(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # marks it as seen, or asyncio complains when the caller has gone
 
     async def _listed(self, method: Method, request: bytes, context: Context) -> None:
         arguments = calls.unpack_args(method, calls.parse_args(method, request))

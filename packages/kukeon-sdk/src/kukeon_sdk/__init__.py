@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from kukeon_sdk.address import UnsupportedSchemeError, default_address
     from kukeon_sdk.client import Client, dial
     from kukeon_sdk.remote import UnixClient
+    from kukeon_sdk.sessions import AttachSession, ExecSession
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SERVICE_NAME",
     "APIError",
+    "AttachSession",
     "Client",
+    "ExecSession",
     "UnixClient",
     "UnsupportedSchemeError",
     "default_address",
@@ -37,7 +40,9 @@ __all__ = [
 
 _HOMES = {
     "APIError": "kukeon_api.errors",
+    "AttachSession": "kukeon_sdk.sessions",
     "Client": "kukeon_sdk.client",
+    "ExecSession": "kukeon_sdk.sessions",
     "UnixClient": "kukeon_sdk.remote",
     "UnsupportedSchemeError": "kukeon_sdk.address",
     "default_address": "kukeon_sdk.address",

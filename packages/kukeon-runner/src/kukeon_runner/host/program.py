@@ -32,6 +32,11 @@ HANG_UP_S = 1.0
 """What a program may take to end by itself when its client is gone."""
 KILL_S = 10.0
 RETRY_S = 0.5
+FLOWING_S = 0.002
+"""Pieces that follow each other in less than this are a flow, not words."""
+GATHER_S = 0.001
+"""How long a flow gathers: containerd's shim writes a few kilobytes at a time, and each piece costs the same. Within
+this time a pipe of a mebibyte is not full."""
 
 Piece = tuple[str, Any]
 
@@ -48,6 +53,7 @@ class Program:
         self._outputs = [(name, fifo.Reader(str(directory / name))) for name in outputs(tty)]
         self._stdin = fifo.Writer(str(directory / "stdin"))
         self._taken = 0
+        self._last = 0.0
         self._reading: asyncio.Future[None] | None = None
         self._released = False
         self._lingered = False
@@ -94,6 +100,7 @@ class Program:
                 self._outputs.remove(output)
                 if data:
                     self._outputs.append(output)  # the other one's turn is next
+                    self._last = asyncio.get_running_loop().time()
                     return name, data
                 reader.close()
             if not self._exited.done():
@@ -128,6 +135,8 @@ class Program:
             self._reading = None
             for fd in watched:
                 loop.remove_reader(fd)
+        if loop.time() - self._last < FLOWING_S:
+            await asyncio.sleep(GATHER_S)
 
     def _wake(self) -> None:
         if self._reading is not None and not self._reading.done():

@@ -438,3 +438,29 @@ class TestTrouble:
             shell.kuke("delete", "cell", "doomed")
             assert session.wait().code == 137
         until(lambda: not left(shell), "nothing to be left")
+
+
+class TestInProcess:
+    """Without kukeond."""
+
+    def test_it_is_the_same(self, inside_instance: Instance) -> None:
+        inside_instance.apply(manifests.sleeper("alone"))
+        script = "cat; echo no >&2; exit 3"
+        done = inside_instance.kuke("exec", "-i", "alone", "--", "sh", "-c", script, manifest="hello", code=3)
+        assert (done.out, done.err) == ("hello", "no\n")
+        seconds, script = sleeping()
+        kuke = inside_instance.spawn_kuke("exec", "alone", "--", "sh", "-c", script)
+        until(lambda: processes(seconds), "it to run")
+        kuke.send_signal(signal.SIGHUP)
+        kuke.communicate(timeout=30 * PATIENCE)
+        assert kuke.returncode == 129
+        assert processes(seconds) == []
+        assert left(inside_instance) == []
+        # One that is killed leaves what the next one ends.
+        kuke = inside_instance.spawn_kuke("exec", "alone", "--", "sh", "-c", script)
+        until(lambda: processes(seconds), "it to run")
+        kuke.kill()
+        kuke.communicate(timeout=30 * PATIENCE)
+        inside_instance.kuke("delete", "cell", "alone")
+        assert processes(seconds) == []
+        assert left(inside_instance) == []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import io
+import itertools
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -51,6 +53,39 @@ class Controller:
 
     async def apply_documents(self, raw_yaml: bytes, dry_run: bool, prune: str) -> model.ApplyDocumentsResult:
         return model.ApplyDocumentsResult(resources=())
+
+    async def events(self, *asked: Any) -> AsyncIterator[Any]:
+        try:
+            for number in itertools.count(1):
+                made = model.Event(cursor=f"e-{number}", at=dt.datetime.now(dt.UTC), type=model.EventType.CREATED)
+                yield made if number % 2 else (made, made)
+        finally:
+            await asyncio.sleep(0)
+            self.undone.set()
+
+    async def logs(self, *asked: Any) -> AsyncIterator[Any]:
+        yield model.LogEntry(stream=model.LogStream.STDOUT, data=b"x")
+        raise errors.ContainerNotFound("cannot find it any more")
+
+    async def exec(
+        self, doc: model.ContainerDoc, command: tuple[str, ...], *rest: Any
+    ) -> AsyncIterator[tuple[str, Any]]:
+        *_, asked = rest
+        if command == ("nonsense",):
+            raise errors.Invalid("cannot run 'nonsense'")
+        try:
+            yield "started", model.ExecStarted(pid=7)
+            async for name, value in asked:
+                match name:
+                    case "stdin":
+                        yield "stdin_taken", len(value)
+                        yield "stdout", value
+                    case "stdin_closed":
+                        yield "exit", model.ExitStatus(code=3)
+                        return
+        finally:
+            await asyncio.sleep(0)
+            self.undone.set()
 
     async def load_image(self, realm: str, chunks: AsyncIterator[bytes]) -> model.LoadImageResult:
         size = 0
@@ -255,3 +290,56 @@ def test_a_call_that_took_too_long_says_how_to_allow_more() -> None:
     with pytest.raises(errors.TimedOut) as caught:
         client.list_realms()
     assert "kukeond may hang" in caught.value.hint
+
+
+WEB = model.ContainerDoc(
+    metadata=model.Metadata(name="web"),
+    spec=model.ContainerSpec(id="web", realm_id="r", space_id="s", stack_id="t", cell_id="c"),
+)
+
+
+class TestStreams:
+    """What goes on until somebody ends it."""
+
+    def test_items_come_as_they_are_asked_for(self, client: inprocess.InProcessClient, host: Host) -> None:
+        stream = client.events("r")
+        assert [next(stream).cursor for _ in range(4)] == ["e-1", "e-2", "e-2", "e-3"]
+        stream.close()  # type: ignore[attr-defined]
+        assert host.ever[0].undone.is_set()
+        assert not host.ever[0].exclusive
+
+    def test_errors_come_where_they_happen(self, client: inprocess.InProcessClient) -> None:
+        stream = client.logs(WEB)
+        assert next(stream).data == b"x"
+        with pytest.raises(errors.ContainerNotFound, match="any more"):
+            next(stream)
+
+    def test_a_program_and_both_its_ends(self, client: inprocess.InProcessClient, host: Host) -> None:
+        data = bytes(range(256)) * 10_000
+        done = client.exec(WEB, ["cat"]).communicate(data)
+        assert (done.status.code, done.stdout) == (3, data)
+        assert host.ever[0].exclusive
+
+    def test_leaving_returns_when_all_is_cleared_away(self, client: inprocess.InProcessClient, host: Host) -> None:
+        with client.exec(WEB, ["cat"]) as session:
+            session.write(b"x")
+            assert session.read() == ("stdout", b"x")
+        assert host.ever[0].undone.is_set()
+        session.close()
+
+    def test_what_keeps_it_from_starting_is_raised_at_once(self, client: inprocess.InProcessClient) -> None:
+        with pytest.raises(errors.Invalid, match="nonsense"):
+            client.exec(WEB, ["nonsense"])
+        with pytest.raises(errors.NotSupportedYet):
+            client.attach(WEB)
+
+    def test_closing_the_client_ends_them(self, client: inprocess.InProcessClient, host: Host) -> None:
+        session = client.exec(WEB, ["cat"])
+        stream = client.events()
+        next(stream)
+        client.close()
+        assert host.ever[0].undone.is_set()
+        assert host.open == []
+        session.close()
+        with pytest.raises(errors.Conflict, match="closed"):
+            next(stream)

@@ -20,7 +20,7 @@ from kukeon_api import errors
 from kukeon_cli import raw_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from kukeon_api.model import ExitStatus
@@ -39,14 +39,17 @@ class HungUp(SystemExit):
     """Our own terminal or parent has gone, so nobody is left to talk to the program."""
 
 
-def hold(session: ExecSession, *, stdin: int | None, terminal: int | None) -> ExitStatus:
-    """Talk until the program has ended and return how.
+def hold(start: Callable[[], ExecSession], *, stdin: int | None, terminal: int | None) -> ExitStatus:
+    """Have the program started, talk until it has ended, and return how.
 
     `stdin` is the descriptor that it reads from, None when it reads nothing; `terminal` that of our terminal, if it is
     the program's, too. Leaving this early ends the session; the terminal is always given back.
     """
-    with session, contextlib.ExitStack() as held:
-        held.enter_context(_Signals(session, terminal).handled())
+    with contextlib.ExitStack() as held:
+        # Before the start, or a program that has just begun would be left behind by what ends us then.
+        signals = held.enter_context(_Signals(terminal).handled())
+        session = held.enter_context(start())
+        signals.belong_to(session)
         if terminal is not None and stdin is not None:
             held.enter_context(raw_terminal.raw(stdin))
         if stdin is not None:
@@ -80,29 +83,35 @@ def _write(descriptor: int, data: bytes) -> None:
 class _Signals:
     """Signals for us that are meant for the program."""
 
-    def __init__(self, session: ExecSession, terminal: int | None) -> None:
-        self._session = session
+    def __init__(self, terminal: int | None) -> None:
+        self._session: ExecSession | None = None
         self._terminal = terminal
         self._pressed: list[float] = []
         # May be put to at any moment, also in the middle of a put.
         self._queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
 
     @contextlib.contextmanager
-    def handled(self) -> Iterator[None]:
-        """Hand them on in the block. Only the main thread may do this."""
+    def handled(self) -> Iterator[_Signals]:
+        """Handle them in the block. Only the main thread may do this."""
         handlers = dict.fromkeys(FORWARDED, self._forward) | {signal.SIGHUP: _hang_up}
         if self._terminal is not None:
             handlers[signal.SIGWINCH] = self._forward
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        threading.Thread(target=self._send, name="kuke signals", daemon=True).start()
         try:
-            yield
+            yield self
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
             self._queue.put(None)
 
+    def belong_to(self, session: ExecSession) -> None:
+        """From now on hand them on; before, they are for us."""
+        self._session = session
+        threading.Thread(target=self._send, args=(session,), name="kuke signals", daemon=True).start()
+
     def _forward(self, number: int, frame: FrameType | None) -> None:
+        if self._session is None and number != signal.SIGWINCH:
+            raise KeyboardInterrupt if number == signal.SIGINT else HungUp(128 + number)
         if number == signal.SIGINT:
             now = time.monotonic()
             self._pressed = [*(at for at in self._pressed if now - at < WITHIN_S), now]
@@ -110,12 +119,12 @@ class _Signals:
                 raise KeyboardInterrupt
         self._queue.put(number)
 
-    def _send(self) -> None:
+    def _send(self, session: ExecSession) -> None:
         while (number := self._queue.get()) is not None:
             if number == signal.SIGWINCH and self._terminal is not None:
-                self._session.resize(*raw_terminal.size(self._terminal))
+                session.resize(*raw_terminal.size(self._terminal))
             else:
-                self._session.signal(number)
+                session.signal(number)
 
 
 def _hang_up(number: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors
@@ -47,6 +48,8 @@ class InProcessClient(Calls):
         self._controllers: dict[bool, Any] = {}
         self._held = contextlib.AsyncExitStack()
         self._opening: asyncio.Lock | None = None
+        self._links: weakref.WeakSet[Any] = weakref.WeakSet()
+        """Streams that have begun."""
 
     def __repr__(self) -> str:
         return f"InProcessClient({self._run_path!r})"
@@ -66,9 +69,7 @@ class InProcessClient(Calls):
         if timeout is not None and timeout <= 0:
             raise _timed_out(method, timeout)
         if method.stream:
-            raise errors.NotSupportedYet(
-                f"cannot do {method.name} without kukeond", hint="leave --no-daemon and --run-path away"
-            )
+            return self._stream(method, arguments)
         feed = _Feed(arguments[method.upload]) if method.upload else None
         accepted = _accepted(method, arguments)
         try:
@@ -78,8 +79,27 @@ class InProcessClient(Calls):
                 raise feed.error from None
             raise
 
+    def _stream(self, method: Method, arguments: dict[str, Any]) -> Any:
+        """Return the items, or the session, of a method that streams; it ends with them, whatever the time."""
+        from kukeon_cli import inprocess_streams
+        from kukeon_sdk import sessions
+
+        accepted = inprocess_streams.accepted(method, arguments)
+
+        async def generator(asked: AsyncIterator[Any]) -> Any:
+            does = getattr(await self._controller(writes=method.writes), method.python, None)
+            if does is None:
+                raise errors.NotSupportedYet(f"cannot do {method.name}: this version is not able to")
+            return does(*(accepted[name] for name, _ in method.params), *([asked] if method.stream == "both" else []))
+
+        link = inprocess_streams.Link(self._start, self._give_up, generator)
+        self._links.add(link)
+        return inprocess_streams.items(link) if method.stream == "server" else sessions.SESSIONS[method.name](link)
+
     def close(self) -> None:
         """Let go of the run path and end the event loop. Twice is fine."""
+        for link in list(self._links):
+            link.cancel()
         with self._lock:
             self._closed = True
             loop, self._loop = self._loop, None

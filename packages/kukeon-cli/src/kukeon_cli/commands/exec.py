@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kukeon_api.model import CellDoc, Ref
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
+    from kukeon_sdk.sessions import ExecSession
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,20 @@ def run(client: Client, container: Ref, program: Program) -> int:
     stdin = streams.standard_input().fileno() if program.interactive else None
     terminal = _terminal(stdin) if program.tty else None
     rows, columns = raw_terminal.size(terminal) if terminal is not None else (0, 0)
-    session = client.exec(
-        resources.container_document(container),
-        program.command,
-        tty=program.tty,
-        env=program.env,
-        user=program.user,
-        working_dir=program.working_dir,
-        rows=rows,
-        columns=columns,
-    )
-    return conversation.hold(session, stdin=stdin, terminal=terminal).code
+
+    def start() -> ExecSession:
+        return client.exec(
+            resources.container_document(container),
+            program.command,
+            tty=program.tty,
+            env=program.env,
+            user=program.user,
+            working_dir=program.working_dir,
+            rows=rows,
+            columns=columns,
+        )
+
+    return conversation.hold(start, stdin=stdin, terminal=terminal).code
 
 
 def _terminal(stdin: int | None) -> int:

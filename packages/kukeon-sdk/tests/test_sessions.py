@@ -195,19 +195,20 @@ class TestExec:
             assert sum(got) <= WINDOW_BYTES
 
     def test_leaving_hangs_up(self, daemon: Daemon, client: UnixClient) -> None:
-        gone = threading.Event()
+        listening, gone = threading.Event(), threading.Event()
 
         def program(asked: Iterator[Part], **_: Any) -> Iterator[Part]:
             yield "started", model.ExecStarted(pid=7)
             try:
                 for _ in asked:
-                    pass
+                    listening.set()
             finally:
                 gone.set()
 
         daemon.answers["exec"] = program
-        with client.exec(WEB, ["sleep"]):
-            pass
+        with client.exec(WEB, ["sleep"]) as session:
+            session.write(b"x")
+            assert listening.wait(WAIT_S)  # a server of threads would not go on with what has just begun
         assert gone.wait(WAIT_S)
 
     def test_what_keeps_it_from_starting_is_raised_at_once(self, daemon: Daemon, client: UnixClient) -> None:

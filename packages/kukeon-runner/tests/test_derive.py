@@ -23,7 +23,8 @@ NOW = THEN + dt.timedelta(hours=1)
 ENDED = THEN + dt.timedelta(minutes=5)
 DOC = cell("hello", container("a"), container("b"))
 LAYOUT = Layout(Instance("0badcafe", "/k", "kukeon.io", "/kukeon", "10.88.0.0/16"))
-SITE = wanted.Site.of(LAYOUT, model.ref_of(DOC), "default.kukeon.io", cgroup_files=True, nofile=1024)
+ABLE = observed.Abilities("x86_64", "6.1")
+SITE = wanted.Site.of(LAYOUT, model.ref_of(DOC), "default.kukeon.io", cgroup_files=True, nofile=1024, host=ABLE)
 
 ABSENT = None
 UNRECORDED = observed.Container(recorded=False, snapshot=True)

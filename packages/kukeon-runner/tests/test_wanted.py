@@ -16,7 +16,8 @@ from kukeon_runner.testing.cells import IMAGE, cell, container
 
 LAYOUT = Layout(Instance("0badcafe", "/k", "kukeon.io", "/kukeon", "10.88.0.0/16"))
 REF = model.Ref("default", "default", "default", "hello")
-SITE = wanted.Site.of(LAYOUT, REF, "default.kukeon.io", cgroup_files=True, nofile=1024)
+ABLE = observed.Abilities("x86_64", "6.1")
+SITE = wanted.Site.of(LAYOUT, REF, "default.kukeon.io", cgroup_files=True, nofile=1024, host=ABLE)
 WEB = observed.Image(IMAGE, "sha256:d", "sha256:c", cmd=("serve",), user="web", stop_signal="SIGQUIT")
 
 
@@ -93,7 +94,7 @@ def test_variables_tell_a_container_where_it_is() -> None:
 def test_names_that_do_not_fit_together_are_refused_before_anything_is_made() -> None:
     long = "x" * 63
     with pytest.raises(errors.Invalid):
-        wanted.Site.of(LAYOUT, model.Ref("r", long, long, "c"), "ns", cgroup_files=True, nofile=1024)
+        wanted.Site.of(LAYOUT, model.Ref("r", long, long, "c"), "ns", cgroup_files=True, nofile=1024, host=ABLE)
     with pytest.raises(errors.Invalid):
         SITE.container_id("x" * 63, root=False)
     assert SITE.container_id("x" * 63, root=True) == SITE.root_id
@@ -174,7 +175,7 @@ def test_the_hash_tells_apart_what_must_be_made_anew(field: str) -> None:
 def test_the_hash_is_of_the_manifest_alone() -> None:
     """Loading another image under the same name, or a host of another kind, makes no container anew."""
     hashes = {only(container("web"), each).spec_hash for each in (WEB, image(digest="sha256:other"))}
-    elsewhere = wanted.Site.of(LAYOUT, REF, "default.kukeon.io", cgroup_files=False, nofile=99)
+    elsewhere = wanted.Site.of(LAYOUT, REF, "default.kukeon.io", cgroup_files=False, nofile=99, host=ABLE)
     other = wanted.cell(elsewhere, cell("hello", container("web")), {IMAGE: WEB}, "", str).containers[1]
     assert hashes == {other.spec_hash}
 

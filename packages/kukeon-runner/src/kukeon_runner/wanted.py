@@ -79,7 +79,7 @@ class Site:
         *,
         cgroup_files: bool,
         nofile: int,
-        host: observed.Abilities = observed.Abilities(),  # noqa: B008 - a frozen value
+        host: observed.Abilities,
     ) -> Site:
         """The site of the cell `ref`. Raises Invalid when a name does not fit, before anything is made."""
         space = model.Ref(ref.realm, ref.space)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -45,11 +46,16 @@ def text(*docs: model.Doc) -> bytes:
     return "---\n".join(manifest.dump(each) for each in docs).encode()
 
 
-def files(place: Place) -> dict[str, tuple[int, int]]:
-    """Every file of the run path's documents, with its inode and time of change."""
-    found = {}
+def files(place: Place) -> dict[str, object]:
+    """Every file of the run path: of documents what was asked for, of others inode and time of change.
+
+    What a document says of its status is not asked for: kukeon writes it whenever something happens.
+    """
+    found: dict[str, object] = {}
     for path in Path(place.layout.data).rglob("*"):
-        if path.is_file():
+        if path.name == "metadata.json":
+            found[str(path)] = {**json.loads(path.read_bytes()), "status": None}
+        elif path.is_file():
             seen = path.stat()
             found[str(path)] = (seen.st_ino, seen.st_mtime_ns)
     return found
@@ -100,8 +106,8 @@ async def test_a_cell_through_all_its_changes(place: Place) -> None:
         assert (result.action, result.details["kind"]) == ("failed", "StartContainer"), result
         assert {ROOT: after[ROOT], ONE: after[ONE]} == place.tasks()
 
-        # A root container of its own: everything is made anew.
-        rooted = cell(container("one", env=("A=1",), root=True), container("two"))
+        # A root container of its own: everything is made anew. This one keeps the cell when all others have ended.
+        rooted = cell(container("one", env=("A=1",), root=True, restart_policy="always"), container("two"))
         ((action, changes),) = await agreed(found, place, rooted)
         assert (action, changes.split(", ")[0]) == ("recreated", "root container recreated")
         anew = place.tasks()

@@ -136,6 +136,7 @@ def freezer(found: Cgroups) -> Path:
     return places[0]
 
 
+@pytest.mark.cgroup_v1
 @pytest.mark.parametrize("frozen", ["", "a", "a/leaf"])
 def test_what_somebody_froze_and_never_thawed_is_killed(
     found: Cgroups, top: str, sleeper: Program, freezer: Path, frozen: str
@@ -147,6 +148,7 @@ def test_what_somebody_froze_and_never_thawed_is_killed(
     assert found.processes(top) == ()
 
 
+@pytest.mark.cgroup_v1
 @pytest.mark.parametrize("frozen", ["", "a", "a/leaf"])
 def test_programs_run_in_a_group_that_was_left_frozen(found: Cgroups, top: str, freezer: Path, frozen: str) -> None:
     found.ensure(f"{top}/a/leaf", leaf=True)

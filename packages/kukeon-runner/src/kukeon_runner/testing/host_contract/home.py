@@ -53,7 +53,7 @@ class Home:
         self.archived = archived
         self._programs = programs
         namespace = layout.namespace(CELL.realm)
-        self.site = wanted.Site.of(layout, CELL, namespace, cgroup_files=False, nofile=1024)
+        self.site = wanted.Site.of(layout, CELL, namespace, cgroup_files=False, nofile=1024, host=host.kernel.abilities)
         self.namespace = namespace
         self.network_name = layout.network(SPACE)
         self.bridge = BridgeNet(

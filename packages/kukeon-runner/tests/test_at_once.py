@@ -107,7 +107,9 @@ def outcome(found: Controller, host: FakeHost) -> object:
     if doc is not None:
         states = [(each.name, each.state) for each in doc.status.containers]
         stored = (doc.spec.containers, doc.status.desired, doc.status.state, states)
-    traces = host.traces()
+    # The same places, whichever directory an attempt was given.
+    home = found.runner.context.layout.run_path
+    traces = {kind: {str(each).replace(home, "") for each in held} for kind, held in host.traces().items()}
     attached = set(host.network.attachments)
     return stored, traces | {"attachments": attached}, found.runner.stacks.find(STACK) is not None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kukeon_runner.testing.containerd import private_containerd
-from kuketest import manifests, traces, witness
+from kuketest import manifests, pseudo_terminal, traces, witness
 from kuketest.instance import Instance
 from kuketest.own_host import MainInstance, OwnHost
 from kuketest.waiting import until
@@ -154,6 +154,31 @@ def test_uninstall_takes_everything_and_init_makes_it_again(host: MainInstance, 
 
     assert "Initialized Kukeon runtime" in host.initialise().out
     check_default_hierarchy(host)
+
+
+@pytest.mark.scenario(36)
+def test_of_a_host_that_was_just_set_up_a_terminal_works(host: MainInstance, image_archive: Path) -> None:
+    """From this checkout: the programs that are tested are the ones that `scripts/make-venv` installed of it."""
+    host.initialise()
+    host.run("image", "load", str(image_archive))
+    views = [json.loads(host.run(*flags, "get", "realms", "-o", "json").out) for flags in ((), ("--no-daemon",))]
+    assert views[0] == views[1]
+    shell = {"id": "main", "image": manifests.IMAGE, "command": "/bin/sh", "attachable": True}
+    host.run("apply", "-f", "-", manifest=manifests.cell("smoke", shell))
+    host.remember_shims()
+    (socket,) = host.host.path("/run/kukeon/tty").glob("*.sock")
+    assert (socket.stat().st_mode & 0o777, socket.stat().st_gid) == (0o660, host.socket.stat().st_gid)
+    pid = host.task_pid("main", "smoke")
+    command = [*host.host.prefix, str(host.programs / "kuke"), "attach", "smoke"]
+    with pseudo_terminal.terminal(command, host.environment(), str(host.home)) as screen:
+        screen.type(b"echo smoke-$((1+1))\r")
+        screen.shows(b"smoke-2")
+        screen.type(b"\x1d\x1d")
+        assert screen.ends() == 0
+        assert screen.given_back
+    assert host.task_pid("main", "smoke") == pid
+    host.run("kill", "cell", "smoke")
+    host.run("delete", "cell", "smoke")
 
 
 @pytest.mark.scenario(10, 11)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,3 +84,40 @@ def test_a_claim_that_can_not_be_read_stops_nobody(tmp_path: Path) -> None:
     claims.claim(make(tmp_path, "b", SHARED, cgroup_root="/b", namespace_suffix="b.io"))
     claims.claim(first)
     assert "runPath" in Path(first.owner_file).read_text()
+
+
+CLAIM = """
+import sys
+from kukeon_api import errors
+from kukeon_runner import claims, instance
+from kukeon_runner.instance import Containerd
+from kukeon_runner.layout import Layout
+from dataclasses import replace
+made = replace(instance.find_instance(sys.argv[1]), containerd=Containerd("system", "/run/containerd/containerd.sock"))
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    claims.claim(Layout(made, sys.argv[2]))
+except errors.Conflict:
+    print("refused")
+else:
+    print("claimed")
+"""
+
+
+def test_of_two_processes_at_the_same_instant_one_claims(tmp_path: Path) -> None:
+    for _ in range(3):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        both = []
+        for name in ("a", "b"):
+            made = make(tmp_path, name, SHARED)
+            command = [sys.executable, "-c", CLAIM, made.run_path, made.runtime_root]
+            both.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        for each in both:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in both:
+            assert each.stdin is not None
+            each.stdin.write("\n")
+            each.stdin.flush()
+        assert sorted(each.communicate()[0] for each in both) == ["claimed\n", "refused\n"]

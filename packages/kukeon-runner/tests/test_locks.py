@@ -136,3 +136,24 @@ async def test_a_task_below_may_lock_what_its_maker_may_not() -> None:
 
     async with lock(REALM), asyncio.TaskGroup() as group:
         group.create_task(child())
+
+
+async def test_what_belongs_to_the_work_ends_with_it() -> None:
+    lock: KeyedLock[Ref] = KeyedLock()
+    told: list[str] = []
+    with pytest.raises(RuntimeError):
+        lock.at_release(SPACE, lambda: told.append("never"))
+
+    async def fail() -> None:
+        async with lock(SPACE):
+            lock.at_release(SPACE, lambda: told.append("free"))
+            await asyncio.sleep(0)
+            raise ValueError("in the middle")
+
+    for times in (1, 2):
+        with pytest.raises(ValueError, match="in the middle"):
+            await fail()
+        assert told == ["free"] * times
+    async with lock(SPACE):
+        pass
+    assert told == ["free"] * 2

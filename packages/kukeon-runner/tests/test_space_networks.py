@@ -106,6 +106,19 @@ class TestPorts:
         (stored,) = ready.runner.cells.get(model.Ref("default", "default", "default", "other")).spec.containers
         assert stored.ports == ("127.0.0.1:8081:80/tcp",)
 
+    async def test_a_port_that_another_kukeon_is_about_to_publish_is_refused(
+        self, host: FakeHost, ready: Controller
+    ) -> None:
+        others = await host.network.reserve([ports.parse("0.0.0.0:8080:1")])
+        with pytest.raises(errors.PortTaken, match="another kukeon on this host is about to"):
+            await ready.create_cell(web("web", "8080:80"))
+        others.release()
+        await ready.create_cell(web("web", "8080:80"))
+        await ready.restart_cell(web())
+        with pytest.raises(errors.PortTaken):
+            await ready.create_cell(web("other", "8080:80"))
+        assert host.network.reservations == [], "what is open stands in the rules, for everybody to see"
+
     async def test_of_two_at_once_one_gets_it(self, host: FakeHost, ready: Controller) -> None:
         made = await asyncio.gather(
             *(ready.create_cell(web(f"c{number}", "8080:80")) for number in range(4)), return_exceptions=True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kukeon_api import errors
-from kukeon_runner import durable, instance
+from kukeon_runner import durable, flock, instance
 from kukeon_runner.layout import Layout
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class _Claim(msgspec.Struct, frozen=True, rename="camel"):
 def claim(layout: Layout) -> None:
     """Make the runtime directory and claim what the instance uses. The containerd is decided, the run path held.
 
-    Raises Conflict, naming both run paths, when another instance uses the same; its claim is looked for after ours is
-    written, so of two that start at once at least one notices. Ours is withdrawn then.
+    Raises Conflict, naming both run paths, when another instance uses the same; ours is withdrawn then. Instances claim
+    one after the other, so of two that start at once one gets it. TimedOut when another one is stuck in doing so.
     """
     own = _claim_of(layout)
     name = Path(layout.owner_file).name
-    with durable.host_errors("claim", layout.runtime_dir):
+    with durable.host_errors("claim", layout.runtime_dir), flock.in_turn(layout.shared_lock):
         runtime_dir = Path(layout.runtime_dir)
         if not runtime_dir.is_dir():
             runtime_dir.mkdir(parents=True)

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
@@ -25,6 +26,9 @@ PATIENCE_S = 0.2
 
 CHANGE_PATIENCE_S = 10.0
 _PAUSE_S = 0.002
+
+_SHARED_DIRECTORY_MODE = 0o755
+_SHARED_MODE = 0o600
 
 
 class RunPathLock:
@@ -123,6 +127,55 @@ def one_change(run_path: str, *, gid: int = 0) -> Iterator[None]:
                     hint=f"find it with `fuser {path}-change`",
                 )
         yield
+
+
+@contextlib.contextmanager
+def in_turn(path: str) -> Iterator[None]:
+    """Do something that instances of one host do one after the other; `path` is the file that they share.
+
+    Raises TimedOut when another one is stuck in it for 10 s.
+    """
+    with contextlib.ExitStack() as held:
+        with durable.host_errors("lock", path):
+            while True:
+                fd = open_shared(path)
+                held.callback(os.close, fd)
+                if not _try(fd, fcntl.LOCK_EX, CHANGE_PATIENCE_S):
+                    raise errors.TimedOut(
+                        f"cannot lock {path!r}: another kukeon has held it for {CHANGE_PATIENCE_S:.0f} s",
+                        hint=f"find it with `fuser {path}`",
+                    )
+                if _names(path, fd):
+                    break  # else the last instance of the host has gone, and the file with it
+        yield
+
+
+def open_shared(path: str) -> int:
+    """A descriptor of the file `path` that instances share, made if need be. Raises OSError."""
+    directory = Path(path).parent
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(_SHARED_DIRECTORY_MODE)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _SHARED_MODE)
+
+
+def remove_shared(path: str) -> None:
+    """Remove the file that instances share, and its directory, when nothing else is in there. Raises HostError."""
+    file = Path(path)
+    if file.parent.is_dir():
+        with in_turn(path), durable.host_errors("remove", path):
+            if list(file.parent.iterdir()) == [file]:
+                file.unlink()
+                with contextlib.suppress(OSError):
+                    file.parent.rmdir()
+
+
+def _names(path: str, fd: int) -> bool:
+    try:
+        there, ours = Path(path).lstat(), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def _open(path: str, gid: int) -> int:

@@ -29,6 +29,7 @@ RUNTIME_ROOT = "/run/kukeon"
 directory in it named by its id. An id is eight hex digits, so no fixed name below may be eight hex digits."""
 
 _INSTANCE_ID = re.compile(r"[0-9a-f]{8}")
+_SHARED_LOCK = ".claims.lock"
 
 CONTAINERD_CGROUP_SUFFIX = "_containerd"
 """No cgroup root may end so, lest one instance's tree be another one's containerd."""
@@ -182,7 +183,12 @@ class Layout:
 
     def owns_runtime_entry(self, name: str) -> bool:
         """Whether the entry `name` of the runtime directory is this instance's; others may have theirs in it."""
-        return bool(self.instance.id) or not _INSTANCE_ID.fullmatch(name)
+        return bool(self.instance.id) or not (_INSTANCE_ID.fullmatch(name) or name == _SHARED_LOCK)
+
+    @property
+    def shared_lock(self) -> str:
+        """The file whose locks keep instances of one host apart while they claim something; it is nobody's own."""
+        return f"{self.runtime_root}/{_SHARED_LOCK}"
 
     @property
     def owner_file(self) -> str:

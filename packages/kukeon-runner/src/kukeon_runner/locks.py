@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any, Generic, Protocol, TypeVar
 
 
@@ -27,12 +27,13 @@ K = TypeVar("K", bound=Key)
 class _Entry:
     """One key's lock, its holder, and how many tasks hold it or wait for it."""
 
-    __slots__ = ("holder", "lock", "users")
+    __slots__ = ("holder", "leaving", "lock", "users")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.holder: asyncio.Task[Any] | None = None
         self.users = 0
+        self.leaving: list[Callable[[], None]] = []
 
 
 class KeyedLock(Generic[K]):
@@ -53,6 +54,15 @@ class KeyedLock(Generic[K]):
             for key in wanted:
                 await held.enter_async_context(self._one(key))
             yield
+
+    def at_release(self, key: K, callback: Callable[[], None]) -> None:
+        """Have `callback`, which must not fail, called before whoever holds `key` now lets go of it.
+
+        Raises RuntimeError when nobody holds it.
+        """
+        if not self.locked(key):
+            raise RuntimeError(f"cannot wait for the end of work on {str(key)!r}: nobody is at work on it")
+        self._entries[key].leaving.append(callback)
 
     def locked(self, key: K) -> bool:
         """Whether some task holds the lock of `key` now; periodic work asks this to skip what is busy."""
@@ -76,6 +86,9 @@ class KeyedLock(Generic[K]):
                     yield
                 finally:
                     entry.holder = None
+                    leaving, entry.leaving = entry.leaving, []
+                    for callback in leaving:
+                        callback()
         finally:
             entry.users -= 1
             if not entry.users:

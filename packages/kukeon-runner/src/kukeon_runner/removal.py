@@ -182,7 +182,7 @@ async def _processes(layout: Layout, report: _Report) -> None:
 
 async def _networks(layout: Layout, report: _Report) -> None:
     """Remove what is left of networks: those of spaces that have a directory, and those that carry our name."""
-    network = LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table)
+    network = LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table, layout.shared_lock)
     named = [layout.space_of(name) for name in await network.networks()]
     spaces = {ref for ref in named if ref is not None}
     for realm in filter(names.is_name, tree.directories(layout, None)):

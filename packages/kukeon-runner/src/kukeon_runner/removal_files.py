@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
+from kukeon_runner import flock
 from kukeon_runner.host import mounts
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def remove(layout: Layout) -> list[Row]:
     rows += [Row(f"{str(entry)!r}", _removed(entry)) for entry in runtime]
     with contextlib.suppress(OSError):
         Path(layout.runtime_dir).rmdir()  # not while another instance has something in it
+    flock.remove_shared(layout.shared_lock)
     for entry in inside:
         # Were the record gone first, nobody would know later what else there was.
         _removed(entry)

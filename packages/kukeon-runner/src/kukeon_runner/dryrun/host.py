@@ -219,8 +219,19 @@ class DryNetwork:
     async def taken(self, ports: Sequence[Port]) -> Mapping[Port, str]:
         return await self._real.taken(ports)
 
+    async def reserve(self, ports: Sequence[Port]) -> protocol.Reservation:
+        return _Nothing()
+
     async def resolve(self, host: str) -> Resolution:
         return await self._real.resolve(host)
+
+
+class _Nothing:
+    """A reservation of no ports."""
+
+    clash = None
+
+    def release(self) -> None: ...
 
 
 class _Nobody:

@@ -47,7 +47,7 @@ class LinuxHost:
         """
         return cls(
             LinuxKernel(Cgroups.detect()),
-            LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table),
+            LinuxNetwork(layout.cni_cache, layout.cni_data, layout.nft_table, layout.shared_lock),
             LinuxContainers(
                 containerd,
                 gid,

@@ -16,7 +16,7 @@ from kukeon_cni.bridge import ensure_bridge
 from kukeon_cni.cache import ResultCache
 from kukeon_cni.network import Network
 from kukeon_runner import observed
-from kukeon_runner.host import conntrack, listeners, nftables
+from kukeon_runner.host import conntrack, listeners, nftables, reservations
 from kukeon_runner.host.dns import Resolver
 from kukeon_runner.host.packet_filter import PacketFilter
 from kukeon_runner.members import Members
@@ -37,10 +37,14 @@ _LINKS = Path("/sys/class/net")
 
 
 class LinuxNetwork:
-    def __init__(self, cache: str, data: str, nft_table: str) -> None:
-        """`cache` and `data` hold a directory for each network: results of ADD, and addresses in use."""
+    def __init__(self, cache: str, data: str, nft_table: str, shared_lock: str) -> None:
+        """`cache` and `data` hold a directory for each network: results of ADD, and addresses in use.
+
+        `shared_lock` is a file that all kukeons of this host use.
+        """
         self._cache = cache
         self._data = data
+        self._shared_lock = shared_lock
         self._table = nft_table
         self._filter = PacketFilter(nft_table)
         self._resolver = Resolver()
@@ -144,6 +148,9 @@ class LinuxNetwork:
             if port not in found and (who := await asyncio.to_thread(listeners.look, port)):
                 found[port] = who
         return found
+
+    async def reserve(self, ports: Sequence[Port]) -> reservations.Reservation:
+        return await asyncio.to_thread(reservations.reserve, self._shared_lock, ports)
 
     async def resolve(self, host: str) -> Resolution:
         return await self._resolver.resolve(host)

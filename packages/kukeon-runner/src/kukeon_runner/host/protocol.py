@@ -103,6 +103,17 @@ class Kernel(Protocol):
         """The host's own hosts file and resolver configuration, empty where there is none."""
 
 
+class Reservation(Protocol):
+    """Ports that are about to be published."""
+
+    @property
+    def clash(self) -> Port | None:
+        """One that another kukeon is about to publish; then nothing is reserved."""
+
+    def release(self) -> None:
+        """Twice is fine."""
+
+
 class Network(Protocol):
     """CNI networks and the packet filter."""
 
@@ -142,6 +153,12 @@ class Network(Protocol):
 
     async def taken(self, ports: Sequence[Port]) -> Mapping[Port, str]:
         """Those of `ports` that somebody else has on this host, a program or another kukeon, and who."""
+
+    async def reserve(self, ports: Sequence[Port]) -> Reservation:
+        """Keep other kukeons of this host from publishing `ports`, until it is released; says which one cannot be.
+
+        What `taken` says of reserved ports stays true.
+        """
 
     async def resolve(self, host: str) -> Resolution:
         """The IPv4 addresses of a name and for how long they hold. Raises HostError when it has none now."""

@@ -16,12 +16,12 @@ from kukeon_runner.locks import KeyedLock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from kukeon_api.ports import Port
     from kukeon_runner import credentials
     from kukeon_runner.documents import D, StoredDoc
     from kukeon_runner.host.protocol import Host
     from kukeon_runner.layout import Layout
     from kukeon_runner.options import Options
+    from kukeon_runner.runner.ports import Claim
     from kukeon_runner.store import Store
     from kukeon_runner.subnets import Subnets
 
@@ -41,8 +41,8 @@ class Context:
     lock: KeyedLock[model.Ref] = field(default_factory=KeyedLock)
     network_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the networks are read and the firewall is made from them: the last one written is the newest."""
-    port_claims: dict[model.Ref, tuple[Port, ...]] = field(default_factory=dict)
-    """Ports that verbs have found free, each until its cell has them or the verb ends; see `runner.ports`."""
+    port_claims: dict[model.Ref, Claim] = field(default_factory=dict)
+    """Ports that verbs have found free, each until the verb ends; see `runner.ports`."""
     now: Callable[[], dt.datetime] = utc_now
     happenings: Happenings = field(default_factory=Happenings)
 

@@ -45,6 +45,8 @@ class FakeNetwork:
     """What name servers know; None for one of whom they cannot be asked now."""
     listeners: dict[Port, str] = field(default_factory=dict)
     """Ports that others have on this host, and who."""
+    reservations: list[FakeReservation] = field(default_factory=list)
+    """Of this instance and of others on its host."""
     forgotten: list[str] = field(default_factory=list)
     """Addresses to which connections were ended."""
 
@@ -130,6 +132,14 @@ class FakeNetwork:
         found = {port: [who for each, who in self.listeners.items() if each.clashes(port)] for port in ports}
         return {port: who[0] for port, who in found.items() if who}
 
+    async def reserve(self, ports: Sequence[Port]) -> FakeReservation:
+        others = [port for each in self.reservations for port in each.ports]
+        clash = next((port for port in ports if any(map(port.clashes, others))), None)
+        made = FakeReservation(self, tuple(ports), clash)
+        if clash is None:
+            self.reservations.append(made)
+        return made
+
     async def resolve(self, host: str) -> Resolution:
         found = self.names.get(host)
         if found is None:
@@ -154,6 +164,16 @@ class FakeNetwork:
         if text is None:
             raise errors.HostError(f"cannot read the network configuration: no such file: {conflist!r}")
         return lists.parse(text.encode())
+
+
+@dataclass(eq=False)
+class FakeReservation:
+    network: FakeNetwork
+    ports: tuple[Port, ...]
+    clash: Port | None = None
+
+    def release(self) -> None:
+        self.network.reservations = [each for each in self.network.reservations if each is not self]
 
 
 class _FakeDoors:

@@ -19,12 +19,13 @@ import kukeon_sdk
 from kukeon_sdk import attach
 from kuketest import manifests
 from kuketest.instance import Instance
-from kuketest.waiting import until, until_equal
+from kuketest.waiting import PATIENCE, until, until_equal
 
 GROUP = 64123
 """Of nobody, until a test runs as it."""
 DETACH = b"\x1d\x1d"
-PATIENCE_S = 30.0
+PATIENCE_S = 30.0 * PATIENCE
+STOP_GRACE_S = 10.0
 
 
 def shell(name: str = "main", **more: object) -> dict[str, object]:
@@ -96,8 +97,6 @@ def web(kukeon: Instance) -> Iterator[Instance]:
     tty = {"prompt": "cell> ", "onInit": [{"script": "echo typed-$((1+1))\nkept=yes"}]}
     kukeon.apply(manifests.cell("web", shell(tty=tty)))
     yield kukeon
-    # An interactive shell ignores SIGTERM, and there is no need to wait for that.
-    kukeon.kuke("kill", "cell", "web")
     kukeon.kuke("delete", "cell", "web")
 
 
@@ -107,9 +106,10 @@ def capture(kukeon: Instance, cell: str = "web", name: str = "main") -> Path:
 
 
 def kuketty_pid(kukeon: Instance) -> int:
+    """0 while it is about to start."""
     record = json.loads((kukeon.run_path / ".kukeon-instance.json").read_text())
     text = Path(f"/run/kukeon/{record['id']}/kuketty.pid").read_text()
-    return int(text)
+    return int(text or 0)
 
 
 def test_attach_leave_and_come_back(web: Instance) -> None:
@@ -147,7 +147,7 @@ def test_kukeond_and_kuketty_die_under_somebody_who_is_attached(web: Instance) -
         web.start()
         pid = kuketty_pid(web)
         os.kill(pid, signal.SIGKILL)
-        until(lambda: kuketty_pid(web) != pid, "kuketty to come back")
+        until(lambda: kuketty_pid(web) not in (0, pid), "kuketty to come back")
 
         def answered() -> bool:
             screen.types(b"echo back-$((1+1))\r")
@@ -291,6 +291,24 @@ def test_a_client_that_takes_nothing_holds_up_nobody(web: Instance) -> None:
             shown = shown[-100:] + quick.read()
         with pytest.raises(kukeon_sdk.errors.Unavailable, match="faster than you take it"):
             b"".join(slow)
+
+
+@pytest.mark.parametrize(("program", "code"), [("/bin/sh", 7), ("/usr/bin/bash", 128 + signal.SIGHUP)])
+def test_a_shell_is_not_waited_for_until_the_grace_is_over(kukeon: Instance, program: str, code: int) -> None:
+    """Interactive shells ignore SIGTERM; they end when their terminal is hung up."""
+    # The machine's own bash, with what it is linked to.
+    places = {each: os.path.realpath(each) for each in ("/usr", "/lib", "/lib64") if Path(each).exists()}
+    volumes = [{"source": source, "target": target, "readOnly": True} for target, source in places.items()]
+    own = {"volumes": volumes} if program.startswith("/usr") else {}
+    tty = {"onInit": [{"script": "trap 'exit 7' EXIT; echo set-$((1+1))"}]}
+    kukeon.apply(manifests.cell("quick", shell(command=program, args=["-i"], tty=tty, **own)))
+    until(lambda: "set-2" in kukeon.kuke("log", "quick").out, "the trap to be set")
+    before = time.monotonic()
+    kukeon.kuke("stop", "cell", "quick")
+    assert time.monotonic() - before < STOP_GRACE_S / 2 * PATIENCE
+    (status,) = [each for each in kukeon.cell("quick")["status"]["containers"] if each["name"] == "main"]
+    assert status["exitCode"] == code, status
+    kukeon.kuke("delete", "cell", "quick")
 
 
 def test_under_tmux(web: Instance, tmp_path: Path) -> None:

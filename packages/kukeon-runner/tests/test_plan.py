@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from kukeon_api import model
 from kukeon_runner import observed, steps
+from kukeon_runner.plan import cell as plan
+from kukeon_runner.steps import StopTask
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
 from kukeon_runner.testing.host import START, FakeHost
 
@@ -118,3 +120,27 @@ def test_delete_leaves_nothing_of_anything(damage: Damage) -> None:
 def test_steps_are_values_so_that_a_plan_can_be_compared() -> None:
     assert steps.MakeCgroup("/a") == steps.MakeCgroup("/a")
     assert len({steps.MakeCgroup("/a"), steps.MakeCgroup("/a")}) == 1
+
+
+def test_a_terminal_is_hung_up_unless_the_image_says_how_its_program_ends() -> None:
+    async def story(run_path: Path) -> None:
+        host = FakeHost()
+        found = await prepared(host, run_path)
+        await found.create_cell(DOC)
+        site = found.runner.cells.site(model.ref_of(DOC))
+        running = observed.TaskStatus.RUNNING
+        seen = observed.Cell(
+            containers={
+                IDS[0]: observed.Container(recorded=True, task=observed.Task(running)),
+                IDS[1]: observed.Container(recorded=True, task=observed.Task(running, terminal=True)),
+                IDS[2]: observed.Container(
+                    recorded=True, stop_signal="SIGQUIT", task=observed.Task(running, terminal=True)
+                ),
+            }
+        )
+        told = {each.id: (each.signal, each.hang_up) for each in plan.stop(site, seen) if isinstance(each, StopTask)}
+        assert told == {IDS[0]: ("SIGTERM", False), IDS[1]: ("SIGTERM", True), IDS[2]: ("SIGQUIT", False)}
+        assert not any(each.hang_up for each in plan.kill(site, seen) if isinstance(each, StopTask))
+
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(story(Path(directory)))

@@ -187,8 +187,8 @@ async def _act(step: Step, host: Host, results: Results) -> Any:
             return await host.containers.create_task(step)
         case StartTask(namespace, id):
             return await host.containers.start_task(namespace, id)
-        case StopTask(namespace, id, signal, grace_s):
-            return await host.containers.stop_task(namespace, id, signal, grace_s)
+        case StopTask(namespace, id, signal, grace_s, hang_up):
+            return await host.containers.stop_task(namespace, id, signal, grace_s, hang_up=hang_up)
         case DeleteTask(namespace, id):
             return await host.containers.delete_task(namespace, id)
         case unreachable:

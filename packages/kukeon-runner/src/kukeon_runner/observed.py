@@ -40,6 +40,8 @@ class Task:
     status: TaskStatus
     pid: int = 0
     exit: Exit | None = None
+    terminal: bool = False
+    """Whether the program runs on a terminal."""
 
 
 class Happening(enum.StrEnum):

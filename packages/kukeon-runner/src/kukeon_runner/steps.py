@@ -215,6 +215,8 @@ class StopTask:
     id: str
     signal: str
     grace_s: float
+    hang_up: bool = False
+    """Whether its terminal is hung up as well: interactive shells ignore SIGTERM."""
 
 
 @dataclass(frozen=True)

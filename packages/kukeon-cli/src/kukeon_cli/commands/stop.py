@@ -11,8 +11,9 @@ cell = lifecycle.command(
     "Cell",
     """Stop cells.
 
-    Programs get SIGTERM, and SIGKILL when they have not ended after a grace period. A stopped cell stays stopped, also
-    when the host starts again.
+    Programs get the stop signal of their image, else SIGTERM, and SIGKILL when they have not ended after 10 seconds.
+    Where the image names none, a terminal is hung up as well: interactive shells do not listen to SIGTERM. A stopped
+    cell stays stopped, also when the host starts again.
 
     \b
         kuke stop web

@@ -331,7 +331,9 @@ class DryContainers:
     async def start_task(self, namespace: str, id: str) -> None:
         await self._with_task(namespace, id, observed.Task(TaskStatus.RUNNING))
 
-    async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
+    async def stop_task(
+        self, namespace: str, id: str, signal: str, grace_s: float, *, hang_up: bool = False
+    ) -> observed.Exit | None:
         exit = observed.Exit(0, None)
         await self._with_task(namespace, id, observed.Task(TaskStatus.STOPPED, exit=exit))
         return exit

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
-from kukeon_runner.host import runtime_words, shims, users
+from kukeon_runner.host import hangup, runtime_words, shims, users
 from kukeon_runner.host.containerd.containers import Runtime
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
 from kukeon_runner.host.containerd.tasks import TaskStatus
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kukeon_runner import process_spec
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
     from kukeon_runner.host.containerd.containers import ContainerRecord
-    from kukeon_runner.host.containerd.tasks import TaskState
+    from kukeon_runner.host.containerd.tasks import Tasks, TaskState
     from kukeon_runner.host.program import Program
     from kukeon_runner.host.terminals import LinuxTerminals
 
@@ -222,7 +222,9 @@ class LinuxContainers:
             await self._within(namespace).tasks.start(id)
         await self._terminals.started(namespace, id)
 
-    async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
+    async def stop_task(
+        self, namespace: str, id: str, signal: str, grace_s: float, *, hang_up: bool = False
+    ) -> observed.Exit | None:
         tasks = self._within(namespace).tasks
         state = await tasks.find(id)
         if state is None:
@@ -235,9 +237,12 @@ class LinuxContainers:
         # Waiting begins before the signal, so that no exit falls between the two.
         waiting = asyncio.create_task(tasks.wait(id), name=f"wait for {id}")
         try:
-            for number, patience_s in ((_signal(signal), grace_s), (_signal("SIGKILL"), KILL_TIMEOUT_S)):
+            stop, kill = _signal(signal), _signal("SIGKILL")
+            for number, patience_s in ((stop, grace_s), (kill, KILL_TIMEOUT_S)):
                 if patience_s > 0:
                     await tasks.kill(id, number)
+                    if hang_up and number == stop:
+                        await self._hang_up(tasks, state, stop)
                     done, _ = await asyncio.wait({waiting}, timeout=patience_s)
                     if done:
                         ended = waiting.result()
@@ -253,6 +258,11 @@ class LinuxContainers:
             await asyncio.wait({waiting})
             if not waiting.cancelled():
                 waiting.exception()
+
+    async def _hang_up(self, tasks: Tasks, state: TaskState, stop_signal: int) -> None:
+        with contextlib.suppress(errors.NotFound):  # the stop signal was enough
+            await tasks.kill(state.id, _signal("SIGHUP"))
+            await asyncio.to_thread(hangup.hang_up, state.pid, stop_signal)
 
     async def _wait_forgotten(self, namespace: str, id: str) -> None:
         """Wait until containerd has cleaned up after a shim that is gone."""
@@ -310,7 +320,7 @@ def _container(record: ContainerRecord, state: TaskState | None, *, snapshot: bo
     if state is not None:
         status = observed.TaskStatus(state.status.value)
         ended = observed.Exit(state.exit_code, state.exited_at) if status is observed.TaskStatus.STOPPED else None
-        task = observed.Task(status, state.pid, ended)
+        task = observed.Task(status, state.pid, ended, state.terminal)
     return observed.Container(
         recorded=True,
         spec_hash=record.labels.get(CONTAINERD_SPEC_HASH, ""),

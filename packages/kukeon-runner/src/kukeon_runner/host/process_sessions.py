@@ -20,8 +20,8 @@ def cgroups(pid: int) -> str:
         return ""
 
 
-def kill(leader: int, where: str) -> None:
-    """Kill every process of the session of `leader` whose `cgroups` are `where`; waits for none of them.
+def kill(leader: int, where: str, number: int = signal.SIGKILL) -> None:
+    """Send a signal to every process of the session of `leader` whose `cgroups` are `where`; waits for none of them.
 
     The number of a session stays taken while a process is in it. Should all have ended, and the number be somebody
     else's by now, then that one is in other cgroups.
@@ -31,12 +31,12 @@ def kill(leader: int, where: str) -> None:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or not _belongs(int(entry.name), leader, where):
             continue
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
             handle = os.pidfd_open(int(entry.name))
             try:
                 # Looked at again: the handle may be that of a successor of the same number.
                 if _belongs(int(entry.name), leader, where):
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    signal.pidfd_send_signal(handle, number)
             finally:
                 os.close(handle)
 

@@ -289,8 +289,10 @@ def _end_task(
     """Add what ends the task of `id`, and return the last step of it; None when there is nothing to end."""
     last: Step | None = None
     if found.alive:
-        signal = end.signal or found.stop_signal or "SIGTERM"
-        last = draft.add(StopTask(site.namespace, id, signal, end.grace_s), *after)
+        named = end.signal or found.stop_signal
+        # As systemd does with SendSIGHUP=. An image that names its signal is taken at its word.
+        hang_up = not named and found.task is not None and found.task.terminal
+        last = draft.add(StopTask(site.namespace, id, named or "SIGTERM", end.grace_s, hang_up), *after)
     if end.delete and found.task is not None:
         last = draft.add(DeleteTask(site.namespace, id), last, *after)
     return last

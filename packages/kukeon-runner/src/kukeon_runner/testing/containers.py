@@ -162,7 +162,7 @@ class FakeContainers:
                     f"cannot start container {name!r}: there is no program {program!r} in its image"
                 )
             pid = next(self.pids)
-            self.tasks[key] = observed.Task(TaskStatus.CREATED, pid)
+            self.tasks[key] = observed.Task(TaskStatus.CREATED, pid, terminal=step.terminal is not None)
         return pid
 
     async def start_task(self, namespace: str, id: str) -> None:
@@ -177,7 +177,9 @@ class FakeContainers:
             if (code := self._program(key).exits) is not None:
                 self.end(namespace, id, code)
 
-    async def stop_task(self, namespace: str, id: str, signal: str, grace_s: float) -> observed.Exit | None:
+    async def stop_task(
+        self, namespace: str, id: str, signal: str, grace_s: float, *, hang_up: bool = False
+    ) -> observed.Exit | None:
         key = (namespace, id)
         async with self.faults.act(f"stop task {id} {signal}"):
             if key not in self.tasks or not self.tasks[key].status.alive:

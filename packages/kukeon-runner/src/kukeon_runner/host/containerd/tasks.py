@@ -61,6 +61,7 @@ class TaskState:
     pid: int
     exit_code: int = 0
     exited_at: datetime | None = None
+    terminal: bool = False
 
     @classmethod
     def of(cls, message: pb.Process, id_: str = "") -> TaskState:
@@ -71,6 +72,7 @@ class TaskState:
             pid=message.pid,
             exit_code=message.exit_status,
             exited_at=values.time_of(message.exited_at),
+            terminal=message.terminal,
         )
 
 

@@ -1,0 +1,198 @@
+"""Registry: pull from and push to any registry, by way of its mirrors, with logins, retries and resumption."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from kukeon_api import errors, image_ref
+from kukeon_runner.host.registry import hosts as hosts_
+from kukeon_runner.host.registry import pull, retries
+from kukeon_runner.host.registry.hosts import Capability
+from kukeon_runner.host.registry.retries import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from types import TracebackType
+
+    from kukeon_api.docker_config import Login
+    from kukeon_runner.host.registry.authority import Authority, Credentials
+    from kukeon_runner.host.registry.hosts import Endpoint, Hosts
+    from kukeon_runner.host.registry.repository import Repository
+    from kukeon_runner.host.registry.transport import Transport
+    from kukeon_runner.host.registry.values import Described, Descriptor
+
+_T = TypeVar("_T")
+log = logging.getLogger(__name__)
+
+_PROGRESS_BYTES = 1024 * 1024
+"""An attempt that brought this much has not failed, even if its connection broke afterwards."""
+
+
+def anonymous(_host: str) -> Login | None:
+    """Log in nowhere."""
+    return None
+
+
+class Registry:
+    """Every registry there is, as `hosts` says where they are and `credentials` who asks.
+
+    An async context manager, for one operation such as a pull: it keeps connections and tokens, which end with it. All
+    methods raise the errors of `kukeon_api.errors` that begin with Registry, and those that their docstrings name.
+    """
+
+    def __init__(
+        self,
+        hosts: Hosts = hosts_.unconfigured,
+        credentials: Credentials = anonymous,
+        patience: retries.Patience | None = None,
+    ) -> None:
+        self._hosts = hosts
+        self._credentials = credentials
+        self._patience = patience or retries.Patience()
+        self._transport: Transport | None = None
+        self._endpoints: dict[str, tuple[Endpoint, ...]] = {}
+        self._authorities: dict[Endpoint, Authority] = {}
+        self._answered: set[Endpoint] = set()
+        self._away: set[Endpoint] = set()
+
+    async def __aenter__(self) -> Registry:
+        from kukeon_runner.host.registry import transport  # aiohttp: a daemon that never pulls does without its memory
+
+        self._transport = transport.Transport(self._patience)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._transport is not None
+        await self._transport.close()
+
+    async def resolve(self, ref: image_ref.ImageRef) -> Descriptor:
+        """Return what `ref` stands for; of tag and digest the digest counts.
+
+        Raises ImageNotFound, ManifestNotSupported, NotARegistry, DigestMismatch.
+        """
+        name = ref.digest or ref.tag
+        # Whose content is verified need not be trusted.
+        capability = Capability.PULL if ref.digest else Capability.RESOLVE
+        return await self._first(f"pull {str(ref)!r}", ref, capability, lambda at: pull.resolve(at, name))
+
+    async def manifest(self, ref: image_ref.ImageRef, descriptor: Described) -> bytes:
+        """Return the manifest or index that `descriptor` describes, of `ref`'s repository: verified, 4 MiB at most.
+
+        Raises ImageNotFound, LengthMismatch, DigestMismatch.
+        """
+        return await self._first(f"pull {str(ref)!r}", ref, Capability.PULL, lambda at: pull.manifest(at, descriptor))
+
+    async def blob(self, ref: image_ref.ImageRef, descriptor: Described, offset: int = 0) -> AsyncIterator[bytes]:
+        """Yield the content of a blob from `offset` on, in pieces of 1 MiB at most; the caller verifies the digest.
+
+        Lost connections are taken up again where they broke. Exactly `descriptor.size - offset` bytes come, or an
+        error: BlobNotFound, LengthMismatch, RegistryClosed, RegistryStalled. Who stops before the end closes the
+        generator (`contextlib.aclosing`).
+        """
+        at = offset
+        troubles: list[tuple[Endpoint, Trouble]] = []
+        what = f"pull {str(ref)!r}"
+        for endpoint in await self._choose(what, ref, Capability.PULL):
+            failures = 0
+            repository = self._repository(endpoint, ref)
+            while at < descriptor.size:
+                began = at
+                try:
+                    with self._seeing(endpoint):
+                        async with contextlib.aclosing(pull.blob(repository, descriptor, at)) as pieces:
+                            async for piece in pieces:
+                                at += len(piece)
+                                yield piece
+                except Trouble as trouble:
+                    failures = 1 if at - began >= _PROGRESS_BYTES else failures + 1
+                    wait = self._patience.wait_s(trouble, failures)
+                    if wait is None:
+                        self._note(endpoint, trouble, troubles)
+                        break
+                    log.info(
+                        "Trying again for %s from byte %d of %d: %s", descriptor.digest, at, descriptor.size, trouble
+                    )
+                    await self._patience.sleep(wait)
+            else:
+                return
+        raise _error(what, troubles)
+
+    async def _first(
+        self,
+        what: str,
+        ref: image_ref.ImageRef,
+        capability: Capability,
+        work: Callable[[Repository], Awaitable[_T]],
+    ) -> _T:
+        """Return what `work` gives at the first endpoint where it succeeds."""
+        troubles: list[tuple[Endpoint, Trouble]] = []
+        for endpoint in await self._choose(what, ref, capability):
+            repository = self._repository(endpoint, ref)
+
+            async def attempt(endpoint: Endpoint = endpoint, repository: Repository = repository) -> _T:
+                with self._seeing(endpoint):
+                    return await work(repository)
+
+            try:
+                return await self._patience.persist(attempt)
+            except Trouble as trouble:
+                self._note(endpoint, trouble, troubles)
+        raise _error(what, troubles)
+
+    async def _choose(self, what: str, ref: image_ref.ImageRef, capability: Capability) -> tuple[Endpoint, ...]:
+        """Return the endpoints to try, in order; those that are away only if there is no other."""
+        if ref.registry not in self._endpoints:
+            try:
+                self._endpoints[ref.registry] = await asyncio.to_thread(self._hosts, ref.registry)
+            except ValueError as error:
+                raise errors.InvalidImage(f"cannot {what}: {ref.registry!r} is no registry: {error}") from error
+        able = tuple(each for each in self._endpoints[ref.registry] if capability in each.capabilities)
+        if not able:
+            raise errors.RegistryConfigInvalid(
+                f"cannot {what}: no host that is configured for registry {ref.registry!r} may {capability.value}",
+                hint=f"add {capability.value!r} to the capabilities of one in its hosts.toml",
+            )
+        return tuple(each for each in able if each not in self._away) or able
+
+    def _repository(self, endpoint: Endpoint, ref: image_ref.ImageRef) -> Repository:
+        from kukeon_runner.host.registry import authority, repository
+
+        assert self._transport is not None, "a Registry is used within `async with`"
+        if endpoint not in self._authorities:
+            self._authorities[endpoint] = authority.Authority(endpoint, self._transport, self._credentials)
+        return repository.Repository(endpoint, ref.repository, self._transport, self._authorities[endpoint])
+
+    @contextlib.contextmanager
+    def _seeing(self, endpoint: Endpoint) -> Iterator[None]:
+        """Learn from an attempt: one that has answered before and is away now is believed to come back."""
+        try:
+            yield
+        except Trouble as trouble:
+            if not issubclass(trouble.kind, errors.RegistryUnreachable):
+                self._answered.add(endpoint)
+            elif endpoint in self._answered:
+                trouble.passing = True
+            raise
+        self._answered.add(endpoint)
+
+    def _note(self, endpoint: Endpoint, trouble: Trouble, troubles: list[tuple[Endpoint, Trouble]]) -> None:
+        troubles.append((endpoint, trouble))
+        if endpoint.mirror_of:
+            log.warning("Mirror %s is passed over: %s", endpoint.origin, trouble)
+        if trouble.passing or issubclass(trouble.kind, errors.RegistryUnreachable):
+            self._away.add(endpoint)
+
+
+def _error(what: str, troubles: list[tuple[Endpoint, Trouble]]) -> errors.KukeonError:
+    """Return what the last endpoint, which is the registry itself, had to say; the hint tells what its mirrors had."""
+    *mirrors, (_, last) = troubles
+    hints = [last.hint] if last.hint else []
+    hints += [f"before, {trouble.words}" for _, trouble in mirrors]
+    error = last.kind(f"cannot {what}: {last.words}", hint="; ".join(hints))
+    error.__cause__ = last
+    return error

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kukeon_api import errors, model
+from kukeon_api import endings, errors, model
 from kukeon_runner import derive, observed, wanted
 from kukeon_runner.instance import Instance
 from kukeon_runner.layout import Layout
@@ -276,7 +276,7 @@ class TestEndsThatNobodySaw:
         [
             (RAN, {"pinned": False}, {}),
             (RAN, {}, {"desired": model.DesiredState.STOPPED}),
-            (msgspec.structs.replace(RAN, reason=derive.ASKED_TO_END), {}, {}),
+            (msgspec.structs.replace(RAN, reason=endings.ASKED_TO_END), {}, {}),
             (msgspec.structs.replace(RAN, state=ContainerState.STOPPED), {}, {}),
             (msgspec.structs.replace(RAN, start_time=None), {}, {}),
         ],
@@ -295,7 +295,7 @@ class TestEndsThatNobodySaw:
 
 
 class TestSingleContainersThatWereAskedToEnd:
-    ASKED = model.ContainerStatus(name="a", state=ContainerState.READY, start_time=THEN, reason=derive.ASKED_TO_END)
+    ASKED = model.ContainerStatus(name="a", state=ContainerState.READY, start_time=THEN, reason=endings.ASKED_TO_END)
 
     @pytest.mark.parametrize("a", [IDLE, ENDED_WELL, ENDED_BADLY, task(TaskStatus.STOPPED, 137)])
     def test_are_stopped_whatever_their_code(self, a: observed.Container) -> None:
@@ -315,7 +315,7 @@ class TestSingleContainersThatWereAskedToEnd:
     ("code", "name"), [(0, ""), (1, ""), (128, ""), (129, "SIGHUP"), (137, "SIGKILL"), (143, "SIGTERM"), (255, "")]
 )
 def test_signals_by_exit_code(code: int, name: str) -> None:
-    assert derive.signal_name(code) == name
+    assert endings.signal_name(code) == name
 
 
 class TestOneLine:

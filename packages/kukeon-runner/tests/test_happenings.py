@@ -140,8 +140,8 @@ async def test_a_follower_misses_nothing_and_goes_on_where_it_was(tmp_path: Path
     ]
 
 
-def ring(count: int) -> happenings.Happenings:
-    found = happenings.Happenings()
+def ring(count: int, remembered: int = 100) -> happenings.Happenings:
+    found = happenings.Happenings(remembered)
     for number in range(count):
         found.tell(None, model.RealmDoc(metadata=model.Metadata(name=f"r{number}")), NOW)
     return found
@@ -151,9 +151,8 @@ async def read(found: happenings.Happenings, since: str = "") -> list[model.Even
     return [event async for event in found.events(since)]
 
 
-async def test_whoever_comes_back_too_late_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(happenings, "REMEMBERED", 3)
-    found = ring(5)
+async def test_whoever_comes_back_too_late_is_told_so() -> None:
+    found = ring(5, remembered=3)
     assert [event.ref for event in await read(found)] == ["r2", "r3", "r4"]
     epoch = (await read(found))[0].cursor.partition("-")[0]
     missed = await read(found, f"{epoch}-1")
@@ -163,7 +162,7 @@ async def test_whoever_comes_back_too_late_is_told_so(monkeypatch: pytest.Monkey
     assert [event.ref for event in await read(found, missed[0].cursor)] == ["r2", "r3", "r4"]
 
 
-async def test_a_cursor_of_another_kukeond_is_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cursor_of_another_kukeond_is_no_use() -> None:
     old = (await read(ring(2)))[-1].cursor
     assert [event.type for event in await read(ring(1), old)] == [E.RESYNC, E.CREATED]
     empty = await read(ring(0), old)
@@ -171,9 +170,8 @@ async def test_a_cursor_of_another_kukeond_is_no_use(monkeypatch: pytest.MonkeyP
     assert await read(ring(0), "") == []
 
 
-async def test_a_slow_follower_is_told_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(happenings, "REMEMBERED", 3)
-    found = ring(2)
+async def test_a_slow_follower_is_told_what_it_missed() -> None:
+    found = ring(2, remembered=3)
     async with contextlib.aclosing(found.events(follow=True, since=(await read(found))[0].cursor)) as events:
         assert (await anext(events)).ref == "r1"
         for number in range(9):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,7 @@ from kukeon_api import methods, model
 from kukeon_sdk import sessions
 from kukeon_sdk.calls import Calls
 from kukeon_sdk.client import Client
+from kukeon_sdk.streams import Stream
 from kukeon_sdk.testing import FakeClient, UnexpectedCallError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def test_parameters_and_results_are_those_of_the_table(method: Method) -> None:
         "model": model,
         "BinaryIO": typing.BinaryIO,
         "Iterable": typing.Iterable,
-        "Iterator": Iterator,
+        "Stream": Stream,
         "Sequence": Sequence,
         "ExecSession": sessions.ExecSession,
         "AttachSession": sessions.AttachSession,
@@ -49,7 +50,7 @@ def test_parameters_and_results_are_those_of_the_table(method: Method) -> None:
             assert hints[name] == (Sequence[str] if kind is tuple else kind)
     returns: Any = tuple[method.returns, ...] if method.listed else method.returns  # type: ignore[name-defined]
     if method.stream:
-        returns = sessions.SESSIONS.get(method.name) or Iterator[method.returns]  # type: ignore[name-defined]
+        returns = sessions.SESSIONS.get(method.name) or Stream[method.returns]  # type: ignore[name-defined]
     assert hints["return"] == returns
 
 

@@ -74,7 +74,7 @@ class TestLists:
         stream = client.events("lab", kinds=["Cell"], since="e-0", follow=True)
         assert [next(stream).cursor for _ in range(3)] == ["e-0", "e-1", "e-2"]
         assert (seen["realm"], seen["cell"], seen["kinds"], seen["follow"]) == ("lab", "", ("Cell",), True)
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         assert gone.wait(WAIT_S)
 
     def test_they_end(self, daemon: Daemon, client: UnixClient) -> None:

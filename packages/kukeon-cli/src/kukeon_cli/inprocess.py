@@ -82,7 +82,7 @@ class InProcessClient(Calls):
     def _stream(self, method: Method, arguments: dict[str, Any]) -> Any:
         """Return the items, or the session, of a method that streams; it ends with them, whatever the time."""
         from kukeon_cli import inprocess_streams
-        from kukeon_sdk import sessions
+        from kukeon_sdk import sessions, streams
 
         accepted = inprocess_streams.accepted(method, arguments)
 
@@ -94,7 +94,9 @@ class InProcessClient(Calls):
 
         link = inprocess_streams.Link(self._start, self._give_up, generator)
         self._links.add(link)
-        return inprocess_streams.items(link) if method.stream == "server" else sessions.SESSIONS[method.name](link)
+        if method.stream == "server":
+            return streams.Stream(inprocess_streams.Items(link))
+        return sessions.SESSIONS[method.name](link)
 
     def close(self) -> None:
         """Let go of the run path and end the event loop. Twice is fine."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kukeon_api import errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
     from concurrent.futures import Future
 
     from kukeon_api.methods import Method
@@ -62,6 +62,9 @@ class Link:
             self._cancelled = True
             drawing = self._drawing
         with contextlib.suppress(errors.Conflict):
+            if _on_a_loop():  # dropped, and collected here of all places: nobody may wait
+                self._start(self._end(drawing))
+                return
             if drawing is not None and not drawing.done():
                 self._give_up(drawing)
             self._start(self._end()).result()
@@ -78,18 +81,33 @@ class Link:
         while True:
             yield await self._asked.get()
 
-    async def _end(self) -> None:
+    async def _end(self, drawing: Any = None) -> None:
+        if drawing is not None and not drawing.done():
+            drawing.task.cancel()
+            await asyncio.wait({drawing.task})
         if self._made is not None:
             await self._made.aclose()
 
 
-def items(link: Link) -> Iterator[Any]:
-    """Yield the items of a generator that yields them, or tuples of them; closing this ends it."""
+def _on_a_loop() -> bool:
     try:
-        while (found := link.receive()) is not None:
-            yield from found if isinstance(found, tuple) else (found,)
-    finally:
-        link.cancel()
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class Items:
+    """A `streams.Source`: the items of a generator that yields them, or tuples of them."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.cancel = link.cancel
+
+    def receive(self) -> Iterable[Any] | None:
+        """Wait for the next items; None at the end. Raises what the generator raises."""
+        found = self._link.receive()
+        return found if found is None or isinstance(found, tuple) else (found,)
 
 
 def accepted(method: Method, arguments: dict[str, Any]) -> dict[str, Any]:

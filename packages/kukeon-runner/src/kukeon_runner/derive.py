@@ -6,22 +6,19 @@ ended) survives every refresh.
 
 from __future__ import annotations
 
-import datetime as dt
-import signal
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import model
+from kukeon_api import endings, model
 from kukeon_runner import observed
 from kukeon_runner.observed import TaskStatus
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping
 
     from kukeon_runner import wanted
-
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 MESSAGE_LIMIT_BYTES = 256
 """Room for a failure's words in a status (model: Status)."""
@@ -41,9 +38,6 @@ SHIM_LOST = "ShimLost"
 
 OOM_KILLED = "OOMKilled"
 """Reason of a container that ended after the kernel ran out of the memory that it may use."""
-
-ASKED_TO_END = "AskedToEnd"
-"""Reason of a single container that an operator stopped or killed while its cell goes on."""
 
 _OF_TASK = {
     TaskStatus.CREATED: model.ContainerState.PENDING,
@@ -121,7 +115,7 @@ def container(
     status = before or model.ContainerStatus(name=spec.id)
     known = _end_of(status)
     ended = exits.get(identity) or (found.task.exit if found and found.task else None)
-    asked = wanted_down or status.reason == ASKED_TO_END
+    asked = wanted_down or status.reason == endings.ASKED_TO_END
     state = _state_of(found, wanted_down=asked, known=ended or known)
     changes: dict[str, object] = {"id": identity, "state": state}
     if found is not None and found.recorded and status.created_at is None:
@@ -133,7 +127,7 @@ def container(
     elif ended is not None:
         changes |= {
             "exit_code": ended.code,
-            "exit_signal": signal_name(ended.code),
+            "exit_signal": endings.signal_name(ended.code),
             "finish_time": ended.at or status.finish_time or now,
         }
         if status.oom_killed and not asked:
@@ -194,14 +188,6 @@ def vanished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tupl
         if there is None or there.task is None:
             found.append(each.name)
     return tuple(found)
-
-
-def signal_name(code: int) -> str:
-    """`SIGKILL` for 137: runtimes report the end by signal n as 128 + n."""
-    try:
-        return signal.Signals(code - 128).name if code > 128 else ""
-    except ValueError:
-        return ""
 
 
 def one_line(error: BaseException) -> str:

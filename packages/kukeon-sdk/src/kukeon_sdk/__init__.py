@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kukeon_sdk.client import Client, dial
     from kukeon_sdk.remote import UnixClient
     from kukeon_sdk.sessions import AttachSession, ExecSession
+    from kukeon_sdk.streams import Stream
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ __all__ = [
     "AttachSession",
     "Client",
     "ExecSession",
+    "Stream",
     "UnixClient",
     "UnsupportedSchemeError",
     "default_address",
@@ -43,6 +45,7 @@ _HOMES = {
     "AttachSession": "kukeon_sdk.sessions",
     "Client": "kukeon_sdk.client",
     "ExecSession": "kukeon_sdk.sessions",
+    "Stream": "kukeon_sdk.streams",
     "UnixClient": "kukeon_sdk.remote",
     "UnsupportedSchemeError": "kukeon_sdk.address",
     "default_address": "kukeon_sdk.address",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
     from typing import BinaryIO
 
     from kukeon_api import model
     from kukeon_sdk.sessions import AttachSession, ExecSession
+    from kukeon_sdk.streams import Stream
 
 DIAL_TIMEOUT_S = 5.0
 
@@ -324,12 +325,13 @@ class Client(Protocol):
         since: str = "",
         follow: bool = False,
         timeout: float | None = None,
-    ) -> Iterator[model.Event]:
+    ) -> Stream[model.Event]:
         """Yield what happens to the resources within; an empty name, or no kinds, means any.
 
         `follow` waits for more, from now on; without it comes what kukeond remembers. `since` is the `cursor` of the
         last event that was seen: the next ones come, without a gap. Where that is no longer possible, the first event
-        is of type RESYNC, and what is known of the resources has to be listed again. To end it, close the iterator.
+        is of type RESYNC, and what is known of the resources has to be listed again. Use it in a `with` block, or close
+        it to end it. Raises `Invalid` with the first event for what is no kind or no cursor.
         """
         ...
 
@@ -342,11 +344,13 @@ class Client(Protocol):
         since: str = "",
         previous: bool = False,
         timeout: float | None = None,
-    ) -> Iterator[model.LogEntry]:
+    ) -> Stream[model.LogEntry]:
         """Yield what the container's program has written, and with `follow` what it is writing.
 
         `tail` limits it to the last lines, `since` to what is not older than a time (RFC 3339) or an age (`5m`),
-        `previous` shows the run before the present one. Raises `CellNotFound`, `ContainerNotFound`.
+        `previous` shows the run before the present one. Use it in a `with` block, or close it to end it. With the first
+        entry come `CellNotFound`, `ContainerNotFound`, `Conflict` when nothing was written, or no run before this one
+        is known, and `Invalid` for what a terminal's transcript, which has no times, does not tell.
         """
         ...
 

@@ -62,13 +62,13 @@ class Connection:
         started = self._begin(method, lambda timeout_s: feed.attach(stub.future(iter(feed), timeout_s)), deadline)
         return Upload(method, feed, started, self._result)
 
-    def stream(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> Iterator[Any]:
-        """Return the items of a method that streams them, as they come."""
+    def stream(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> streaming.Items:
+        """Begin a call whose items come one by one."""
         message = requests.checked(method, calls.pack_args(method, arguments))
         stub = self._channel.unary_stream(
             method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
         )
-        return streaming.items(method, self._replies(method, lambda timeout_s: stub(message, timeout_s), deadline))
+        return streaming.Items(method, self._replies(method, lambda timeout_s: stub(message, timeout_s), deadline))
 
     def link(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> streaming.GrpcLink:
         """Begin a call that goes on both ways."""

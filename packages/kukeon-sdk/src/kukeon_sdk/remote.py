@@ -13,9 +13,10 @@ from kukeon_sdk.client import DIAL_TIMEOUT_S
 from kukeon_sdk.deadline import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from kukeon_sdk.connection import Connection
+    from kukeon_sdk.streaming import Items
 
 
 class UnixClient(Calls):
@@ -40,14 +41,14 @@ class UnixClient(Calls):
     def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
         """Do the method `name` of the daemon. Interrupted or out of time, it ends the waiting, not the work."""
         from kukeon_api import methods
-        from kukeon_sdk import sessions
+        from kukeon_sdk import sessions, streams
 
         method = methods.BY_PYTHON[name]
         deadline = Deadline(timeout)
         connection = self._connected(deadline)
         try:
             if method.stream == "server":
-                return self._items(connection, connection.stream(method, arguments, deadline))
+                return streams.Stream(_Items(self, connection, connection.stream(method, arguments, deadline)))
             if method.stream:
                 return sessions.SESSIONS[method.name](connection.link(method, arguments, deadline))
             if method.upload:
@@ -56,14 +57,7 @@ class UnixClient(Calls):
                 return connection.list(method, arguments, deadline)
             return connection.call(method, arguments, deadline)
         except errors.Unavailable:
-            self._forget(connection)
-            raise
-
-    def _items(self, connection: Connection, items: Iterator[Any]) -> Iterator[Any]:
-        try:
-            yield from items
-        except errors.Unavailable:
-            self._forget(connection)
+            self.forget(connection)
             raise
 
     def close(self) -> None:
@@ -94,8 +88,25 @@ class UnixClient(Calls):
             self._lock = threading.Lock()  # another thread may have held it while the process was forked
             self._connection = None
 
-    def _forget(self, connection: Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         """Connect anew next time. Calls that other threads have on `connection` end by themselves."""
         with self._lock:
             if self._connection is connection:
                 self._connection = None
+
+
+class _Items:
+    """The items of a stream, from a connection that is forgotten when it breaks."""
+
+    def __init__(self, client: UnixClient, connection: Connection, items: Items) -> None:
+        self._client = client
+        self._connection = connection
+        self._items = items
+        self.cancel = items.cancel
+
+    def receive(self) -> Iterable[Any] | None:
+        try:
+            return self._items.receive()
+        except errors.Unavailable:
+            self._client.forget(self._connection)
+            raise

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import collections
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from kukeon_api import errors, model, parts
+from kukeon_sdk.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,37 +48,108 @@ class Link(Protocol):
         """Hang up."""
 
 
+class Received:
+    """What has come over a link and was not taken yet; nothing here knows the session, so that it can be dropped."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.room = parts.WINDOW_BYTES
+        """How many bytes of input the program would take now."""
+        self.closed = False
+        self.over = False
+        self.end: Any = None
+        """How the program ended, when that was told."""
+        self._pieces: collections.deque[Output] = collections.deque()
+        self._ahead = 0
+        self._error: errors.KukeonError | None = None
+
+    def receive(self, link: Link) -> None:
+        """Take what comes until the end, on a thread of its own."""
+        try:
+            while (part := link.receive()) is not None:
+                self._take(*part)
+        except errors.KukeonError as error:
+            self._error = error
+        finally:
+            with self.changed:
+                self.over = True
+                self.changed.notify_all()
+
+    def next(self, timeout_s: float | None) -> Output | None:
+        """Wait for the next piece of output; None after the last one. Raises what the session ended with."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self._pieces or self.over or self.closed, timeout_s):
+                raise errors.TimedOut(
+                    f"cannot wait for the program any longer: nothing came within {timeout_s:g} s",
+                    hint="the session goes on: wait again, or close it",
+                )
+            if self.closed:
+                raise errors.Conflict("cannot go on: this session was closed")
+            if self._pieces:
+                piece = self._pieces.popleft()
+                self._ahead -= len(piece.data)
+                self.changed.notify_all()
+                return piece
+            if self._error is not None:
+                raise self._error
+            return None
+
+    def close(self) -> None:
+        """Have nobody wait any more."""
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
+
+    def _take(self, name: str, value: Any) -> None:
+        with self.changed:
+            match name:
+                case "stdout" | "stderr" | "output":
+                    # Kept for whoever reads, once there is room for it.
+                    self.changed.wait_for(lambda: self._ahead < AHEAD_BYTES or self.closed)
+                    self._pieces.append(Output(name, value))
+                    self._ahead += len(value)
+                case "stdin_taken":
+                    self.room += value
+                case "exit" | "ended":
+                    self.end = value
+            self.changed.notify_all()
+
+
+def _hang_up(received: Received, link: Link) -> None:
+    received.close()
+    link.cancel()
+
+
 class Session:
     """Both ends of a stream that has started.
 
-    A thread receives, so that writing goes on while nobody reads. Any thread may write, and one at a time read.
+    A thread receives, so that writing goes on while nobody reads. Any thread may write or close, and one at a time
+    read. A session that is dropped hangs up.
     """
 
     def __init__(self, link: Link) -> None:
-        first = link.receive()
-        if first is None or first[0] != parts.STARTED:
+        try:
+            first = link.receive()
+            if first is None or first[0] != parts.STARTED:
+                raise errors.HostError("cannot start: kukeond did not answer with what it had started")
+        except BaseException:
             link.cancel()
-            raise errors.HostError("cannot start: kukeond did not answer with what it had started")
+            raise
         self._started = first[1]
         self._link = link
-        self._changed = threading.Condition()
-        self._pieces: collections.deque[Output] = collections.deque()
-        self._ahead = 0
-        self._closed = False
-        self._ended = False
-        self._error: errors.KukeonError | None = None
-        threading.Thread(target=self._receive, name="kukeon session", daemon=True).start()
+        self._received = Received()
+        self._hang_up = weakref.finalize(self, _hang_up, self._received, link)
+        self._hang_up.atexit = False  # a process that ends closes its connections
+        receive = threading.Thread(target=self._received.receive, args=(link,), name="kukeon session", daemon=True)
+        receive.start()
 
     def resize(self, rows: int, columns: int) -> None:
         """Tell the terminal its size. After the end this does nothing."""
         self._link.send("resize", model.WindowSize(rows=rows, columns=columns))
 
     def close(self) -> None:
-        """Hang up, whether or not it is over. Twice is fine."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._link.cancel()
+        """Hang up, whether or not it is over; whoever waits gets `Conflict`. Twice is fine."""
+        self._hang_up()
 
     def __enter__(self) -> Self:
         """Return the session itself; leaving the block hangs up."""
@@ -88,54 +161,15 @@ class Session:
         """Hang up."""
         self.close()
 
-    def _next(self) -> Output | None:
-        """Wait for the next piece of output; None after the last one. Raises what the session ended with."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._pieces or self._ended or self._closed)
-            if self._closed:
-                raise _hung_up()
-            if self._pieces:
-                piece = self._pieces.popleft()
-                self._ahead -= len(piece.data)
-                self._changed.notify_all()
-                return piece
-            if self._error is not None:
-                raise self._error
-            return None
-
-    def _receive(self) -> None:
-        try:
-            while (part := self._link.receive()) is not None:
-                self._take(*part)
-        except errors.KukeonError as error:
-            self._error = error
-        finally:
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
-
-    def _take(self, name: str, value: Any) -> None:
-        raise NotImplementedError
-
-    def _hold(self, piece: Output) -> None:
-        """Keep a piece for whoever reads, once there is room for it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._ahead < AHEAD_BYTES or self._closed)
-            self._pieces.append(piece)
-            self._ahead += len(piece.data)
-            self._changed.notify_all()
-
 
 class ExecSession(Session):
     """A program that was started in a container; iterate over it for what it writes.
 
     The program waits while nobody reads what it writes. Leaving the session before the program has ended ends it:
-    SIGHUP, then SIGKILL.
+    SIGHUP, then SIGKILL. Sizes and signals that are none end the session with `Invalid`.
     """
 
     def __init__(self, link: Link) -> None:
-        self._status: model.ExitStatus | None = None
-        self._room = parts.WINDOW_BYTES
         self._stdin_closed = False
         super().__init__(link)
 
@@ -146,59 +180,78 @@ class ExecSession(Session):
         return pid
 
     def __iter__(self) -> Iterator[Output]:
-        """Yield what the program writes until it has ended. Raises `Unavailable` when kukeond goes away before."""
-        while (piece := self._next()) is not None:
+        """Yield what the program writes until it has ended.
+
+        Raises `Unavailable` when kukeond goes away before, and `Conflict` when this session is closed before.
+        """
+        while (piece := self.read()) is not None:
             yield piece
 
-    def read(self) -> Output | None:
-        """Wait for the next piece of what the program writes; None when it has ended. Raises like iterating."""
-        return self._next()
+    def read(self, timeout: float | None = None) -> Output | None:
+        """Wait for the next piece of what the program writes; None when it has ended. Raises like iterating.
+
+        After `timeout` seconds `TimedOut` is raised, and the session goes on.
+        """
+        return self._received.next(timeout)
 
     def write(self, data: bytes) -> None:
         """Give `data` to the program's input; waits while the program does not take it.
 
         Raises `Conflict` when the program has ended or its input was closed.
         """
-        view = memoryview(data)
+        view, received = memoryview(data), self._received
         while len(view):
-            with self._changed:
-                self._changed.wait_for(lambda: self._room > 0 or self._ended or self._closed or self._stdin_closed)
-                if self._ended or self._closed or self._stdin_closed:
+            with received.changed:
+                received.changed.wait_for(lambda: received.room > 0 or self._shut())
+                if self._shut():
                     raise errors.Conflict("cannot write to the program: it has ended or its input is closed")
-                piece = bytes(view[: min(self._room, parts.PIECE_BYTES)])
-                self._room -= len(piece)
+                piece = bytes(view[: min(received.room, parts.PIECE_BYTES)])
+                received.room -= len(piece)
                 self._link.send("stdin", piece)
             view = view[len(piece) :]
 
     def close_stdin(self) -> None:
         """End the program's input. Twice is fine."""
-        with self._changed:
+        with self._received.changed:
             if self._stdin_closed:
                 return
             self._stdin_closed = True
-            self._changed.notify_all()
+            self._received.changed.notify_all()
             self._link.send("stdin_closed", True)
 
     def signal(self, number: int) -> None:
         """Send the program a signal (`signal.SIGTERM`). After its end this does nothing."""
         self._link.send("signal", int(number))
 
-    def wait(self) -> model.ExitStatus:
-        """Wait until the program has ended, dropping what it writes, and return how. Raises like iterating."""
-        while self._next() is not None:
+    def wait(self, timeout: float | None = None) -> model.ExitStatus:
+        """Wait until the program has ended, dropping what it writes, and return how. Raises like iterating.
+
+        Once that is known it is told, also after `close`. After `timeout` seconds `TimedOut` is raised, and the
+        session goes on.
+        """
+        deadline = Deadline(timeout)
+        while not (self._received.closed and self._received.end) and self.read(deadline.left_s()) is not None:
             pass
-        if self._status is None:
+        status: model.ExitStatus | None = self._received.end
+        if status is None:
             raise errors.HostError("cannot tell how the program ended: kukeond did not say")
-        return self._status
+        return status
 
     def communicate(self, stdin: bytes = b"") -> Completed:
-        """Give the program its input, collect what it writes, and wait until it has ended. Raises like iterating."""
+        """Give the program its input, collect what it writes, and wait until it has ended. Raises like iterating.
+
+        When this is interrupted, the session is closed.
+        """
         feeding = threading.Thread(target=self._feed, args=(stdin,), name="kukeon session input", daemon=True)
-        feeding.start()
         written: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        for stream, data in self:
-            written[stream].append(data)
-        return Completed(self.wait(), b"".join(written["stdout"]), b"".join(written["stderr"]))
+        try:
+            feeding.start()
+            for stream, data in self:
+                written[stream].append(data)
+            return Completed(self.wait(), b"".join(written["stdout"]), b"".join(written["stderr"]))
+        except BaseException:
+            self.close()
+            raise
 
     def _feed(self, stdin: bytes) -> None:
         try:
@@ -207,33 +260,34 @@ class ExecSession(Session):
             return
         self.close_stdin()
 
-    def _take(self, name: str, value: Any) -> None:
-        match name:
-            case "stdout" | "stderr":
-                self._hold(Output(name, value))
-            case "stdin_taken":
-                with self._changed:
-                    self._room += value
-                    self._changed.notify_all()
-            case "exit":
-                self._status = value
+    def _shut(self) -> bool:
+        return self._stdin_closed or self._received.over or self._received.closed
 
 
 class AttachSession(Session):
     """A container's terminal; iterate over it for what it shows. Leaving the session detaches, and ends nothing."""
 
-    def __init__(self, link: Link) -> None:
-        self.ended: model.AttachEnded | None = None
+    @property
+    def ended(self) -> model.AttachEnded | None:
         """How the terminal's program ended; None as long as it has not."""
-        super().__init__(link)
+        ended: model.AttachEnded | None = self._received.end
+        return ended
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield what the terminal shows until its program has ended.
 
-        Raises `Unavailable` when kukeond goes away before.
+        Raises `Unavailable` when kukeond goes away before, and `Conflict` when this session is closed before.
         """
-        while (piece := self._next()) is not None:
-            yield piece.data
+        while shown := self.read():
+            yield shown
+
+    def read(self, timeout: float | None = None) -> bytes:
+        """Wait for what the terminal shows next; b"" when its program has ended. Raises like iterating.
+
+        After `timeout` seconds `TimedOut` is raised, and the session goes on.
+        """
+        piece = self._received.next(timeout)
+        return piece.data if piece is not None else b""
 
     def write(self, data: bytes) -> None:
         """Type `data`. After the end this does nothing."""
@@ -241,17 +295,6 @@ class AttachSession(Session):
         for start in range(0, len(view), parts.PIECE_BYTES):
             self._link.send("input", bytes(view[start : start + parts.PIECE_BYTES]))
 
-    def _take(self, name: str, value: Any) -> None:
-        match name:
-            case "output":
-                self._hold(Output(name, value))
-            case "ended":
-                self.ended = value
-
 
 SESSIONS: dict[str, type[ExecSession] | type[AttachSession]] = {"Exec": ExecSession, "Attach": AttachSession}
 """By the method that opens them."""
-
-
-def _hung_up() -> errors.Conflict:
-    return errors.Conflict("cannot go on: this session was closed")

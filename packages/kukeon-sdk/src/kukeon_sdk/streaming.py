@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from kukeon_api import calls, parts
+from kukeon_api import calls, errors, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from kukeon_api import errors
     from kukeon_api.methods import Method
     from kukeon_api.parts import Part
 
@@ -35,13 +34,28 @@ class Replies:
             raise self._error(error) from error
 
 
-def items(method: Method, replies: Replies) -> Iterator[Any]:
-    """Yield the items that a stream of lists carries; closing this hangs up."""
-    try:
-        while (reply := replies.next()) is not None:
-            yield from calls.unpack_reply(method, reply)
-    finally:
-        replies.call.cancel()
+class Items:
+    """A `streams.Source` over a call whose replies are lists."""
+
+    def __init__(self, method: Method, replies: Replies) -> None:
+        self._method = method
+        self._replies = replies
+        self._cancelled = False
+
+    def receive(self) -> Iterable[Any] | None:
+        """Wait for the next items; None at the end, also after `cancel`. Raises what the call ended with."""
+        try:
+            reply = None if self._cancelled else self._replies.next()
+        except errors.KukeonError:
+            if self._cancelled:
+                return None
+            raise
+        return None if reply is None else calls.unpack_reply(self._method, reply)
+
+    def cancel(self) -> None:
+        """Hang up."""
+        self._cancelled = True
+        self._replies.call.cancel()
 
 
 class Outbox:

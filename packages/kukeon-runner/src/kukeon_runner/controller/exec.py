@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import errors, model
+from kukeon_api import endings, errors, model
 from kukeon_api.parts import WINDOW_BYTES
-from kukeon_runner import derive
 from kukeon_runner.controller.base import Base
 from kukeon_runner.process_spec import Program, check_signal, check_size
 
@@ -49,7 +48,7 @@ class Exec(Base):
             ended = await program.wait()
             # Nothing is left of it once its end is told.
             await program.end()
-            yield "exit", model.ExitStatus(code=ended.code, signal=derive.signal_name(ended.code))
+            yield "exit", model.ExitStatus(code=ended.code, signal=endings.signal_name(ended.code))
         finally:
             if feeding is not None:
                 feeding.cancel()

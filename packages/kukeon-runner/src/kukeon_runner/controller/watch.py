@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import errors, model
-from kukeon_runner import observed, restarts
+from kukeon_api import errors, model, restarts
+from kukeon_runner import observed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine

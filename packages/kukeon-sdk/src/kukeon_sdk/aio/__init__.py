@@ -5,5 +5,7 @@ Its methods are those of `kukeon_sdk.Client`, awaited. Importing this is cheap; 
 
 from kukeon_sdk.aio.client import AsyncClient, dial
 from kukeon_sdk.aio.remote import AsyncUnixClient
+from kukeon_sdk.aio.sessions import AsyncAttachSession, AsyncExecSession
+from kukeon_sdk.aio.streams import AsyncStream
 
-__all__ = ["AsyncClient", "AsyncUnixClient", "dial"]
+__all__ = ["AsyncAttachSession", "AsyncClient", "AsyncExecSession", "AsyncStream", "AsyncUnixClient", "dial"]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
+from kukeon_sdk.aio.streams import AsyncStream
 from kukeon_sdk.calls import bind, dress
 from kukeon_sdk.client import DIAL_TIMEOUT_S, Client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
     from types import TracebackType
     from typing import BinaryIO
 
     from kukeon_api import model
     from kukeon_sdk.aio.sessions import AsyncAttachSession, AsyncExecSession
+    from kukeon_sdk.streams import Stream
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,16 +43,15 @@ def _awaited(declared: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate
     return cast("Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]", dressed)
 
 
-def _iterated(declared: Callable[Concatenate[Any, P], Iterator[R]]) -> Callable[Concatenate[Any, P], AsyncIterator[R]]:
+def _iterated(declared: Callable[Concatenate[Any, P], Stream[R]]) -> Callable[Concatenate[Any, P], AsyncStream[R]]:
     """Return a method with the parameters of `declared` that is iterated over asynchronously."""
 
-    async def method(self: AsyncClient, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        async with contextlib.aclosing(await self.perform(declared.__name__, *bind(declared, args, kwargs))) as items:
-            async for item in items:
-                yield item
+    def method(self: AsyncClient, /, *args: Any, **kwargs: Any) -> AsyncStream[Any]:
+        name, (arguments, timeout) = declared.__name__, bind(declared, args, kwargs)
+        return AsyncStream(lambda: self.perform(name, arguments, timeout))
 
     dressed = dress(method, declared, "AsyncClient")
-    return cast("Callable[Concatenate[Any, P], AsyncIterator[R]]", dressed)
+    return cast("Callable[Concatenate[Any, P], AsyncStream[R]]", dressed)
 
 
 class AsyncClient:

@@ -16,7 +16,7 @@ from kukeon_sdk.connection import Connection
 from kukeon_sdk.failures import Failure, Failures
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from google.protobuf.message import Message
 
@@ -68,13 +68,13 @@ class AsyncConnection:
             self._uploads.discard(uploads)
             uploads.close()
 
-    async def stream(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> AsyncIterator[Any]:
-        """Return the items of a method that streams them, as they come."""
+    async def stream(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> streaming.Items:
+        """Begin a call whose items come one by one."""
         message = requests.checked(method, calls.pack_args(method, arguments))
         stub = self._channel.unary_stream(
             method.path, calls.args_class(method).SerializeToString, calls.reply_class(method).FromString
         )
-        return streaming.items(method, self._replies(method, lambda left_s: stub(message, timeout=left_s), deadline))
+        return streaming.Items(method, self._replies(method, lambda left_s: stub(message, timeout=left_s), deadline))
 
     async def link(self, method: Method, arguments: Mapping[str, Any], deadline: Deadline) -> streaming.GrpcLink:
         """Begin a call that goes on both ways."""

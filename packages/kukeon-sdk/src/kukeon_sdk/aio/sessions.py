@@ -26,23 +26,78 @@ class AsyncLink(Protocol):
     async def receive(self) -> Part | None:
         """Wait for the next part; None at the end. Raises the error that the session ended with."""
 
-    async def cancel(self) -> None:
-        """Hang up."""
+    def cancel(self) -> None:
+        """Hang up, without waiting. Twice is fine."""
+
+
+class Received:
+    """What has come over a link and was not taken yet; nothing here knows the session, so that it can be dropped."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Condition()
+        self.room = parts.WINDOW_BYTES
+        """How many bytes of input the program would take now."""
+        self.closed = False
+        self.over = False
+        self.end: Any = None
+        """How the program ended, when that was told."""
+        self._pieces: collections.deque[Output] = collections.deque()
+        self._ahead = 0
+        self._error: errors.KukeonError | None = None
+
+    async def receive(self, link: AsyncLink) -> None:
+        """Take what comes until the end, in a task of its own."""
+        try:
+            while (part := await link.receive()) is not None:
+                await self._take(*part)
+        except errors.KukeonError as error:
+            self._error = error
+        finally:
+            self.over = True
+            async with self.changed:
+                self.changed.notify_all()
+
+    async def next(self) -> Output | None:
+        """Wait for the next piece of output; None after the last one. Raises what the session ended with."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self._pieces or self.over or self.closed)
+            if self.closed:
+                raise errors.Conflict("cannot go on: this session was closed")
+            if self._pieces:
+                piece = self._pieces.popleft()
+                self._ahead -= len(piece.data)
+                self.changed.notify_all()
+                return piece
+            if self._error is not None:
+                raise self._error
+            return None
+
+    async def _take(self, name: str, value: Any) -> None:
+        async with self.changed:
+            match name:
+                case "stdout" | "stderr" | "output":
+                    # Kept for whoever reads, once there is room for it.
+                    await self.changed.wait_for(lambda: self._ahead < AHEAD_BYTES)
+                    self._pieces.append(Output(name, value))
+                    self._ahead += len(value)
+                case "stdin_taken":
+                    self.room += value
+                case "exit" | "ended":
+                    self.end = value
+            self.changed.notify_all()
 
 
 class AsyncSession:
-    """Both ends of a stream that has started; a task receives, so that writing goes on while nobody reads."""
+    """Both ends of a stream that has started; a task receives, so that writing goes on while nobody reads.
+
+    A session that is dropped hangs up.
+    """
 
     def __init__(self, link: AsyncLink, started: Any) -> None:
         self._started = started
         self._link = link
-        self._changed = asyncio.Condition()
-        self._pieces: collections.deque[Output] = collections.deque()
-        self._ahead = 0
-        self._closed = False
-        self._ended = False
-        self._error: errors.KukeonError | None = None
-        self._receiving = asyncio.create_task(self._receive(), name="kukeon session")
+        self._received = Received()
+        self._receiving = asyncio.create_task(self._received.receive(link), name="kukeon session")
 
     @classmethod
     async def over(cls, link: AsyncLink) -> Self:
@@ -53,7 +108,7 @@ class AsyncSession:
                 raise errors.HostError("cannot start: kukeond did not answer with what it had started")
             return cls(link, first[1])
         except BaseException:
-            await link.cancel()
+            link.cancel()
             raise
 
     async def resize(self, rows: int, columns: int) -> None:
@@ -61,14 +116,22 @@ class AsyncSession:
         self._link.send("resize", model.WindowSize(rows=rows, columns=columns))
 
     async def close(self) -> None:
-        """Hang up, whether or not it is over. Twice is fine."""
-        self._closed = True
+        """Hang up, whether or not it is over; whoever waits gets `Conflict`. Twice is fine."""
+        self._received.closed = True
+        self._drop()
+        # Not awaited: whoever closes may be cancelled meanwhile, and has to notice.
+        await asyncio.wait({self._receiving})
+        async with self._received.changed:
+            self._received.changed.notify_all()
+
+    def _drop(self) -> None:
+        self._link.cancel()
         self._receiving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._receiving
-        await self._link.cancel()
-        async with self._changed:
-            self._changed.notify_all()
+
+    def __del__(self) -> None:
+        """Hang up on behalf of whoever dropped it; in a loop that is closed there is nothing left to do."""
+        if not self._receiving.get_loop().is_closed():
+            self._drop()
 
     async def __aenter__(self) -> Self:
         """Return the session itself; leaving the block hangs up."""
@@ -80,49 +143,14 @@ class AsyncSession:
         """Hang up."""
         await self.close()
 
-    async def _next(self) -> Output | None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._pieces or self._ended or self._closed)
-            if self._closed:
-                raise errors.Conflict("cannot go on: this session was closed")
-            if self._pieces:
-                piece = self._pieces.popleft()
-                self._ahead -= len(piece.data)
-                self._changed.notify_all()
-                return piece
-            if self._error is not None:
-                raise self._error
-            return None
-
-    async def _receive(self) -> None:
-        try:
-            while (part := await self._link.receive()) is not None:
-                await self._take(*part)
-        except errors.KukeonError as error:
-            self._error = error
-        finally:
-            self._ended = True
-            async with self._changed:
-                self._changed.notify_all()
-
-    async def _take(self, name: str, value: Any) -> None:
-        raise NotImplementedError
-
-    async def _hold(self, piece: Output) -> None:
-        """Keep a piece for whoever reads, once there is room for it."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._ahead < AHEAD_BYTES)
-            self._pieces.append(piece)
-            self._ahead += len(piece.data)
-            self._changed.notify_all()
-
 
 class AsyncExecSession(AsyncSession):
-    """A program that was started in a container, like `kukeon_sdk.sessions.ExecSession`."""
+    """A program that was started in a container, like `kukeon_sdk.sessions.ExecSession`.
+
+    `asyncio.timeout` limits how long one waits; the session goes on after it.
+    """
 
     def __init__(self, link: AsyncLink, started: Any) -> None:
-        self._status: model.ExitStatus | None = None
-        self._room = parts.WINDOW_BYTES
         self._stdin_closed = False
         super().__init__(link, started)
 
@@ -133,29 +161,30 @@ class AsyncExecSession(AsyncSession):
         return pid
 
     async def __aiter__(self) -> AsyncIterator[Output]:
-        """Yield what the program writes until it has ended. Raises `Unavailable` when kukeond goes away before."""
-        while (piece := await self._next()) is not None:
+        """Yield what the program writes until it has ended.
+
+        Raises `Unavailable` when kukeond goes away before, and `Conflict` when this session is closed before.
+        """
+        while (piece := await self.read()) is not None:
             yield piece
 
     async def read(self) -> Output | None:
         """Wait for the next piece of what the program writes; None when it has ended. Raises like iterating."""
-        return await self._next()
+        return await self._received.next()
 
     async def write(self, data: bytes) -> None:
         """Give `data` to the program's input; waits while the program does not take it.
 
         Raises `Conflict` when the program has ended or its input was closed.
         """
-        view = memoryview(data)
+        view, received = memoryview(data), self._received
         while len(view):
-            async with self._changed:
-                await self._changed.wait_for(
-                    lambda: self._room > 0 or self._ended or self._closed or self._stdin_closed
-                )
-                if self._ended or self._closed or self._stdin_closed:
+            async with received.changed:
+                await received.changed.wait_for(lambda: received.room > 0 or self._shut())
+                if self._shut():
                     raise errors.Conflict("cannot write to the program: it has ended or its input is closed")
-                piece = bytes(view[: min(self._room, parts.PIECE_BYTES)])
-                self._room -= len(piece)
+                piece = bytes(view[: min(received.room, parts.PIECE_BYTES)])
+                received.room -= len(piece)
                 self._link.send("stdin", piece)
             view = view[len(piece) :]
 
@@ -164,74 +193,78 @@ class AsyncExecSession(AsyncSession):
         if not self._stdin_closed:
             self._stdin_closed = True
             self._link.send("stdin_closed", True)
-            async with self._changed:
-                self._changed.notify_all()
+            async with self._received.changed:
+                self._received.changed.notify_all()
 
     async def signal(self, number: int) -> None:
         """Send the program a signal (`signal.SIGTERM`). After its end this does nothing."""
         self._link.send("signal", int(number))
 
     async def wait(self) -> model.ExitStatus:
-        """Wait until the program has ended, dropping what it writes, and return how. Raises like iterating."""
-        while await self._next() is not None:
+        """Wait until the program has ended, dropping what it writes, and return how. Raises like iterating.
+
+        Once that is known it is told, also after `close`.
+        """
+        while not (self._received.closed and self._received.end) and await self.read() is not None:
             pass
-        if self._status is None:
+        status: model.ExitStatus | None = self._received.end
+        if status is None:
             raise errors.HostError("cannot tell how the program ended: kukeond did not say")
-        return self._status
+        return status
 
     async def communicate(self, stdin: bytes = b"") -> Completed:
-        """Give the program its input, collect what it writes, and wait until it has ended. Raises like iterating."""
+        """Give the program its input, collect what it writes, and wait until it has ended. Raises like iterating.
+
+        When this is cancelled, the session is closed.
+        """
         written: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         feeding = asyncio.create_task(self._feed(stdin), name="kukeon session input")
         try:
             async for stream, data in self:
                 written[stream].append(data)
+            return Completed(await self.wait(), b"".join(written["stdout"]), b"".join(written["stderr"]))
+        except BaseException:
+            await self.close()
+            raise
         finally:
             feeding.cancel()
-        return Completed(await self.wait(), b"".join(written["stdout"]), b"".join(written["stderr"]))
 
     async def _feed(self, stdin: bytes) -> None:
         with contextlib.suppress(errors.Conflict):  # it ended without reading all of it, which is its right
             await self.write(stdin)
             await self.close_stdin()
 
-    async def _take(self, name: str, value: Any) -> None:
-        match name:
-            case "stdout" | "stderr":
-                await self._hold(Output(name, value))
-            case "stdin_taken":
-                async with self._changed:
-                    self._room += value
-                    self._changed.notify_all()
-            case "exit":
-                self._status = value
+    def _shut(self) -> bool:
+        return self._stdin_closed or self._received.over or self._received.closed
 
 
 class AsyncAttachSession(AsyncSession):
     """A container's terminal, like `kukeon_sdk.sessions.AttachSession`."""
 
-    def __init__(self, link: AsyncLink, started: Any) -> None:
-        self.ended: model.AttachEnded | None = None
+    @property
+    def ended(self) -> model.AttachEnded | None:
         """How the terminal's program ended; None as long as it has not."""
-        super().__init__(link, started)
+        ended: model.AttachEnded | None = self._received.end
+        return ended
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield what the terminal shows until its program has ended. Raises `Unavailable` when kukeond goes before."""
-        while (piece := await self._next()) is not None:
-            yield piece.data
+        """Yield what the terminal shows until its program has ended.
+
+        Raises `Unavailable` when kukeond goes away before, and `Conflict` when this session is closed before.
+        """
+        while shown := await self.read():
+            yield shown
+
+    async def read(self) -> bytes:
+        """Wait for what the terminal shows next; b"" when its program has ended. Raises like iterating."""
+        piece = await self._received.next()
+        return piece.data if piece is not None else b""
 
     async def write(self, data: bytes) -> None:
         """Type `data`. After the end this does nothing."""
         view = memoryview(data)
         for start in range(0, len(view), parts.PIECE_BYTES):
             self._link.send("input", bytes(view[start : start + parts.PIECE_BYTES]))
-
-    async def _take(self, name: str, value: Any) -> None:
-        match name:
-            case "output":
-                await self._hold(Output(name, value))
-            case "ended":
-                self.ended = value
 
 
 SESSIONS: dict[str, type[AsyncExecSession] | type[AsyncAttachSession]] = {

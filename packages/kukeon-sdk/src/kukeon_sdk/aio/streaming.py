@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
-from kukeon_api import calls, parts
+from kukeon_api import calls, errors, parts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from kukeon_api import errors
     from kukeon_api.methods import Method
     from kukeon_api.parts import Part
 
@@ -37,14 +36,29 @@ class Replies:
         return None if reply is grpc.aio.EOF else reply  # type: ignore[attr-defined] # the stubs lack it
 
 
-async def items(method: Method, replies: Replies) -> AsyncIterator[Any]:
-    """Yield the items that a stream of lists carries; closing this hangs up."""
-    try:
-        while (reply := await replies.next()) is not None:
-            for item in calls.unpack_reply(method, reply):
-                yield item
-    finally:
-        replies.call.cancel()
+class Items:
+    """An `AsyncSource` over a call whose replies are lists."""
+
+    def __init__(self, method: Method, replies: Replies) -> None:
+        self._method = method
+        self._replies = replies
+        self._cancelled = False
+
+    async def receive(self) -> Iterable[Any] | None:
+        """Wait for the next items; None at the end, also after `cancel`. Raises what the call ended with."""
+        try:
+            reply = None if self._cancelled else await self._replies.next()
+        except (errors.KukeonError, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if self._cancelled and not (task and task.cancelling()):  # it is the call that was cancelled
+                return None
+            raise
+        return None if reply is None else calls.unpack_reply(self._method, reply)
+
+    def cancel(self) -> None:
+        """Hang up."""
+        self._cancelled = True
+        self._replies.call.cancel()
 
 
 class GrpcLink:
@@ -69,12 +83,10 @@ class GrpcLink:
                 return part
         return None
 
-    async def cancel(self) -> None:
-        """Hang up."""
+    def cancel(self) -> None:
+        """Hang up, without waiting. Twice is fine."""
         self._replies.call.cancel()
         self._sending.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sending
 
     async def _send(self) -> None:
         # When the call is over, reading tells why.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import errors, model, restart_rules
-from kukeon_runner import derive, observe, observed, restarts, wanted
+from kukeon_api import endings, errors, model, restart_rules, restarts
+from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
@@ -175,7 +175,7 @@ def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -
     if not lost:
         return ()
     always = {each.id for each in doc.spec.containers if each.restart_policy == restart_rules.ALWAYS}
-    asked = (each.name for each in doc.status.containers if each.reason == derive.ASKED_TO_END and each.name in always)
+    asked = (each.name for each in doc.status.containers if each.reason == endings.ASKED_TO_END and each.name in always)
     return (*lost, *asked)
 
 

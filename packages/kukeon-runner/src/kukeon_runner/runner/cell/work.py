@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import errors, model, normalise
-from kukeon_runner import derive, observe, observed, restarts, wanted
+from kukeon_api import endings, errors, model, normalise, restarts
+from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
@@ -252,7 +252,7 @@ class Work:
 def asked_to_end(doc: model.CellDoc, ids: Container[str]) -> model.CellDoc:
     """`doc` with the containers of these containerd ids marked: they did not end by themselves."""
     containers = tuple(
-        msgspec.structs.replace(each, reason=derive.ASKED_TO_END) if each.id in ids else each
+        msgspec.structs.replace(each, reason=endings.ASKED_TO_END) if each.id in ids else each
         for each in doc.status.containers
     )
     return msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=containers))

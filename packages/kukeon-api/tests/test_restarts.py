@@ -8,12 +8,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from kukeon_api import model
-from kukeon_runner import derive, restarts
-from kukeon_runner.testing.cells import cell, container
+from kukeon_api import endings, model, restarts
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 S = model.ContainerState
+
+
+def container(name: str, **fields: Any) -> model.ContainerSpec:
+    return model.ContainerSpec(id=name, image="busybox", **fields)
+
+
+def cell(name: str, *containers: model.ContainerSpec) -> model.CellDoc:
+    spec = model.CellSpec(realm_id="default", space_id="default", stack_id="default", containers=containers)
+    return model.CellDoc(metadata=model.Metadata(name=name), spec=spec)
 
 
 def after(seconds: float) -> dt.datetime:
@@ -51,7 +58,7 @@ def test_policies(policy: str, state: S, comes_back: bool) -> None:
 
 @pytest.mark.parametrize("policy", ["always", "unless-stopped", "on-failure"])
 def test_what_a_person_ended_stays_down(policy: str) -> None:
-    assert of(policy, S.ERROR, reason=derive.ASKED_TO_END).next_restart is None
+    assert of(policy, S.ERROR, reason=endings.ASKED_TO_END).next_restart is None
     assert of(policy, S.ERROR, desired=model.DesiredState.STOPPED, next_restart=NOW).next_restart is None
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import model, restart_rules
-from kukeon_runner import derive
+from kukeon_api import endings, model, restart_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -44,7 +43,7 @@ GIVEN_UP = "RestartsGivenUp"
 
 def owed(spec: model.ContainerSpec, status: model.ContainerStatus) -> bool:
     """Whether the policy wants the ended container back."""
-    if status.state not in ENDED or status.reason in (derive.ASKED_TO_END, GIVEN_UP):
+    if status.state not in ENDED or status.reason in (endings.ASKED_TO_END, GIVEN_UP):
         return False
     match spec.restart_policy:
         case policy if policy in FOR_EVER:
@@ -137,7 +136,7 @@ def forgiven(status: model.CellStatus, only: Collection[str] | None = None) -> m
     """`status` after a person asked for a start: what failed before does not count any more."""
 
     def forgive(each: model.ContainerStatus) -> model.ContainerStatus:
-        over = each.reason in (GIVEN_UP, derive.ASKED_TO_END)
+        over = each.reason in (GIVEN_UP, endings.ASKED_TO_END)
         reason, message = ("", "") if over else (each.reason, each.message)
         return _replaced(each, restart_attempts=0, next_restart=None, reason=reason, message=message)
 

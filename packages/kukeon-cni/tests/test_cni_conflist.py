@@ -30,6 +30,7 @@ def test_bridge_list_on_paper() -> None:
                 "bridge": "k-0123456789",
                 "isGateway": True,
                 "ipMasq": False,
+                "hairpinMode": True,
                 "mtu": 1400,
                 "ipam": {
                     "type": "host-local",

@@ -86,8 +86,10 @@ def build_bridge(
     """Return the list of a bridge network with host-local addresses and a default route; raise `InvalidConfig`.
 
     The gateway is the bridge's own address: the first of the subnet unless given. `ipMasq` is off, since it runs
-    iptables thirteen milliseconds per ADD: masquerading is the caller's. `loopback` is not in the chain, since
-    pinned namespaces are made with it up and each plugin more costs an execution.
+    iptables thirteen milliseconds per ADD: masquerading is the caller's. Hairpin mode is on: where br_netfilter hands
+    bridged packets to the packet filter, one that is translated to its own sender has to leave by the port by which it
+    came. `loopback` is not in the chain, since pinned namespaces are made with it up and each plugin more costs an
+    execution.
     """
     check_network_name(name)
     check_ifname(bridge)
@@ -107,6 +109,7 @@ def build_bridge(
         "bridge": bridge,
         "isGateway": True,
         "ipMasq": False,
+        "hairpinMode": True,
         "ipam": {
             "type": "host-local",
             "dataDir": data_dir,

@@ -81,6 +81,9 @@ async def test_a_port_leads_to_the_cell_wherever_it_goes(place: Place) -> None:
         await found.create_cell(web("web", f"{port}:80"))
         await becomes(lambda: said("127.0.0.1", port), "web")
         assert route_localnet(place) == "1"
+        bridge = place.layout.bridge(model.Ref("default", "default"))
+        (plugged,) = Path(f"/sys/class/net/{bridge}/brif").iterdir()
+        assert (plugged / "hairpin_mode").read_text().strip() == "1", "or it would not reach itself by its port"
         await found.restart_cell(web("web"))
         await becomes(lambda: said("127.0.0.1", port), "web")
         table = ("nft", "delete", "table", "inet", place.layout.nft_table)

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,11 +60,22 @@ async def test_on_every_address_everybody_reaches_it(net: Net) -> None:
     assert net.refused("outside", CELLS["a"])
 
 
-async def test_a_cell_reaches_itself_by_way_of_the_host(net: Net) -> None:
-    # With it, such packets are bridged, and no bridge sends one back where it came from.
-    net.run("host", "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", check=False)
-    await publish(net, f"0.0.0.0:9000:{PORT}")
-    assert net.ask("a", GATEWAY, 9000) == GATEWAY
+@pytest.mark.parametrize("bridged", [0, 1])
+@pytest.mark.parametrize("who", ["a", "b"])
+@pytest.mark.parametrize("text", [f"0.0.0.0:9000:{PORT}", f"{HOST}:9000:{PORT}"])
+async def test_cells_of_its_space_reach_it_and_so_does_itself(net: Net, who: str, bridged: int, text: str) -> None:
+    """Whether or not the kernel hands bridged packets to the packet filter, where they are translated in the bridge."""
+    sysctl = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if not sysctl.exists() and bridged:
+        pytest.skip("this kernel has no br_netfilter")
+    if sysctl.exists():
+        net.run("host", "sysctl", "-qw", f"net.bridge.bridge-nf-call-iptables={bridged}")
+    await publish(net, text)
+    address = HOST if text.startswith(HOST) else GATEWAY
+    assert net.ask(who, address, 9000) == GATEWAY
+    udp = text.replace(f":{PORT}", ":5353/udp")
+    await publish(net, udp)
+    assert net.ask(who, address, 9000, protocol="udp") == GATEWAY
 
 
 async def test_on_one_address_it_is_there_and_nowhere_else(net: Net) -> None:

@@ -136,6 +136,7 @@ class Net:
                 f"""
                 ip link add v-{name} type veth peer name eth0 netns {pids[name]}
                 ip link set v-{name} master {bridge} up
+                ip link set v-{name} type bridge_slave hairpin on
                 """,
             )
             self.script(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kukeon_api import errors, labels, model
+from kukeon_runner.runner import uploads
 from kukeon_runner.testing.cells import NAMESPACE, cell, controller, prepared
 from kukeon_runner.testing.host import Failure, FakeHost
 
@@ -335,6 +336,35 @@ async def test_an_image_that_is_being_loaded_keeps_its_realm(tmp_path: Path) -> 
     await found.delete_realm(document("realm"), False, True)
     with pytest.raises(errors.RealmNotFound):
         await found.load_image("default", chunks())
+
+
+@pytest.mark.parametrize("verb", ["delete_realm", "purge_realm"])
+async def test_an_upload_that_hangs_does_not_keep_its_realm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    found = await prepared(FakeHost(), tmp_path)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def chunks() -> Any:
+        try:
+            yield b"docker.io/library/late"
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    loading = asyncio.create_task(found.load_image("default", chunks()))
+    await begun.wait()
+    with pytest.raises(errors.ResourceHasDependencies):
+        await getattr(found, verb)(document("realm"), False, False)
+    with pytest.raises(errors.Conflict, match="being loaded"):
+        await getattr(found, verb)(document("realm"), False, True)
+    assert not loading.done()
+    monkeypatch.setattr(uploads, "SILENT_S", 0.0)
+    await getattr(found, verb)(document("realm"), False, True)
+    with pytest.raises(errors.Conflict, match="the realm is being removed"):
+        await loading
+    assert ended.is_set()
 
 
 async def test_a_namespace_that_another_realm_chose_is_not_taken_for_that_of_one_that_never_was(tmp_path: Path) -> None:

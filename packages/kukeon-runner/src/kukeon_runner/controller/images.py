@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 class Images(Base):
     async def load_image(self, realm: str, chunks: AsyncIterator[bytes]) -> model.LoadImageResult:
-        """Import an archive (OCI or docker); meanwhile the realm stays. Raises RealmNotFound, InvalidArchive."""
-        async with self.runner.realms.held(realm) as namespace:
-            images = await self.runner.context.host.images.load(namespace, chunks)
+        """Import an archive (OCI or docker); meanwhile the realm stays. Raises RealmNotFound, InvalidArchive.
+
+        Conflict when nothing comes any more and the realm is to go.
+        """
+        async with self.runner.realms.uploading(realm, chunks) as (namespace, upload):
+            images = await self.runner.context.host.images.load(namespace, upload.chunks())
         return model.LoadImageResult(realm=realm, namespace=namespace, images=tuple(images))
 
     async def list_images(self, realm: str) -> model.ListImagesResult:

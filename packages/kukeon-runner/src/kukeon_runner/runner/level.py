@@ -236,8 +236,8 @@ class Level(abc.ABC, Generic[D]):
         """
         async with self.context.lock(ref):
             doc = await self.known(ref)
-            self.check_unused(ref)
             children = self.children(ref, "delete", cascade=cascade)
+            await self.end_uses(ref)
             await together(*(self._delete_below(ref, name) for name in children))
             removed: list[str] = [f"{CHILD[self.kind]}:{name}" for name in children]
             for piece in reversed(self.pieces(ref, self.complete(ref, doc))):
@@ -261,8 +261,8 @@ class Level(abc.ABC, Generic[D]):
             )
         return found
 
-    def check_unused(self, ref: model.Ref) -> None:
-        """Raise Conflict while something is at work that needs `ref` to stay."""
+    async def end_uses(self, ref: model.Ref) -> None:
+        """End what hangs in `ref`. Raises Conflict while something is at work that needs it to stay."""
 
     async def known(self, ref: model.Ref) -> D:
         """The document of `ref`, or what is known without one. Raises `<Kind>NotFound`."""

@@ -97,8 +97,8 @@ class Purging(Level[D]):
         """
         async with self.context.lock(ref):
             doc, existed = await self.whatever(ref, unreadable=unreadable)
-            self.check_unused(ref)
             children: list[str] = self.children(ref, "purge", cascade=cascade)
+            await self.end_uses(ref)
             strays: list[str] = await self._strays(ref, doc, children)
             sweep = Sweep()
             if strays:

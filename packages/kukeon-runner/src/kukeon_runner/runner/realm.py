@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from kukeon_api import errors, labels, model
 from kukeon_runner import credentials
 from kukeon_runner.runner.level import Converged, Piece, still_there
 from kukeon_runner.runner.purge import Purged, Purging, Sweep
+from kukeon_runner.runner.uploads import Upload
+from kukeon_runner.together import together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -33,6 +35,8 @@ class Realms(Purging[model.RealmDoc]):
         super().__init__(context, below)
         self._uses: Counter[model.Ref] = Counter()
         """How many are at work in a realm that need it to stay, without its lock."""
+        self._uploads: defaultdict[model.Ref, list[Upload]] = defaultdict(list)
+        """Those of the uses that wait for what a client sends."""
         self._choosing = asyncio.Lock()
         """Of two realms that ask for one namespace, one gets it."""
 
@@ -121,7 +125,23 @@ class Realms(Purging[model.RealmDoc]):
             self._uses[ref] -= 1
             self._uses += Counter()  # drops what is zero
 
-    def check_unused(self, ref: model.Ref) -> None:
+    @contextlib.asynccontextmanager
+    async def uploading(self, realm: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, Upload]]:
+        """As `held`, for what a client sends: one that is silent keeps nobody from removing the realm."""
+        upload = Upload(chunks)
+        async with self.held(realm) as namespace:
+            self._uploads[model.Ref(realm)].append(upload)
+            try:
+                yield namespace, upload
+            finally:
+                self._uploads[model.Ref(realm)].remove(upload)
+                upload.ended.set()
+
+    async def end_uses(self, ref: model.Ref) -> None:
+        silent = [each for each in self._uploads[ref] if each.silent]
+        if len(silent) == self._uses[ref]:
+            await together(*(each.interrupt() for each in silent))
+            await asyncio.sleep(0)  # for them to be counted out
         if self._uses[ref] > 0:
             raise errors.Conflict(
                 f"cannot remove realm {str(ref)!r}: an image is being loaded into it",

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from kukeon_api import errors, model
+from kukeon_runner.observed import Happening
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, controller, prepared
 from kukeon_runner.testing.host import FakeHost, FakeProgram
 from kukeon_runner.verbs import ReconcileOutcome
@@ -280,6 +281,97 @@ async def test_memory_that_ran_out_is_told(tmp_path: Path) -> None:
     assert (a.oom_killed, a.reason, a.exit_code, b.oom_killed) == (True, "OOMKilled", 137, False)
     again = await it.found.start_cell(cell("hello"))
     assert (again.cell.status.containers[0].oom_killed, again.cell.status.containers[0].reason) == (False, "")
+
+
+async def test_of_memory_that_ran_out_elsewhere_a_later_end_is_not_blamed(tmp_path: Path) -> None:
+    """The kernel may have killed a child of the program, or be told of late, when the program runs again."""
+    it = await story(tmp_path, container("a", restart_policy="always"), container("b"))
+    async with watching(it.found):
+        it.host.containers.run_out_of_memory(NAMESPACE, A)
+        await until(lambda: it.status.containers[0].restart_count == 1 and it.running() == {ROOT, A, B})
+        it.host.containers._tell((NAMESPACE, A), Happening.OUT_OF_MEMORY)
+        it.host.containers._tell((NAMESPACE, B), Happening.OUT_OF_MEMORY)
+        await until(lambda: it.status.containers[1].oom_killed)
+        it.end(B, 0)
+        await until(lambda: it.status.containers[1].state is model.ContainerState.EXITED)
+    b = it.status.containers[1]
+    assert (b.exit_code, b.reason, b.oom_killed) == (0, "", True), "it ended well, whatever became of its children"
+
+
+async def test_auto_delete_takes_what_was_ready_and_failed(tmp_path: Path) -> None:
+    it = await story(tmp_path, container("a"), container("b"), auto_delete=True)
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+    doc = model.ContainerDoc(metadata=model.Metadata(name="b"), spec=container("b", **place))
+    await it.found.stop_container(doc)
+    it.host.containers.broken.add(B)
+    with pytest.raises(errors.StartContainer):
+        await it.found.start_container(doc)
+    assert it.status.state is model.CellState.FAILED
+    await it.found.reconcile()
+    assert it.found.runner.cells.find(REF) is None
+    assert it.running() == set()
+
+
+async def test_a_cgroup_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    it = await story(tmp_path, container("a"))
+    it.end(A, 0)
+    await it.look()
+    cgroup = it.status.cgroup_path
+    it.host.kernel.cgroups.discard(cgroup)
+    assert (await it.found.refresh_all()).cells_updated == (str(REF),)
+    assert (it.status.state, it.status.cgroup_ready) == (model.CellState.UNKNOWN, False)
+    status = await it.look()
+    assert (status.state, status.cgroup_ready) == (model.CellState.EXITED, True)
+    assert cgroup in it.host.kernel.cgroups
+
+
+async def test_a_stop_keeps_code_signal_and_time_of_every_program(tmp_path: Path) -> None:
+    it = await story(tmp_path, container("a"), container("b", command="deaf"), container("c", restart_policy="always"))
+    it.host.containers.programs["deaf",] = FakeProgram(stubborn=True)
+    it.end("default_default_hello_c", 4)
+    it.clock.wait(10)
+    before = it.clock.time
+    status = (await it.found.stop_cell(cell("hello"))).cell.status
+    told = {each.name: (each.state, each.exit_code, each.exit_signal) for each in status.containers}
+    stopped = model.ContainerState.STOPPED
+    assert told == {"a": (stopped, 0, ""), "b": (stopped, 137, "SIGKILL"), "c": (stopped, 4, "")}
+    times = {each.name: each.finish_time for each in status.containers}
+    assert all(times.values())
+    assert times["c"] < before < min(times["a"], times["b"])  # type: ignore[operator]
+    it.restart()
+    assert (await it.look()).containers == status.containers
+
+
+async def test_policies_tell_what_a_reboot_brings_back(tmp_path: Path) -> None:
+    policies = ("no", "on-failure", "always", "unless-stopped")
+    names = [(policy, what) for policy in policies for what in ("runs", "asked")]
+    it = await story(tmp_path, *(container(f"{policy}-{what}", restart_policy=policy) for policy, what in names))
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+    for policy in policies:
+        spec = container(f"{policy}-asked", **place)
+        await it.found.stop_container(model.ContainerDoc(metadata=model.Metadata(name=spec.id), spec=spec))
+    it.host.reboot()
+    it.restart()
+    await it.look()
+    back = {id.rpartition("_")[2] for id in it.running()} - {"root"}
+    assert back == {*(f"{policy}-runs" for policy in policies), "always-asked"}
+
+
+@pytest.mark.parametrize(("policy", "comes"), [("always", True), ("unless-stopped", False), ("", False)])
+async def test_a_reboot_of_a_cell_whose_only_container_an_operator_ended(
+    tmp_path: Path, policy: str, comes: bool
+) -> None:
+    it = await story(tmp_path, container("a", restart_policy=policy))
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+    doc = model.ContainerDoc(metadata=model.Metadata(name="a"), spec=container("a", **place))
+    await it.found.stop_container(doc)
+    await it.look()
+    assert A not in it.running(), "until then it stays down"
+    it.host.reboot()
+    it.restart()
+    for _ in range(2):
+        await it.look()
+    assert (A in it.running()) is comes
 
 
 async def test_an_exit_is_known_even_when_somebody_else_removed_the_task(tmp_path: Path) -> None:

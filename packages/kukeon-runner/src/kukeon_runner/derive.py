@@ -130,7 +130,8 @@ def container(
             "exit_signal": endings.signal_name(ended.code),
             "finish_time": ended.at or status.finish_time or now,
         }
-        if status.oom_killed and not asked:
+        # Of the kernel's victims only the program itself ends the container; one that lost a child may end well.
+        if status.oom_killed and ended.code and not asked:
             changes |= {"reason": OOM_KILLED, "message": "it used more memory than it may"}
     elif _shim_lost(status, state, seen, asked=asked):
         changes |= {"state": model.ContainerState.ERROR, "reason": SHIM_LOST, "message": "its shim ended with it"}

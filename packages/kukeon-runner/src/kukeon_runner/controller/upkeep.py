@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, model
 from kukeon_runner import documents
+from kukeon_runner.controller.apart import apart
 from kukeon_runner.controller.base import Base
 from kukeon_runner.controller.watch import Watch
 
@@ -17,16 +18,12 @@ if TYPE_CHECKING:
     from kukeon_runner import observed
     from kukeon_runner.controller.watch import Looked
 
-log = logging.getLogger(__name__)
-
 
 class Upkeep(Base):
     async def reconcile(self) -> None:
         """Look at everything once and store what is found; trouble with one resource does not keep the others."""
-        try:
+        with apart("assert the networks"):
             await self.runner.spaces.assert_networks()
-        except errors.KukeonError as error:
-            log.warning("cannot assert the networks: %s", error)
         for level in (self.runner.realms, self.runner.spaces, self.runner.stacks):
             await self._each(level.kind, level.refresh)
         await self.reconcile_cells()
@@ -94,12 +91,9 @@ class Upkeep(Base):
             ref = model.ref_of(doc)
             if self.runner.context.lock.locked(ref):
                 continue  # a verb is at work, which stores what it leaves
-            try:
+            # What is not found was deleted since it was listed.
+            with apart(f"refresh {kind.lower()} {ref}"), contextlib.suppress(errors.NotFound):
                 await look(ref)
-            except errors.NotFound:
-                continue  # deleted since it was listed
-            except errors.KukeonError as error:
-                log.warning("cannot refresh %s %s: %s", kind.lower(), ref, error)
 
     async def watch_events(self) -> None:
         """Act on what happens to tasks, and on what is due. Runs until cancelled, or ConnectContainerd.

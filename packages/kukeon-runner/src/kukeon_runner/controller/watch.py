@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, model, restarts
 from kukeon_runner import observed
+from kukeon_runner.controller.apart import apart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
 
     from kukeon_runner.runner import HostRunner
-
-log = logging.getLogger(__name__)
 
 Looked = Callable[[model.Ref, model.CellDoc | None], object]
 """Is told of a cell that was looked at: what is stored of it now, None when it is gone."""
@@ -56,8 +54,12 @@ class Watch:
         if event.exit is not None:
             self._ends.setdefault(ref, {})[event.id] = event.exit
         if event.what is observed.Happening.OUT_OF_MEMORY:
-            self._group.create_task(self._runner.cells.out_of_memory(ref, event.id))
+            self._group.create_task(self._out_of_memory(ref, event.id))
         self._ask(ref)
+
+    async def _out_of_memory(self, ref: model.Ref, identity: str) -> None:
+        with apart(f"store that {identity} of cell {ref} ran out of memory"):
+            await self._runner.cells.out_of_memory(ref, identity)
 
     def _ask(self, ref: model.Ref) -> None:
         if ref not in self._asked:
@@ -65,11 +67,8 @@ class Watch:
             self._group.create_task(self._look(ref))
 
     async def _look(self, ref: model.Ref) -> None:
-        try:
+        with apart(f"look after cell {ref}"):
             doc, _ = await self._runner.cells.reconcile(ref, lambda: self._begun(ref))
-        except errors.KukeonError as error:
-            log.warning("cannot look after cell %s: %s", ref, error)
-        else:
             self._looked(ref, doc)
 
     def _begun(self, ref: model.Ref) -> dict[str, observed.Exit]:

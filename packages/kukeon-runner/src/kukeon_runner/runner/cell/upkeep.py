@@ -62,6 +62,8 @@ class Upkeep(Life):
         seen = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False, survey=survey)
         if _to_bring_back(doc, site, seen) or _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc):
             return False
+        if not seen.cgroup and doc.status.ready_observed:
+            return False
         return await self._status(doc, site, seen, {}) == doc.status
 
     async def out_of_memory(self, ref: model.Ref, identity: str) -> None:
@@ -172,7 +174,9 @@ def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -
     if doc.status.desired is not model.DesiredState.RUNNING or doc.status.state is model.CellState.FAILED:
         return ()
     lost = derive.vanished(doc, site, seen)
-    if not lost:
+    # Where nothing else ran: only a reboot takes the namespaces of a cell that is to run and was not wound down.
+    idle = doc.status.state in (model.CellState.STOPPED, model.CellState.UNKNOWN) and doc.status.ready_observed
+    if not lost and not (idle and not seen.pinned):
         return ()
     always = {each.id for each in doc.spec.containers if each.restart_policy == restart_rules.ALWAYS}
     asked = (each.name for each in doc.status.containers if each.reason == endings.ASKED_TO_END and each.name in always)

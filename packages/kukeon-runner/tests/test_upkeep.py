@@ -1,0 +1,95 @@
+"""Looking after many cells: whatever is wrong with one, the others are looked after all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kukeon_api import model
+from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
+from kukeon_runner.testing.host import FakeHost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from kukeon_runner.controller import Controller
+
+BAD, GOOD = "default_default_a-bad_web", "default_default_b-good_web"
+
+
+@pytest.fixture
+async def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Controller:
+    """Two cells; looking at the first one meets a mistake of ours."""
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    for name in ("a-bad", "b-good"):
+        await found.create_cell(cell(name, container("web", restart_policy="always", restart_backoff_seconds=0)))
+    look = host.network.attachment
+
+    async def stumbling(conflist: str, container_id: str) -> Any:
+        if "a-bad" in container_id:
+            raise RuntimeError("a mistake of ours")
+        return await look(conflist, container_id)
+
+    monkeypatch.setattr(host.network, "attachment", stumbling)
+    host.containers.end(NAMESPACE, BAD, 1)
+    return found
+
+
+def host_of(found: Controller) -> FakeHost:
+    host = found.runner.context.host
+    assert isinstance(host, FakeHost)
+    return host
+
+
+def restarts(found: Controller) -> int:
+    return (
+        found.runner.cells.get(model.Ref("default", "default", "default", "b-good")).status.containers[0].restart_count
+    )
+
+
+def runs(found: Controller, id: str) -> bool:
+    task = host_of(found).containers.tasks.get((NAMESPACE, id))
+    return task is not None and task.status == "running"
+
+
+async def test_a_mistake_of_ours_in_one_cell_does_not_end_a_pass(
+    found: Controller, caplog: pytest.LogCaptureFixture
+) -> None:
+    host_of(found).containers.end(NAMESPACE, GOOD, 1)
+    await found.reconcile()
+    assert restarts(found) == 1
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert "a-bad" in told.getMessage(), "it is told, with where it happened"
+
+
+async def test_a_mistake_of_ours_in_one_cell_does_not_end_the_following_of_events(
+    found: Controller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with watching(found) as task:
+        for count in (1, 2):
+            host_of(found).containers.end(NAMESPACE, BAD, 1)
+            host_of(found).containers.end(NAMESPACE, GOOD, 1)
+            async with asyncio.timeout(5):
+                while restarts(found) < count or not runs(found, GOOD):  # noqa: ASYNC110 - what a task in the background does
+                    await asyncio.sleep(0.001)
+        assert not task.done()
+    assert any("a-bad" in record.getMessage() and record.exc_info for record in caplog.records)
+
+
+@contextlib.asynccontextmanager
+async def watching(found: Controller) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(found.watch_events())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -58,18 +58,33 @@ class Screen:
         )
         # Kept open: the last words of a process that ended are read through it.
         self.slave = slave
-        self.seen = b""
+        self.seen = self.all = b""
 
     def sees(self, text: bytes, patience_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + patience_s
         while text not in self.seen:
             ready, _, _ = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"{text!r} did not come: {self.seen!r}"
-            self.seen += os.read(self.master, 65536)
+            shown = os.read(self.master, 65536)
+            self.seen += shown
+            self.all += shown
         self.seen = self.seen.partition(text)[2]
 
     def types(self, text: bytes) -> None:
         os.write(self.master, text)
+
+    def answers(self, text: bytes, keys: bytes) -> None:
+        """Type `keys` until `text` comes: what is typed while nobody is connected is lost."""
+
+        def answered() -> bool:
+            self.types(keys)
+            try:
+                self.sees(text, 1)
+            except AssertionError:
+                return False
+            return True
+
+        until(answered, "the program to answer")
 
     def ends(self) -> int:
         code = self.process.wait(PATIENCE_S)
@@ -149,15 +164,7 @@ def test_kukeond_and_kuketty_die_under_somebody_who_is_attached(web: Instance) -
         os.kill(pid, signal.SIGKILL)
         until(lambda: kuketty_pid(web) not in (0, pid), "kuketty to come back")
 
-        def answered() -> bool:
-            screen.types(b"echo back-$((1+1))\r")
-            try:
-                screen.sees(b"back-2", 1)
-            except AssertionError:
-                return False
-            return True
-
-        until(answered, "the program to answer")
+        screen.answers(b"back-2", b"echo back-$((1+1))\r")
         # The size is told again after a connection was made anew, so that no change is missed.
         termios.tcsetwinsize(screen.master, (31, 97))
         os.kill(screen.process.pid, signal.SIGWINCH)
@@ -232,6 +239,36 @@ def test_the_same_bytes_through_kukeond(web: Instance) -> None:
     assert capture(web).read_bytes().startswith(kept)
 
 
+def test_where_the_socket_cannot_be_seen_it_goes_through_kukeond(web: Instance) -> None:
+    elsewhere = ("unshare", "--mount", "sh", "-ec", 'mount -t tmpfs none /run/kukeon; exec "$@"', "sh")
+    with at_a_terminal(web, "attach", "web", prefix=elsewhere) as screen:
+        screen.sees(b"cell> ")
+        screen.types(b"mine=shell; until test \"$(stty size)\" = '24 80'; do :; done; echo at-$((1+1))\r")
+        screen.sees(b"at-2")
+        termios.tcsetwinsize(screen.master, (50, 132))
+        os.kill(screen.process.pid, signal.SIGWINCH)
+        screen.types(b"until test \"$(stty size)\" = '50 132'; do :; done; echo wide-$((1+1))\r")
+        screen.sees(b"wide-2")
+        web.sigkill()
+        # Of another one meanwhile; it is told again when there is a connection again.
+        termios.tcsetwinsize(screen.master, (33, 99))
+        web.start()
+        screen.answers(b"back-2", b"echo back-$((1+1))\r")
+        screen.types(b"until test \"$(stty size)\" = '33 99'; do :; done; echo sized-$((1+1))-$mine\r")
+        screen.sees(b"sized-2-shell")
+        assert b"wide-2" not in screen.all.partition(b"back-2")[2]
+        screen.types(DETACH)
+        screen.sees(b"it goes on")
+        assert screen.ends() == 0
+    with at_a_terminal(web, "run", "web", prefix=elsewhere) as screen:
+        screen.sees(b"cell> ")
+        screen.types(b"exit 5\r")
+        assert screen.ends() == 5
+    with at_a_terminal(web, "attach", "web", prefix=elsewhere) as screen:
+        screen.sees(b"it does not run")
+        assert screen.ends() == 5
+
+
 def test_members_of_the_group_attach_and_others_do_not(
     new_instance: Callable[..., Instance], image_archive: Path
 ) -> None:
@@ -255,6 +292,13 @@ def test_members_of_the_group_attach_and_others_do_not(
                 assert screen.ends() == 0
             kukeon.kuke("kill", "cell", "web")
             kukeon.kuke("start", "cell", "web")
+        # Who may talk to kukeond gets to a terminal whose socket is closed to them, too.
+        Path(path).chmod(0o600)
+        with at_a_terminal(kukeon, "attach", "web", prefix=member) as screen:
+            screen.types(b"echo through-$((1+1))\r")
+            screen.sees(b"through-2")
+            screen.types(DETACH)
+            assert screen.ends() == 0
         stranger = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         with at_a_terminal(kukeon, "attach", "web", prefix=stranger) as screen:
             screen.sees(b"permission denied")

@@ -119,11 +119,11 @@ _EXEC = Method(
 )
 _ATTACH = Method(
     "Attach",
-    (("doc", model.ContainerDoc), ("rows", int), ("columns", int)),
+    (("doc", model.ContainerDoc), ("rows", int), ("columns", int), ("position", int)),
     stream="both",
     asks={"input": bytes, "resize": model.WindowSize},
-    tells={"started": bool, "output": bytes, "ended": model.AttachEnded},
-    defaults={"rows": 0, "columns": 0},
+    tells={"started": bool, "output": bytes, "ended": model.AttachEnded, "position": int},
+    defaults={"rows": 0, "columns": 0, "position": 0},
 )
 _EVENTS = Method(
     "Events",

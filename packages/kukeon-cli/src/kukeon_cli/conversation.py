@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import select
 import signal
 import sys
 import threading
@@ -17,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_cli import raw_terminal
+from kukeon_sdk import own_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,10 +34,6 @@ WITHIN_S = 1.0
 """Ctrl-C so often in so many seconds is for kuke itself: the program does not want to hear it."""
 
 
-class HungUp(SystemExit):
-    """Our own terminal or parent has gone, so nobody is left to talk to the program."""
-
-
 def hold(start: Callable[[], ExecSession], *, stdin: int | None, terminal: int | None) -> ExitStatus:
     """Have the program started, talk until it has ended, and return how.
 
@@ -51,13 +46,17 @@ def hold(start: Callable[[], ExecSession], *, stdin: int | None, terminal: int |
         session = held.enter_context(start())
         signals.belong_to(session)
         if terminal is not None and stdin is not None:
-            held.enter_context(raw_terminal.raw(stdin))
+            held.enter_context(own_terminal.raw(stdin))
+        shown = held.enter_context(own_terminal.Screen(sys.stdout.fileno(), its=terminal is not None))
         if stdin is not None:
             threading.Thread(target=_feed, args=(session, stdin), name="kuke input", daemon=True).start()
         elif terminal is None:
             session.close_stdin()
         for stream, data in session:
-            _write(sys.stdout.fileno() if stream == "stdout" else sys.stderr.fileno(), data)
+            if stream == "stdout":
+                shown.show(data)
+            else:
+                own_terminal.write(sys.stderr.fileno(), data)
         return session.wait()
 
 
@@ -68,16 +67,6 @@ def _feed(session: ExecSession, stdin: int) -> None:
         while data := os.read(stdin, PIECE_BYTES):
             session.write(data)
     session.close_stdin()
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, also to a pipe that does not block. Raises BrokenPipeError when nobody reads."""
-    view = memoryview(data)
-    while len(view):
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            select.select((), (descriptor,), ())
 
 
 class _Signals:
@@ -111,7 +100,7 @@ class _Signals:
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
         if self._session is None and number != signal.SIGWINCH:
-            raise KeyboardInterrupt if number == signal.SIGINT else HungUp(128 + number)
+            raise KeyboardInterrupt if number == signal.SIGINT else own_terminal.Left(128 + number)
         if number == signal.SIGINT:
             now = time.monotonic()
             self._pressed = [*(at for at in self._pressed if now - at < WITHIN_S), now]
@@ -122,10 +111,10 @@ class _Signals:
     def _send(self, session: ExecSession) -> None:
         while (number := self._queue.get()) is not None:
             if number == signal.SIGWINCH and self._terminal is not None:
-                session.resize(*raw_terminal.size(self._terminal))
+                session.resize(*own_terminal.size(self._terminal))
             else:
                 session.signal(number)
 
 
 def _hang_up(number: int, frame: FrameType | None) -> None:
-    raise HungUp(128 + number)
+    raise own_terminal.Left(128 + number)

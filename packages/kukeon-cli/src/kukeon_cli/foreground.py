@@ -15,6 +15,7 @@ from kukeon_cli import failures, happenings, interruption, resources
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+    from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
 
 _LOOK_S = 0.5
@@ -194,22 +195,17 @@ def follow(ending: Ending, output: Output, interrupts: Interrupts, *, ours: bool
     return end
 
 
-def attach(ending: Ending) -> End | None:
+def attach(session: Session, ending: Ending) -> End | None:
     """Be the terminal of the container until its program ends, and return how it did; None when somebody left it.
 
-    A program that had ended before is shown what it wrote.
+    Of a program that had ended before, what it wrote is shown.
     """
+    from kukeon_cli import attaching
     from kukeon_sdk import interaction
 
-    doc = resources.container_document(ending.container)
+    told = f"Attached to cell/{ending.cell.name}. Leave it with Ctrl-] Ctrl-]."
     try:
-        path = ending.client.attach_container(doc).host_socket_path
-        over = interaction.interact(
-            path,
-            sys.stdin.fileno(),
-            sys.stdout.fileno(),
-            lambda rows, columns: ending.client.resize_terminal(doc, rows, columns, timeout=_LAST_S),
-        )
+        over = attaching.attach(session, ending.container, told)
     except (errors.Conflict, errors.NotFound, errors.Unavailable):
         end = ending.look()
         if end is None:

@@ -93,6 +93,13 @@ class Session:
             self._client = deadlines.Deadlines(made, self.settings.timeout_s)
         return self._client
 
+    @functools.cached_property
+    def is_on_this_host(self) -> bool:
+        """Whether what commands work through sees the same files as we do; asks kukeond."""
+        from kukeon_cli import log_files
+
+        return self.settings.in_process or log_files.on_this_host(self.client, self.settings.host.value)
+
     @property
     def can_work_inside(self) -> bool:
         """Whether `inside` has what it needs, the runner."""

@@ -5,7 +5,7 @@
         for shown in terminal:
             ...
 
-Standard library only. `attach.interact` gives the terminal to a person at this one.
+Standard library only. `interaction.interact` gives the terminal to a person at this one.
 """
 
 from __future__ import annotations

@@ -378,12 +378,19 @@ class Client(Protocol):
         ...
 
     def attach(
-        self, doc: model.ContainerDoc, *, rows: int = 0, columns: int = 0, timeout: float | None = None
+        self,
+        doc: model.ContainerDoc,
+        *,
+        rows: int = 0,
+        columns: int = 0,
+        position: int = 0,
+        timeout: float | None = None,
     ) -> AttachSession:
         """Connect to the container's terminal and return the session with it; use it in a `with` block.
 
-        The same as through the socket that `attach_container` tells, for clients that cannot reach it. Raises like
-        that one.
+        The same as through the socket that `attach_container` tells, for clients that cannot reach it. It begins with
+        recent output, or goes on at the `position` of an earlier session, if the terminal still knows that. Raises
+        like `attach_container`.
         """
         ...
 

@@ -7,21 +7,21 @@ import enum
 import os
 import selectors
 import signal
-import termios
 import threading
 import time
-import tty
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kukeon_api import errors
-from kukeon_sdk.attach import Terminal
+from kukeon_sdk import attach, own_terminal
 from kukeon_sdk.detach import DetachKeys
-from kukeon_sdk.terminal_modes import TerminalModes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType
+
+    from kukeon_api import model
+    from kukeon_sdk.client import Client
 
 RECONNECT_S = 10.0
 """How long a connection that was cut off is tried again: kuketty is back in a fraction of a second."""
@@ -47,51 +47,97 @@ class Over:
     """The program's exit code, when it ended and that is known."""
 
 
-@contextlib.contextmanager
-def raw(fd: int) -> Iterator[None]:
-    """Have the terminal `fd` pass every key on; as it was before at the end, also when a signal ends us.
+class Terminal(Protocol):
+    """A container's terminal that somebody is connected with: `attach.Terminal`, or one through kukeond."""
 
-    SIGTERM and SIGHUP raise SystemExit inside. Call it in the main thread. Raises `Invalid` for what is no terminal.
+    position: int
+    ended: bool
+    code: int | None
+
+    def fileno(self) -> int: ...
+    def take(self) -> bytes: ...
+    def put(self, data: bytes) -> None: ...
+    def flush(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Connect(Protocol):
+    """Makes a connection that begins with recent output, or goes on at `position`; raises what keeps it from that."""
+
+    def __call__(self, position: int | None = None, /) -> Terminal: ...
+
+
+def at_socket(path: str) -> Connect:
+    """The terminal whose socket is at `path` on this host, as `Client.attach_container` tells it."""
+
+    def connect(position: int | None = None, /) -> Terminal:
+        return attach.Terminal(path, position=position)
+
+    return connect
+
+
+def through(client: Client, doc: model.ContainerDoc) -> Connect:
+    """The container's terminal through kukeond, wherever that is."""
+    from kukeon_sdk.stream_terminal import StreamTerminal
+
+    def connect(position: int | None = None, /) -> Terminal:
+        begin = position or 0
+        return StreamTerminal(client.attach(doc, position=begin), begin)
+
+    return connect
+
+
+def first_of(*ways: Connect) -> Connect:
+    """The first of these ways that leads to the terminal, and that one again when its connection is cut off.
+
+    Raises what the last one raises.
     """
-    try:
-        before = termios.tcgetattr(fd)
-    except termios.error as error:
-        raise errors.Invalid("cannot use the keyboard: this is not a terminal") from error
+    chosen: Connect | None = None
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+    def connect(position: int | None = None, /) -> Terminal:
+        nonlocal chosen
+        for way in (chosen,) if chosen is not None else ways:
+            try:
+                terminal = way(position)
+            except (errors.Unavailable, errors.Denied):
+                if way in (chosen, ways[-1]):
+                    raise
+            else:
+                chosen = way
+                return terminal
+        raise errors.Invalid("cannot connect: no way is given")
 
-    handlers = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        tty.setraw(fd, termios.TCSADRAIN)
-        yield
-    finally:
-        # The terminal itself may be gone.
-        with contextlib.suppress(termios.error):
-            termios.tcsetattr(fd, termios.TCSANOW, before)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    return connect
 
 
 def interact(
-    path: str,
+    connect: Connect,
     keyboard: int,
     screen: int,
     resize: Callable[[int, int], object] | None = None,
     *,
     reconnect_s: float = RECONNECT_S,
 ) -> Over:
-    """Connect the terminal at `path` with `keyboard` and `screen` until the program ends or Ctrl-] was typed twice.
+    """Put a container's terminal together with `keyboard` and `screen` until its program ends or somebody leaves it.
+
+    Typing Ctrl-] twice leaves it; so do SIGTERM and SIGHUP, which raise `own_terminal.Left`.
 
     `keyboard` is raw meanwhile. `resize` is called with rows and columns at first and whenever the window changes, and
     again when it raised a KukeonError; it runs in a thread of its own. A connection that is cut off is made anew, and
-    goes on where it was. Raises what `Terminal` raises when that does not work for `reconnect_s`.
+    goes on where it was. Raises what `connect` raises when that does not work for `reconnect_s`. Call it in the main
+    thread.
     """
     window = _Window(screen, resize)
     # Connecting comes first: what it has to say is for a terminal in order.
-    session = _Session(Terminal(path), keyboard, screen, window, reconnect_s)
-    with contextlib.closing(session), raw(keyboard), window:
-        return session.run()
+    session = _Session(connect, keyboard, window, reconnect_s)
+    with (
+        contextlib.closing(session),
+        own_terminal.leaving(signal.SIGTERM, signal.SIGHUP),
+        own_terminal.raw(keyboard),
+        own_terminal.Screen(screen) as shown,
+        window,
+    ):
+        return session.run(shown)
 
 
 class _Window:
@@ -141,40 +187,34 @@ class _Window:
 
 
 class _Session:
-    def __init__(self, terminal: Terminal, keyboard: int, screen: int, window: _Window, reconnect_s: float) -> None:
-        self.terminal = terminal
+    def __init__(self, connect: Connect, keyboard: int, window: _Window, reconnect_s: float) -> None:
+        self.terminal = connect()
+        self._connect = connect
         self._keyboard = keyboard
-        self._screen = screen
-        self._modes = TerminalModes()
         self._window = window
         self._reconnect_s = reconnect_s
         self._keys = DetachKeys()
 
-    def run(self) -> Over:
-        try:
-            while True:
-                try:
-                    over = self._turn()
-                except errors.Unavailable as lost:
-                    over = self._reconnect(lost)
-                if over is not None:
-                    return over
-        finally:
-            # The screen itself may be gone.
-            with contextlib.suppress(OSError):
-                os.write(self._screen, self._modes.undo())
+    def run(self, screen: own_terminal.Screen) -> Over:
+        while True:
+            try:
+                over = self._turn(screen)
+            except errors.Unavailable as lost:
+                over = self._reconnect(lost)
+            if over is not None:
+                return over
 
     def close(self) -> None:
         self.terminal.close()
 
-    def _turn(self) -> Over | None:
+    def _turn(self, screen: own_terminal.Screen) -> Over | None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._keyboard, selectors.EVENT_READ)
             selector.register(self.terminal, selectors.EVENT_READ)
             while True:
                 # Before waiting: what has come already is not told of again.
                 shown = self.terminal.take()
-                self._show(shown)
+                screen.show(shown)
                 if self.terminal.ended:
                     return Over(How.ENDED, self.terminal.code)
                 waiting = not self.terminal.flush()
@@ -198,12 +238,6 @@ class _Session:
         # A terminal that is gone types nothing any more.
         return self._keys.detached or not typed
 
-    def _show(self, shown: bytes) -> None:
-        self._modes.feed(shown)
-        rest = memoryview(shown)
-        while rest:
-            rest = rest[os.write(self._screen, rest) :]
-
     def _reconnect(self, lost: errors.Unavailable) -> Over | None:
         """Connect again where we were; Over when somebody left meanwhile. Raises `lost`, or why it does not work."""
         position = self.terminal.position
@@ -211,7 +245,7 @@ class _Session:
         deadline = time.monotonic() + self._reconnect_s
         while True:
             try:
-                self.terminal = Terminal(self.terminal.path, position=position)
+                self.terminal = self._connect(position)
             except errors.Unavailable:
                 if time.monotonic() > deadline:
                     raise lost from None

@@ -61,7 +61,15 @@ class Received:
         """How the program ended, when that was told."""
         self._pieces: collections.deque[Output] = collections.deque()
         self._ahead = 0
+        self._told = 0
+        """The number of the byte after those that have come."""
         self._error: errors.KukeonError | None = None
+
+    @property
+    def position(self) -> int:
+        """The number of the byte that comes next."""
+        with self.changed:
+            return self._told - self._ahead
 
     def receive(self, link: Link) -> None:
         """Take what comes until the end, on a thread of its own."""
@@ -108,8 +116,13 @@ class Received:
                     self.changed.wait_for(lambda: self._ahead < AHEAD_BYTES or self.closed)
                     self._pieces.append(Output(name, value))
                     self._ahead += len(value)
+                    self._told += len(value)
                 case "stdin_taken":
                     self.room += value
+                case "position":
+                    # What is ahead was counted from where it began.
+                    self.changed.wait_for(lambda: not self._pieces or self.closed)
+                    self._told = value
                 case "exit" | "ended":
                     self.end = value
             self.changed.notify_all()
@@ -272,6 +285,11 @@ class AttachSession(Session):
         """How the terminal's program ended; None as long as it has not."""
         ended: model.AttachEnded | None = self._received.end
         return ended
+
+    @property
+    def position(self) -> int:
+        """The number of the byte that comes next. Another session goes on there: `attach(doc, position=...)`."""
+        return self._received.position
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield what the terminal shows until its program has ended.

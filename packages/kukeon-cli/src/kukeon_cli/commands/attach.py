@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from kukeon_api import model
     from kukeon_api.model import Ref
     from kukeon_cli.session import Session
-    from kukeon_sdk.client import Client
-
-RESIZE_TIMEOUT_S = 5.0
 
 
 def target(cell: model.CellDoc, container: str | None) -> Ref:
@@ -57,31 +54,22 @@ def target(cell: model.CellDoc, container: str | None) -> Ref:
     return ref.child(named)
 
 
-def attach(client: Client, container: Ref) -> bool:
+def attach(session: Session, container: Ref) -> bool:
     """Be the terminal of `container`; True when its program has ended, False when somebody left it.
 
     Raises `Invalid` unless there is a person: a keyboard and a screen.
     """
     from kukeon_api import errors
-    from kukeon_cli import resources
+    from kukeon_cli import attaching, terminal
     from kukeon_sdk import interaction
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)):
         raise errors.Invalid(
             "cannot attach: stdin and stdout must be a terminal",
             hint=f"to see what it shows: kuke log {container.cell} --container {container.name} --follow",
         )
-    document = resources.container_document(container)
-    path = client.attach_container(document).host_socket_path
-    print(f"Attached to {container}. Leave it with Ctrl-] Ctrl-].", file=sys.stderr, flush=True)
-    sys.stdout.flush()
-    over = interaction.interact(
-        path,
-        sys.stdin.fileno(),
-        sys.stdout.fileno(),
-        lambda rows, columns: client.resize_terminal(document, rows, columns, timeout=RESIZE_TIMEOUT_S),
-    )
-    return over.how is interaction.How.ENDED
+    told = f"Attached to {container}. Leave it with Ctrl-] Ctrl-]."
+    return attaching.attach(session, container, told).how is interaction.How.ENDED
 
 
 @click.command("attach", cls=lazy.Command)
@@ -105,7 +93,7 @@ def command(
 
     cell = resources.get_cell(session.client, resources.Scope(realm, space, stack).at("Cell", name))
     chosen = target(cell, container)
-    if attach(session.client, chosen):
+    if attach(session, chosen):
         print(f"\r\nThe program of {chosen} has ended.", file=sys.stderr)
     else:
         print(f"\r\nLeft {chosen}; it goes on.", file=sys.stderr)

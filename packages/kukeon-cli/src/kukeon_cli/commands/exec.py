@@ -36,11 +36,12 @@ def run(client: Client, container: Ref, program: Program) -> int:
 
     Raises `Invalid` where it is to have a terminal and we have none to give.
     """
-    from kukeon_cli import conversation, raw_terminal, resources, streams
+    from kukeon_cli import conversation, resources, streams
+    from kukeon_sdk import own_terminal
 
     stdin = streams.standard_input().fileno() if program.interactive else None
     terminal = _terminal(stdin) if program.tty else None
-    rows, columns = raw_terminal.size(terminal) if terminal is not None else (0, 0)
+    rows, columns = own_terminal.size(terminal) if terminal is not None else (0, 0)
 
     def start() -> ExecSession:
         return client.exec(

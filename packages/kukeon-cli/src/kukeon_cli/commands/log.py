@@ -75,7 +75,7 @@ def entries(session: Session, container: Ref, wish: Wish) -> Iterator[Entries]:
     from kukeon_api import errors
     from kukeon_api.logs import cri, selection, troubles
     from kukeon_api.logs import source as sources
-    from kukeon_cli import log_files, resources
+    from kukeon_cli import resources
 
     doc = resources.container_document(container)
     where = session.client.log_container(doc)
@@ -91,7 +91,7 @@ def entries(session: Session, container: Ref, wish: Wish) -> Iterator[Entries]:
     path = where.host_log_path or where.host_capture_path
     # <cell>/<container>/log, or <cell>/<container>/tty/capture
     home = str(PurePath(path).parents[2 if terminal else 1])
-    if session.settings.in_process or log_files.on_this_host(session.client, session.settings.host.value):
+    if session.is_on_this_host:
         begun = False
         try:
             for each in _from_files(container, sources.Source(path, home, terminal), wanted, follow=wish.follow):

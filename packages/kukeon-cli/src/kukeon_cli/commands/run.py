@@ -76,7 +76,7 @@ def background(client: Client, job: Job, out: Output) -> None:
     out.result(result, lines, [resources.name_of(job.doc)])
 
 
-def foreground(client: Client, job: Job, container: str | None, *, remove: bool, terminal: bool) -> int:
+def foreground(session: Session, job: Job, container: str | None, *, remove: bool, terminal: bool) -> int:
     """Have the cell running, be its terminal, or else show what it writes, and return its program's exit code.
 
     Which container that is about is settled before anything is made. With `remove` the cell is deleted in the end;
@@ -86,6 +86,7 @@ def foreground(client: Client, job: Job, container: str | None, *, remove: bool,
     from kukeon_cli import foreground as following
     from kukeon_cli import happenings, targets
 
+    client = session.client
     target = targets.to_run(job.doc, container, of_image=job.new and not terminal)
     job, found = settled(client, job)
     cell = model.ref_of(job.doc)
@@ -94,7 +95,7 @@ def foreground(client: Client, job: Job, container: str | None, *, remove: bool,
     with happenings.Happenings(client, cell.parts) as events:
         ending = following.Ending(client, target, events)
         try:
-            end = _shown(client, job, found, ending, remove=remove, terminal=terminal)
+            end = _shown(session, job, found, ending, remove=remove, terminal=terminal)
         except errors.CellExists:
             raise  # somebody else's
         except BaseException:
@@ -109,16 +110,15 @@ def foreground(client: Client, job: Job, container: str | None, *, remove: bool,
 
 
 def _shown(
-    client: Client, job: Job, found: model.CellDoc | None, ending: Ending, *, remove: bool, terminal: bool
+    session: Session, job: Job, found: model.CellDoc | None, ending: Ending, *, remove: bool, terminal: bool
 ) -> End | None:
     """Start the cell, and return how its program ended, None when somebody left its terminal before."""
     from kukeon_cli import foreground as following
 
+    client = session.client
     if terminal:
         started(client, job, found)
-        if sys.stderr.isatty():
-            print(f"cell/{ending.cell.name}", file=sys.stderr)
-        return following.attach(ending)
+        return following.attach(session, ending)
     with following.Interrupts() as interrupts:
         output = None
         if remove and found is None:
@@ -366,4 +366,4 @@ def command(ctx: click.Context, /, realm: str | None, space: str | None, stack: 
     if given["detach"]:
         background(session.client, job, session.output(given["output"]))
         return 0
-    return foreground(session.client, job, given["container"], remove=given["remove"], terminal=here)
+    return foreground(session, job, given["container"], remove=given["remove"], terminal=here)

@@ -34,15 +34,18 @@ class Terminals(Containers):
         return model.ResizeTerminalResult(resized=True)
 
     async def attach(
-        self, doc: model.ContainerDoc, rows: int, columns: int, asked: AsyncIterator[Part]
+        self, doc: model.ContainerDoc, rows: int, columns: int, position: int, asked: AsyncIterator[Part]
     ) -> AsyncGenerator[Part, None]:
-        """Yield what the container's terminal shows, recent output first, until its program has ended.
+        """Yield what the container's terminal shows, until its program has ended.
 
-        It is typed into what is `asked` meanwhile. Raises like attach_container.
+        That begins at `position`, if the terminal still knows it, else with recent output. It is typed into what is
+        `asked` meanwhile. Raises like attach_container.
         """
         check_size(rows, columns)
+        if not 0 <= position < 1 << 63:
+            raise errors.Invalid(f"cannot begin at byte {position} of a terminal's output")
         ref = model.ref_of(doc)
-        stream = TerminalStream(await self._socket(ref))
+        stream = TerminalStream(await self._socket(ref), position)
         await stream.connect()
         feeding: asyncio.Task[None] | None = None
         try:
@@ -50,8 +53,13 @@ class Terminals(Containers):
                 await self._resize(ref, rows, columns)
             yield "started", True
             feeding = asyncio.create_task(self._feed(ref, stream, asked), name=f"type into {ref}")
+            told: int | None = None
             while shown := await stream.read():
+                begun = stream.position - len(shown)
+                if begun != told:
+                    yield "position", begun
                 yield "output", shown
+                told = stream.position
             yield "ended", model.AttachEnded(code=stream.code)
         finally:
             if feeding is not None:

@@ -21,9 +21,10 @@ _CODE = struct.Struct("!i")
 class TerminalStream:
     """A connection to the terminal at `path`, which is made anew when kuketty is."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, position: int = 0) -> None:
         self._path = path
-        self._position: int | None = None
+        self.position = position
+        """The number of the byte that comes next. A terminal that does not know it any more begins with another."""
         self._decoder = frames.Decoder()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -40,7 +41,7 @@ class TerminalStream:
                 hint="see whether the container runs",
             ) from error
         self._decoder = frames.Decoder()
-        self._writer.write(frames.hello(self._position))
+        self._writer.write(frames.hello(self.position or None))
 
     async def read(self) -> bytes:
         """Wait for output and return it; b"" when the program has ended. Raises Unavailable when this is cut off."""
@@ -75,10 +76,10 @@ class TerminalStream:
         shown = bytearray()
         for kind, payload in self._decoder.feed(data):
             if kind == frames.WELCOME:
-                _, _, self._position = _GREETING.unpack_from(payload)
+                _, _, self.position = _GREETING.unpack_from(payload)
             elif kind == frames.OUTPUT:
                 shown += payload
-                self._position = (self._position or 0) + len(payload)
+                self.position += len(payload)
             elif kind == frames.ENDED:
                 self.ended = True
                 self.code = _CODE.unpack(payload)[0] if payload else None

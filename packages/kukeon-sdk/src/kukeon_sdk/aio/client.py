@@ -121,10 +121,16 @@ class AsyncClient:
         return session
 
     async def attach(
-        self, doc: model.ContainerDoc, *, rows: int = 0, columns: int = 0, timeout: float | None = None
+        self,
+        doc: model.ContainerDoc,
+        *,
+        rows: int = 0,
+        columns: int = 0,
+        position: int = 0,
+        timeout: float | None = None,
     ) -> AsyncAttachSession:
         """Connect to a terminal like `Client.attach`: `async with await client.attach(doc) as session`."""
-        arguments = {"doc": doc, "rows": rows, "columns": columns}
+        arguments = {"doc": doc, "rows": rows, "columns": columns, "position": position}
         session: AsyncAttachSession = await self.perform("attach", arguments, timeout)
         return session
 

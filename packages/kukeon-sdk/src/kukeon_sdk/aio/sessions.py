@@ -43,7 +43,14 @@ class Received:
         """How the program ended, when that was told."""
         self._pieces: collections.deque[Output] = collections.deque()
         self._ahead = 0
+        self._told = 0
+        """The number of the byte after those that have come."""
         self._error: errors.KukeonError | None = None
+
+    @property
+    def position(self) -> int:
+        """The number of the byte that comes next."""
+        return self._told - self._ahead
 
     async def receive(self, link: AsyncLink) -> None:
         """Take what comes until the end, in a task of its own."""
@@ -80,8 +87,13 @@ class Received:
                     await self.changed.wait_for(lambda: self._ahead < AHEAD_BYTES)
                     self._pieces.append(Output(name, value))
                     self._ahead += len(value)
+                    self._told += len(value)
                 case "stdin_taken":
                     self.room += value
+                case "position":
+                    # What is ahead was counted from where it began.
+                    await self.changed.wait_for(lambda: not self._pieces)
+                    self._told = value
                 case "exit" | "ended":
                     self.end = value
             self.changed.notify_all()
@@ -246,6 +258,11 @@ class AsyncAttachSession(AsyncSession):
         """How the terminal's program ended; None as long as it has not."""
         ended: model.AttachEnded | None = self._received.end
         return ended
+
+    @property
+    def position(self) -> int:
+        """The number of the byte that comes next. Another session goes on there: `attach(doc, position=...)`."""
+        return self._received.position
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield what the terminal shows until its program has ended.

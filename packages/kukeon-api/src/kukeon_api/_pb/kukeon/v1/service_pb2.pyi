@@ -691,14 +691,16 @@ class ExecReply(_message.Message):
     def __init__(self, started: _Optional[_Union[_streams_pb2.ExecStarted, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., exit: _Optional[_Union[_streams_pb2.ExitStatus, _Mapping]] = ..., stdin_taken: _Optional[int] = ...) -> None: ...
 
 class AttachStart(_message.Message):
-    __slots__ = ("doc", "rows", "columns")
+    __slots__ = ("doc", "rows", "columns", "position")
     DOC_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     doc: _resources_pb2.ContainerDoc
     rows: int
     columns: int
-    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ...) -> None: ...
+    position: int
+    def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
 
 class AttachArgs(_message.Message):
     __slots__ = ("start", "input", "resize")
@@ -711,14 +713,16 @@ class AttachArgs(_message.Message):
     def __init__(self, start: _Optional[_Union[AttachStart, _Mapping]] = ..., input: _Optional[bytes] = ..., resize: _Optional[_Union[_streams_pb2.WindowSize, _Mapping]] = ...) -> None: ...
 
 class AttachReply(_message.Message):
-    __slots__ = ("started", "output", "ended")
+    __slots__ = ("started", "output", "ended", "position")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     started: bool
     output: bytes
     ended: _streams_pb2.AttachEnded
-    def __init__(self, started: bool = ..., output: _Optional[bytes] = ..., ended: _Optional[_Union[_streams_pb2.AttachEnded, _Mapping]] = ...) -> None: ...
+    position: int
+    def __init__(self, started: bool = ..., output: _Optional[bytes] = ..., ended: _Optional[_Union[_streams_pb2.AttachEnded, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
 
 class ResizeTerminalArgs(_message.Message):
     __slots__ = ("doc", "rows", "columns")

@@ -1,0 +1,358 @@
+"""A person's keyboard and screen, on a real pty, and a terminal at the other end, by its socket and through kukeond."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kukeon_api import errors, model
+from kukeon_sdk import interaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Daemon
+    from kukeon_api.parts import Part
+    from kukeon_sdk import UnixClient
+
+PATIENCE_S = 20.0
+WELCOME = bytes.fromhex("81 0000000a 01 00 0000000000000000")
+LIVE = bytes.fromhex("83 00000000")
+WEB = model.ContainerDoc(
+    metadata=model.Metadata(name="web"),
+    spec=model.ContainerSpec(id="web", realm_id="r", space_id="s", stack_id="t", cell_id="c"),
+)
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    return bytes((kind,)) + len(payload).to_bytes(4, "big") + payload
+
+
+def output(text: bytes) -> bytes:
+    return frame(0x82, text)
+
+
+class Server:
+    """Plays kuketty: each connection is handed to `serve`, a function of the test."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self.path)
+        self._listener.listen()
+        self._threads: list[threading.Thread] = []
+
+    def serve(self, *conversations: Callable[[socket.socket], None]) -> None:
+        def run() -> None:
+            for conversation in conversations:
+                connection, _ = self._listener.accept()
+                with connection:
+                    connection.settimeout(PATIENCE_S)
+                    conversation(connection)
+
+        self._threads.append(threading.Thread(target=run))
+        self._threads[-1].start()
+
+    def close(self) -> None:
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+        self._listener.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "tty.sock")
+    yield made
+    made.close()
+
+
+def receive(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        assert piece, data
+        data += piece
+    return data
+
+
+# A person: `interact` in a process of its own, whose keyboard and screen are a pty.
+
+PERSON = """
+import sys
+import kukeon_sdk
+from kukeon_api import model
+from kukeon_sdk import interaction
+kind, path = sys.argv[1:]
+if kind == "socket":
+    connect = interaction.at_socket(path)
+else:
+    spec = model.ContainerSpec(id="web", realm_id="r", space_id="s", stack_id="t", cell_id="c")
+    doc = model.ContainerDoc(metadata=model.Metadata(name="web"), spec=spec)
+    connect = interaction.through(kukeon_sdk.dial(path), doc)
+def resize(rows, columns):
+    print(f"[size {rows}x{columns}]", end="", flush=True)
+try:
+    over = interaction.interact(connect, 0, 1, resize, reconnect_s=5)
+    print(f"[{over.how} {over.code}]", flush=True)
+finally:
+    import termios
+    print("[echo on]" if termios.tcgetattr(0)[3] & termios.ECHO else "[echo off]", flush=True)
+"""
+
+
+class Person:
+    def __init__(self, kind: str, path: str) -> None:
+        self.master, slave = pty.openpty()
+        termios.tcsetwinsize(self.master, (24, 80))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PERSON, kind, path], stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.seen = b""
+
+    def sees(self, text: bytes) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self.seen:
+            ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
+            assert ready, self.seen
+            try:
+                self.seen += os.read(self.master, 65536)
+            except OSError:
+                raise AssertionError(self.seen) from None
+        self.seen = self.seen.partition(text)[2]
+
+    def types(self, text: bytes) -> None:
+        os.write(self.master, text)
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+@pytest.fixture
+def person(server: Server) -> Iterator[Person]:
+    made = Person("socket", server.path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def caller(daemon: Daemon) -> Iterator[Callable[[], Person]]:
+    """Makes a person who has only kukeond."""
+    made: list[Person] = []
+
+    def make() -> Person:
+        made.append(Person("stream", str(daemon.path)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def echo(connection: socket.socket) -> None:
+    """A program that shows what is typed, until the client leaves."""
+    receive(connection, 15)
+    connection.sendall(WELCOME + output(b"\x1b[?2004h$ ") + LIVE)
+    while header := connection.recv(5):
+        connection.sendall(output(receive(connection, int.from_bytes(header[1:], "big"))))
+
+
+def test_a_person_types_resizes_and_leaves(server: Server, person: Person) -> None:
+    server.serve(echo)
+    person.sees(b"[size 24x80]")
+    person.types(b"\x03\x1a")
+    person.sees(b"\x03\x1a")
+    termios.tcsetwinsize(person.master, (50, 120))
+    os.kill(person.process.pid, signal.SIGWINCH)
+    person.sees(b"[size 50x120]")
+    person.types(b"a\x1d")
+    person.sees(b"a\x1d")
+    person.types(b"\x1d\x1d")
+    person.sees(b"\x1b[?2004l")
+    person.sees(b"[detached None]")
+    person.sees(b"[echo on]")
+    assert person.process.wait(PATIENCE_S) == 0
+
+
+def test_the_end_of_the_program_is_the_end(server: Server, person: Person) -> None:
+    def play(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(WELCOME + LIVE + output(b"bye") + frame(0x84, (7).to_bytes(4, "big")))
+
+    server.serve(play)
+    person.sees(b"bye")
+    person.sees(b"[ended 7]")
+    person.sees(b"[echo on]")
+
+
+def test_a_connection_that_is_cut_off_goes_on_where_it_was(server: Server, person: Person) -> None:
+    hellos = []
+
+    def cut(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(WELCOME + output(b"first-half ") + LIVE)
+
+    def resumed(connection: socket.socket) -> None:
+        hellos.append(receive(connection, 15))
+        connection.sendall(frame(0x81, bytes.fromhex("0100000000000000000b")) + output(b"second-half") + LIVE)
+        connection.recv(1)
+
+    server.serve(cut, resumed)
+    person.sees(b"first-half ")
+    person.sees(b"second-half")
+    assert hellos == [bytes.fromhex("01 0000000a 01 01 000000000000000b")]
+    person.types(b"\x1d\x1d")
+    person.sees(b"[detached None]")
+
+
+def test_a_signal_leaves_the_terminal_in_order(server: Server, person: Person) -> None:
+    server.serve(echo)
+    person.sees(b"$ ")
+    person.process.terminate()
+    person.sees(b"[echo on]")
+    assert person.process.wait(PATIENCE_S) == 128 + signal.SIGTERM
+
+
+def test_a_keyboard_that_is_none_is_refused(server: Server) -> None:
+    def play(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(WELCOME)
+        connection.recv(1)
+
+    server.serve(play)
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(errors.Invalid, match="not a terminal"):
+            interaction.interact(interaction.at_socket(server.path), reading, writing)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def shows_keys(asked: Iterator[Part], **start: Any) -> Iterator[Part]:
+    """A terminal that shows what is typed, until `q`."""
+    yield "started", True
+    yield "position", 0
+    yield "output", b"\x1b[?1049h$ "
+    for name, value in asked:
+        if name == "input":
+            yield "output", value
+            if value == b"q":
+                yield "ended", model.AttachEnded(code=4)
+                return
+
+
+def test_through_kukeond_a_person_types_and_sees_the_end(daemon: Daemon, caller: Callable[[], Person]) -> None:
+    daemon.answers["attach"] = shows_keys
+    person = caller()
+    person.sees(b"$ ")
+    person.types(b"\x03a\x1a")
+    person.sees(b"\x03a\x1a")
+    person.types(b"q")
+    person.sees(b"q\x1b[m\x1b[?1049l")
+    person.sees(b"[ended 4]")
+    person.sees(b"[echo on]")
+
+
+def test_through_kukeond_a_person_leaves(daemon: Daemon, caller: Callable[[], Person]) -> None:
+    gone = threading.Event()
+
+    def attach(asked: Iterator[Part], **start: Any) -> Iterator[Part]:
+        try:
+            yield from shows_keys(asked)
+        finally:
+            gone.set()
+
+    daemon.answers["attach"] = attach
+    person = caller()
+    person.sees(b"$ ")
+    person.types(b"\x1d\x1d")
+    person.sees(b"[detached None]")
+    assert gone.wait(PATIENCE_S)
+
+
+def test_through_kukeond_it_goes_on_where_it_was(daemon: Daemon, caller: Callable[[], Person]) -> None:
+    """Also when bytes are missing: positions are those that the terminal tells."""
+    begun: list[int] = []
+
+    def attach(asked: Iterator[Part], position: int, **start: Any) -> Iterator[Part]:
+        begun.append(position)
+        yield "started", True
+        if len(begun) == 1:
+            yield "position", 100
+            yield "output", b"first "
+            yield "position", 1000
+            yield "output", b"second "
+            raise errors.Unavailable("cannot go on with Attach: kukeond is stopping")
+        yield "position", position
+        yield "output", b"third"
+        yield "ended", model.AttachEnded()
+
+    daemon.answers["attach"] = attach
+    person = caller()
+    for word in (b"first ", b"second ", b"[size 24x80]", b"third", b"[ended None]"):
+        person.sees(word)
+    assert begun == [0, 1007]
+
+
+def test_through_kukeond_everything_comes_however_slowly_it_is_taken(daemon: Daemon, client: UnixClient) -> None:
+    sent = bytes(range(256)) * 40_000
+
+    def attach(asked: Iterator[Part], position: int, **start: Any) -> Iterator[Part]:
+        yield "started", True
+        yield "position", position
+        for at in range(0, len(sent), 100_000):
+            yield "output", sent[at : at + 100_000]
+        yield "ended", model.AttachEnded(code=0)
+
+    daemon.answers["attach"] = attach
+    terminal = interaction.through(client, WEB)(7)
+    got = bytearray()
+    with contextlib.closing(terminal):
+        while not terminal.ended:
+            assert select.select([terminal], [], [], PATIENCE_S)[0]
+            while piece := terminal.take():
+                got += piece
+                assert terminal.position == len(got) + 7
+        assert terminal.code == 0
+    assert bytes(got) == sent
+    terminal.close()
+
+
+def test_the_first_way_that_works_is_taken_and_kept(
+    daemon: Daemon, client: UnixClient, tmp_path: Path, server: Server
+) -> None:
+    daemon.answers["attach"] = shows_keys
+    nowhere = interaction.at_socket(str(tmp_path / "none.sock"))
+    connect = interaction.first_of(nowhere, interaction.through(client, WEB))
+    for _ in range(2):
+        terminal = connect()
+        assert select.select([terminal], [], [], PATIENCE_S)[0]
+        assert b"$ " in terminal.take()
+        terminal.close()
+    server.serve(echo)
+    connect = interaction.first_of(interaction.at_socket(server.path), interaction.through(client, WEB))
+    connect().close()
+    server.close()
+    with pytest.raises(errors.Unavailable):
+        connect()
+    both = interaction.first_of(nowhere, interaction.at_socket(str(tmp_path / "nor.sock")))
+    with pytest.raises(errors.Unavailable, match=r"nor\.sock"):
+        both()

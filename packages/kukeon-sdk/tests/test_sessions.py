@@ -287,3 +287,20 @@ class TestAttach:
             session.write(b"q")
             assert b"".join(session) == b"24x80 ls resized q"
             assert session.ended == model.AttachEnded(code=5)
+
+    async def test_positions_are_those_that_the_terminal_tells(
+        self, daemon: Daemon, client: UnixClient, later: aio.AsyncClient
+    ) -> None:
+        def terminal(asked: Iterator[Part], position: int, **start: Any) -> Iterator[Part]:
+            yield "started", True
+            yield "position", position
+            yield "output", b"one"
+            yield "position", 100
+            yield "output", b"two"
+            yield "ended", model.AttachEnded()
+
+        daemon.answers["attach"] = terminal
+        with client.attach(WEB, position=5) as session:
+            assert [(session.read(), session.position) for _ in range(3)] == [(b"one", 8), (b"two", 103), (b"", 103)]
+        async with await later.attach(WEB, position=5) as session:
+            assert [(await session.read(), session.position) for _ in range(2)] == [(b"one", 8), (b"two", 103)]

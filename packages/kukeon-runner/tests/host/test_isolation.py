@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import errno
 import json
+import logging
 import os
 import resource
 import shutil
@@ -25,7 +27,7 @@ from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.testing.places import IMAGE, PATIENCE_S, Place, a_place, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from kukeon_runner.controller import Controller
 
@@ -343,7 +345,8 @@ async def test_environment_and_directory(lab: Lab) -> None:
     assert "A=1" not in report["env"]
 
 
-async def test_secrets_are_files_for_the_containers_user_alone(lab: Lab) -> None:
+async def test_secrets_are_files_for_the_containers_user_alone(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     source = lab.shared.parent / "token"
     source.write_bytes(b"first\n")
     source.chmod(0o600)
@@ -370,6 +373,11 @@ async def test_secrets_are_files_for_the_containers_user_alone(lab: Lab) -> None
     assert _mode(staged) == 0o700
     assert mounts.is_mountpoint(staged)
     assert "from the daemon" not in repr(made)
+    assert "from the daemon" not in repr(await lab.controller.get_cell(doc))
+    assert "from the daemon" not in repr([event async for event in lab.controller.events()])
+    assert not [line for line in _command_lines() if b"from the daemon" in line]
+    assert "StageSecrets" in caplog.text, "every step is in the log"
+    assert "from the daemon" not in caplog.text
     holders = await asyncio.to_thread(_holders, b"from the daemon", [lab.place.home, Path(layout.runtime_dir)])
     assert holders == [staged / f"default_default_{doc.metadata.name}_main" / "other"]
 
@@ -438,17 +446,23 @@ async def test_memory_and_processes_are_limited(lab: Lab) -> None:
     await lab.controller.delete_cell(doc)
 
 
+def _command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended since
+            yield path.read_bytes()
+
+
 def _limit(group: str, controller: str, name: str) -> str:
     top = Path("/sys/fs/cgroup") if UNIFIED else Path("/sys/fs/cgroup", controller)
     return Path(f"{top}{group}", name).read_text().strip()
 
 
 def _holders(needle: bytes, tops: list[Path]) -> list[Path]:
-    """The regular files below `tops` that contain `needle`, but for what is in a container's own root."""
+    """The regular files below `tops` that contain `needle`: snapshots and all; but for what the probe reported."""
     found = []
     for top in tops:
         for directory, names, files in os.walk(top):
-            names[:] = [each for each in names if each not in ("ns", "rootfs", "snapshots", "shared")]
+            names[:] = [each for each in names if each not in ("ns", "shared")]
             for name in files:
                 path = Path(directory, name)
                 if path.is_file() and not path.is_symlink() and needle in path.read_bytes():

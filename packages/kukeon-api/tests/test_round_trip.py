@@ -90,6 +90,7 @@ FULL: tuple[model.Doc, ...] = (
             auto_delete=True,
             tty=model.CellTty(default="web"),
             nested_cgroup_runtime=True,
+            ignore_disk_pressure=True,
         ),
     ),
     model.ContainerDoc(metadata=msgspec.structs.replace(METADATA, name="web"), spec=CONTAINER),

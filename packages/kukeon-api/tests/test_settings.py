@@ -31,6 +31,9 @@ spec:
   podSubnetCIDR: 10.0.0.0/8
   logMaxSize: 512Ki
   logMaxFiles: 3
+  defaultMemoryLimitBytes: 1073741824
+  diskPressureWarnPercent: 0
+  diskPressureBlockPercent: 90
 """
     settings = manifest.parse_server_configuration(text)
     assert settings.spec == model.ServerConfigurationSpec(
@@ -46,6 +49,9 @@ spec:
         pod_subnet_cidr="10.0.0.0/8",
         log_max_size="512Ki",
         log_max_files=3,
+        default_memory_limit_bytes=1073741824,
+        disk_pressure_warn_percent=0,
+        disk_pressure_block_percent=90,
     )
     assert manifest.parse_server_configuration(manifest.dump(settings)) == settings  # type: ignore[arg-type]
 
@@ -148,9 +154,12 @@ def test_what_is_no_size(text: str) -> None:
         ("logMaxSize: much", "spec.logMaxSize: cannot read 'much' as a size"),
         ("logMaxFiles: 0", "spec.logMaxFiles: 0 is not 1 to 100"),
         ("logMaxFiles: 101", "spec.logMaxFiles: 101 is not 1 to 100"),
+        ("defaultMemoryLimitBytes: -1", "spec.defaultMemoryLimitBytes: -1 is no number of bytes"),
+        ("diskPressureWarnPercent: 101", "spec.diskPressureWarnPercent: 101 is not 0 to 100"),
+        ("diskPressureBlockPercent: -1", "spec.diskPressureBlockPercent: -1 is not 0 to 100"),
     ],
 )
-def test_limits_of_logs(setting: str, words: str) -> None:
+def test_limits(setting: str, words: str) -> None:
     with pytest.raises(errors.ServerConfigurationInvalid) as caught:
         manifest.parse_server_configuration(f"spec:\n  {setting}\n", "k.yaml")
     assert words in str(caught.value.problems[0])

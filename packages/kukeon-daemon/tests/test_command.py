@@ -26,6 +26,9 @@ SETTINGS = [
     ("pod_subnet_cidr", "10.9.0.0/16"),
     ("log_max_size", "64Ki"),
     ("log_max_files", "3"),
+    ("default_memory_limit_bytes", "1073741824"),
+    ("disk_pressure_warn_percent", "50"),
+    ("disk_pressure_block_percent", "60"),
 ]
 BY_NAME = {setting.name: setting for setting in config.SETTINGS}
 
@@ -56,7 +59,16 @@ def test_flag_beats_environment_beats_file_beats_default(name: str, text: str) -
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("log_max_size", "1Ki"), ("log_max_size", "much"), ("log_max_files", "0"), ("log_max_files", "x")],
+    [
+        ("log_max_size", "1Ki"),
+        ("log_max_size", "much"),
+        ("log_max_files", "0"),
+        ("log_max_files", "x"),
+        ("default_memory_limit_bytes", "1Gi"),
+        ("default_memory_limit_bytes", str(2**63)),
+        ("disk_pressure_warn_percent", "101"),
+        ("disk_pressure_block_percent", "-1"),
+    ],
 )
 def test_logs_have_bounds(name: str, text: str) -> None:
     with pytest.raises(errors.Invalid) as caught:

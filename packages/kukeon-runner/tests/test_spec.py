@@ -109,6 +109,24 @@ def test_resources_only_where_they_are_positive() -> None:
     assert "cpu" not in found
 
 
+@pytest.mark.parametrize(
+    ("stated", "limit"),
+    [
+        (None, {"limit": 7 << 20}),
+        (model.Resources(pids_limit=5), {"limit": 7 << 20}),
+        (model.Resources(memory_limit_bytes=1 << 20), {"limit": 1 << 20}),
+        (model.Resources(memory_limit_bytes=0), None),
+    ],
+)
+def test_memory_that_a_manifest_says_nothing_of_may_have_a_limit_all_the_same(
+    stated: model.Resources | None, limit: dict[str, int] | None
+) -> None:
+    capped = dataclasses.replace(PLACE, memory_limit_bytes=7 << 20)
+    found = spec.container(capped, "s_t_c_web", container("web", resources=stated), IMAGE)
+    assert found["linux"]["resources"].get("memory") == limit
+    assert "memory" not in spec.pause(capped, "s_t_c_root")["linux"]["resources"]
+
+
 ABLE = observed.Abilities("x86_64", "6.1", frozenset({"CAP_NET_ADMIN", "CAP_SYS_ADMIN"}), True)
 
 

@@ -80,9 +80,14 @@ def root_of(spec: model.CellSpec) -> str:
 
 
 def effective(cell: model.CellDoc, space: model.SpaceSpec) -> model.CellDoc:
-    """Return `cell` with the defaults of its space filled in where its containers say nothing."""
+    """Return `cell` as it is stored: with the defaults of its space filled in where its containers say nothing.
+
+    What is about one request is left out.
+    """
     spec = msgspec.structs.replace(
-        cell.spec, containers=tuple(effective_container(container, space) for container in cell.spec.containers)
+        cell.spec,
+        containers=tuple(effective_container(container, space) for container in cell.spec.containers),
+        ignore_disk_pressure=False,
     )
     return msgspec.structs.replace(cell, spec=spec)
 

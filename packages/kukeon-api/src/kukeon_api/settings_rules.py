@@ -59,6 +59,13 @@ def _server(spec: model.ServerConfigurationSpec) -> Iterator[Problem]:
             yield Problem(path="spec.logMaxSize", message=exc.message, suggestion=exc.hint)
     if spec.log_max_files is not None and not LOG_FILES[0] <= spec.log_max_files <= LOG_FILES[1]:
         yield Problem(path="spec.logMaxFiles", message=f"{spec.log_max_files} is not {LOG_FILES[0]} to {LOG_FILES[1]}")
+    if spec.default_memory_limit_bytes is not None and not 0 <= spec.default_memory_limit_bytes < 2**63:
+        wrong = f"{spec.default_memory_limit_bytes} is no number of bytes"
+        yield Problem(path="spec.defaultMemoryLimitBytes", message=wrong)
+    for name in ("warn", "block"):
+        percent = getattr(spec, f"disk_pressure_{name}_percent")
+        if percent is not None and not 0 <= percent <= 100:
+            yield Problem(path=f"spec.diskPressure{name.title()}Percent", message=f"{percent} is not 0 to 100")
 
 
 def log_size(text: str) -> int:

@@ -200,8 +200,12 @@ def remedy(status: enum.StrEnum) -> str:
 def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) -> Options:
     from kukeon_api import settings_rules
     from kukeon_runner import Options
-    from kukeon_runner.options import LogLimits
+    from kukeon_runner.options import DEFAULT_DISK, DiskLimits, LogLimits
 
+    disk = DiskLimits(
+        _stated(server.setting("disk_pressure_warn_percent"), DEFAULT_DISK.warn_percent),
+        _stated(server.setting("disk_pressure_block_percent"), DEFAULT_DISK.block_percent),
+    )
     size, files = server.setting("log_max_size"), server.setting("log_max_files")
     # What is not stated is taken from the record of the run path, or is the default.
     return Options(
@@ -213,8 +217,14 @@ def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) ->
         pod_subnet=server.setting("pod_subnet_cidr") or "",
         group_gid=gid,
         logs=LogLimits(settings_rules.log_size(size) if size else LogLimits.max_bytes, files or LogLimits.max_files),
+        default_memory_limit_bytes=server.setting("default_memory_limit_bytes") or 0,
+        disk=disk,
         force_regenerate_cni=force_regenerate_cni,
     )
+
+
+def _stated(value: int | None, default: int) -> int:
+    return default if value is None else value
 
 
 def _group(server: Server) -> int:

@@ -186,6 +186,13 @@ def output(*envvars: str, group: bool = False) -> Decorator:
     return add
 
 
+def ignore_disk_pressure(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flag of what makes cells that a disk which is nearly full does not matter."""
+    return click.option("--ignore-disk-pressure", is_flag=True, help="Make the cell although the disk is nearly full.")(
+        function
+    )
+
+
 def selector(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `-l/--selector`, which arrives as `selector`: a text, None where unset."""
     return click.option(

@@ -101,6 +101,13 @@ def cell_document(ref: Ref) -> model.CellDoc:
     return model.CellDoc(metadata=model.Metadata(name=ref.name), spec=spec)
 
 
+def ignoring_disk_pressure(doc: model.CellDoc) -> model.CellDoc:
+    """Return `doc` for a request that a disk which is nearly full does not keep from being carried out."""
+    import msgspec
+
+    return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, ignore_disk_pressure=True))
+
+
 def container_document(ref: Ref) -> model.ContainerDoc:
     """Return the document that says where the container `ref` is."""
     spec = model.ContainerSpec(

@@ -43,6 +43,9 @@ class Settings:
     log_max_size: int
     """Bytes."""
     log_max_files: int
+    default_memory_limit_bytes: int
+    disk_pressure_warn_percent: int
+    disk_pressure_block_percent: int
 
     def for_runner(self) -> options.Options:
         """Return what the runner is to be opened with."""
@@ -55,6 +58,8 @@ class Settings:
             pod_subnet=self.pod_subnet_cidr,
             group_gid=self.socket_gid,
             logs=options.LogLimits(self.log_max_size, self.log_max_files),
+            default_memory_limit_bytes=self.default_memory_limit_bytes,
+            disk=options.DiskLimits(self.disk_pressure_warn_percent, self.disk_pressure_block_percent),
         )
 
 
@@ -107,6 +112,19 @@ def _log_files(text: str) -> int:
     least, most = settings_rules.LOG_FILES
     if not text.isdecimal() or not least <= int(text) <= most:
         raise ValueError(f"must be a number from {least} to {most}")
+    return int(text)
+
+
+def _bytes(text: str) -> int:
+    # The kernel counts them in 63 bits.
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise ValueError("must be a number of bytes, 0 for no limit")
+    return int(text)
+
+
+def _percent(text: str) -> int:
+    if not text.isdecimal() or int(text) > 100:
+        raise ValueError("must be a number from 0 to 100")
     return int(text)
 
 
@@ -219,6 +237,30 @@ SETTINGS = (
         _log_files,
         "how many files a container's log has at most",
         "COUNT",
+    ),
+    Setting(
+        "default_memory_limit_bytes",
+        "KUKEOND_DEFAULT_MEMORY_LIMIT_BYTES",
+        "0",
+        _bytes,
+        "the memory of containers whose manifest says nothing of it (0: no limit)",
+        "BYTES",
+    ),
+    Setting(
+        "disk_pressure_warn_percent",
+        "KUKEOND_DISK_PRESSURE_WARN_PCT",
+        "85",
+        _percent,
+        "how full the disk may be before making a cell is worth a warning (0: never)",
+        "PERCENT",
+    ),
+    Setting(
+        "disk_pressure_block_percent",
+        "KUKEOND_DISK_PRESSURE_BLOCK_PCT",
+        "95",
+        _percent,
+        "how full the disk may be before no more cells are made (0: no limit)",
+        "PERCENT",
     ),
 )
 

@@ -26,6 +26,19 @@ DEFAULT_LOGS = LogLimits()
 
 
 @dataclass(frozen=True)
+class DiskLimits:
+    """How much of the disk of the run path may be used, in percent as df(1) counts; 0 is no limit."""
+
+    warn_percent: int = 85
+    """From here on, the log says so when a cell is made."""
+    block_percent: int = 95
+    """From here on, no cell is made: a full disk damages what is on it, and the cells that are there need the rest."""
+
+
+DEFAULT_DISK = DiskLimits()
+
+
+@dataclass(frozen=True)
 class Options:
     """The settings of one start. `kukeon_runner.instance` compares them with what the run path was made with."""
 
@@ -41,4 +54,7 @@ class Options:
     """Numeric group that may read the run path and use the socket; 0 leaves everything to root alone."""
     logs: LogLimits = DEFAULT_LOGS
     """Of containers that are started from now on."""
+    default_memory_limit_bytes: int = 0
+    """Of containers that are made from now on and whose manifest says nothing of memory; 0 is none."""
+    disk: DiskLimits = DEFAULT_DISK
     force_regenerate_cni: bool = False

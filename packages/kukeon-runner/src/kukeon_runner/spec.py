@@ -78,6 +78,8 @@ class Place:
     nofile: int
     """Limit of open files, at most what the daemon itself may set."""
     host: observed.Abilities = field(default_factory=observed.Abilities)
+    memory_limit_bytes: int = 0
+    """Of containers that say nothing of memory; 0 is none."""
     secrets: str = ""
     """Directory in which the container's secrets are staged."""
     host_etc: Mapping[str, str] = field(default_factory=dict)
@@ -143,7 +145,7 @@ def container(
         process |= {"terminal": True, "consoleSize": dict(TERMINAL_SIZE)}
         process["env"] = environment((TERMINAL_TYPE, *image.env), place.variables, wanted.env)
         document["mounts"].append(oci_mounts.mount(TERMINAL_TARGET, "bind", place.terminal, "rbind", "rprivate", "ro"))
-    linux["resources"] |= resources(wanted.resources)
+    linux["resources"] |= resources(wanted.resources, place.memory_limit_bytes)
     _add_devices(linux, found.devices, every=wanted.privileged)
     return document
 
@@ -179,13 +181,17 @@ def capability(name: str) -> str:
     return upper if upper.startswith("CAP_") else f"CAP_{upper}"
 
 
-def resources(wanted: model.Resources | None) -> dict[str, Any]:
-    """Limits as the runtime writes them; only positive values take effect."""
+def resources(wanted: model.Resources | None, memory_limit_bytes: int = 0) -> dict[str, Any]:
+    """Limits as the runtime writes them; only positive values take effect.
+
+    `memory_limit_bytes` holds where the manifest says nothing of memory; a 0 there says that there is no limit.
+    """
     found: dict[str, Any] = {}
+    stated = wanted.memory_limit_bytes if wanted is not None else None
+    if memory := memory_limit_bytes if stated is None else stated:
+        found["memory"] = {"limit": memory}
     if wanted is None:
         return found
-    if wanted.memory_limit_bytes:
-        found["memory"] = {"limit": wanted.memory_limit_bytes}
     if wanted.cpu_shares:
         found["cpu"] = {"shares": wanted.cpu_shares}
     if wanted.pids_limit:

@@ -69,6 +69,8 @@ class Site:
     bridge: str
     home: str
     """The cell's directory in the run path; its containers' are in it."""
+    memory_limit_bytes: int = 0
+    """Of containers that say nothing of memory; 0 is none."""
 
     @classmethod
     def of(
@@ -80,6 +82,7 @@ class Site:
         cgroup_files: bool,
         nofile: int,
         host: observed.Abilities,
+        memory_limit_bytes: int = 0,
     ) -> Site:
         """The site of the cell `ref`. Raises Invalid when a name does not fit, before anything is made."""
         space = model.Ref(ref.realm, ref.space)
@@ -104,6 +107,7 @@ class Site:
             host=host,
             bridge=layout.bridge(space),
             home=layout.cell_dir(ref),
+            memory_limit_bytes=memory_limit_bytes,
         )
 
     @property
@@ -272,6 +276,7 @@ def _place(site: Site, name: str, id: str, *, nested: bool = False) -> spec.Plac
         cgroup_files=site.cgroup_files,
         nofile=site.nofile,
         host=site.host,
+        memory_limit_bytes=site.memory_limit_bytes,
         secrets=site.staged(id),
         host_etc={"hosts": site.host_hosts, "hostname": site.hostname, "resolv.conf": site.host_resolv},
         nested=nested,

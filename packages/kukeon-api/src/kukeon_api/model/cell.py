@@ -69,6 +69,9 @@ class CellSpec(Model, kw_only=True):
     nested_cgroup_runtime: bool = False
     """Delegate a cgroup subtree, so that a container runtime inside works. Default: false."""
 
+    ignore_disk_pressure: bool = False
+    """Make the cell although the disk is nearly full. It is about this request, and not kept. Default: false."""
+
 
 class CellNetworkStatus(Model):
     """Where the cell is on its space's network; `address` is in CIDR form, like `10.88.0.2/24`."""

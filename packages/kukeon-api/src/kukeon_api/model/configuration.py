@@ -77,6 +77,18 @@ class ServerConfigurationSpec(Model):
     log_max_files: int | None = None
     """How many files a container's log has at most, 1 to 100, the one being written included. Default: 5."""
 
+    default_memory_limit_bytes: int | None = None
+    """How much memory a container may use whose manifest says nothing of it, for those made from now on.
+
+    A manifest, or a space's defaults, that say 0 mean no limit. Default: 0, no limit.
+    """
+
+    disk_pressure_warn_percent: int | None = None
+    """How full the disk of the run path may be before making a cell is worth a warning; 0 never. Default: 85."""
+
+    disk_pressure_block_percent: int | None = None
+    """How full the disk of the run path may be before no more cells are made; 0 is no limit. Default: 95."""
+
 
 class ServerConfiguration(Model):
     """The settings of kukeond: the file /etc/kukeon/kukeond.yaml."""

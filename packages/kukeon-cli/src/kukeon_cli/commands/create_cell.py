@@ -81,6 +81,7 @@ def document(
     "--label", "labels", multiple=True, type=options.Words("--label"), metavar="KEY=VALUE", help="Label of the cell."
 )
 @click.option("--no-start", is_flag=True, help="Make it, but do not start it.")
+@options.ignore_disk_pressure
 @options.scope("realm", "space", "stack")
 @options.output()
 @refusals.later("--from-blueprint", "--from-config", "--clone", "--param", "--param-file", instead="use kuke apply")
@@ -94,6 +95,7 @@ def command(
     env: tuple[str, ...],
     labels: tuple[str, ...],
     no_start: bool,
+    ignore_disk_pressure: bool,
     realm: str | None,
     space: str | None,
     stack: str | None,
@@ -116,4 +118,7 @@ def command(
             raise click.UsageError("give --command or a command after --, not both")
         program = (command,)
     ref = resources.Scope(realm, space, stack).at("Cell", name)
-    create(session.client, document(ref, image, program, env, labels), session.output(output), no_start=no_start)
+    doc = document(ref, image, program, env, labels)
+    if ignore_disk_pressure:
+        doc = resources.ignoring_disk_pressure(doc)
+    create(session.client, doc, session.output(output), no_start=no_start)

@@ -32,6 +32,7 @@ _BELONGS = {
     "env": (("file", "profile", "image"), "is for cells that are described: one that is there keeps its environment"),
     "labels": (("file", "profile", "image"), "is for cells that are described: one that is there keeps its labels"),
     "remove": (("file", "profile", "image"), "is for cells that are described: one that is there says autoDelete"),
+    "ignore_disk_pressure": (("file", "profile", "image"), "is for cells that are made"),
 }
 _SPOKEN = {
     "params": "--param",
@@ -40,6 +41,7 @@ _SPOKEN = {
     "tty": "-t/--tty",
     "labels": "--label",
     "remove": "--rm",
+    "ignore_disk_pressure": "--ignore-disk-pressure",
 }
 
 
@@ -284,6 +286,8 @@ def _job(source: str, scope: Scope, session: Session, given: dict[str, Any], *, 
         container=given["container"],
         image=source == "image",
     )
+    if given["ignore_disk_pressure"]:
+        doc = resources.ignoring_disk_pressure(doc)
     return Job(doc, told, prefix, new)
 
 
@@ -332,6 +336,7 @@ def _words(*flags: str, text: str) -> options.Decorator:
 )
 @_words("--env", text="Variable for the program's environment.")
 @_words("--label", "labels", text="Label of the cell.")
+@options.ignore_disk_pressure
 @refusals.later("--from-blueprint", "--from-config", "--clone", instead="describe the cell in a file or a profile")
 @options.scope("realm", "space", "stack")
 @options.output()

@@ -135,6 +135,9 @@ class DryKernel:
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         return False
 
+    async def disk_used_percent(self, path: str) -> float | None:
+        return await self._real.disk_used_percent(path)
+
     async def exists(self, path: str) -> bool:
         return self._files[path] is not None if path in self._files else await self._real.exists(path)
 

@@ -147,6 +147,16 @@ class LinuxKernel:
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         return await asyncio.to_thread(_clear, Path(root), parts)
 
+    async def disk_used_percent(self, path: str) -> float | None:
+        try:
+            found = await asyncio.to_thread(os.statvfs, path)
+        except OSError:
+            return None
+        used = found.f_blocks - found.f_bfree
+        # As df(1) counts: what is kept for root is neither used nor there to be used.
+        usable = used + found.f_bavail
+        return 100 * used / usable if usable else None
+
     async def exists(self, path: str) -> bool:
         return await asyncio.to_thread(os.path.exists, path)
 

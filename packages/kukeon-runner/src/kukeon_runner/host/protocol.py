@@ -89,6 +89,9 @@ class Kernel(Protocol):
         For what is left of pins and tmpfs when nobody knows any more what there was. True when something was there.
         """
 
+    async def disk_used_percent(self, path: str) -> float | None:
+        """How much of the disk that `path` is on is used, of what others than root may use; None when unknown."""
+
     async def exists(self, path: str) -> bool: ...
     async def read_file(self, path: str) -> str:
         """Raises FileNotFoundError."""

@@ -42,6 +42,8 @@ class FakeKernel:
     """Cgroup -> the process that was moved into its leaf."""
     shms: set[str] = field(default_factory=set)
     files: dict[str, str] = field(default_factory=dict)
+    disk_used: float | None = 10.0
+    """In percent, of every disk."""
     on_kill: Callable[[str], None] = lambda path: None
     """Told of each cgroup whose processes are killed."""
 
@@ -149,6 +151,9 @@ class FakeKernel:
             self.pins = {path: name for path, name in self.pins.items() if path not in found}
             self.shms -= found
         return bool(found)
+
+    async def disk_used_percent(self, path: str) -> float | None:
+        return self.disk_used
 
     async def exists(self, path: str) -> bool:
         return path in self.files

@@ -156,6 +156,7 @@ class Change(Work):
             yield found
 
     async def _register(self, ref: model.Ref, doc: model.CellDoc, desired: model.DesiredState) -> model.CellDoc:
+        await self.room.check(doc)
         effective = self.effective(doc)
         if desired is model.DesiredState.RUNNING:
             await ports.check(self.context, effective)

@@ -14,6 +14,7 @@ from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
+from kukeon_runner.runner.room import Room
 from kukeon_runner.steps import DeleteTask, Plan, Results, StopTask
 from kukeon_runner.together import together
 
@@ -58,6 +59,7 @@ class Work:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.room = Room(context)
         self._mend_at: dict[model.Ref, float] = {}
         """When a cell whose repair failed may be repaired again, by the loop's clock."""
 
@@ -109,6 +111,7 @@ class Work:
             cgroup_files=host.kernel.cgroup_mode == "v2",
             nofile=host.kernel.nofile,
             host=host.kernel.abilities,
+            memory_limit_bytes=self.context.options.default_memory_limit_bytes,
         )
 
     async def glimpse(self, doc: model.CellDoc) -> tuple[observed.Cell, wanted.Site]:

@@ -501,7 +501,7 @@ class ContainerSpec(_message.Message):
     def __init__(self, id: _Optional[str] = ..., containerd_id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., root: bool = ..., image: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., networks: _Optional[_Iterable[str]] = ..., networks_aliases: _Optional[_Iterable[str]] = ..., privileged: bool = ..., host_network: bool = ..., host_pid: bool = ..., host_cgroup: bool = ..., user: _Optional[str] = ..., read_only_root_filesystem: bool = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., security_opts: _Optional[_Union[StringList, _Mapping]] = ..., tmpfs: _Optional[_Union[TmpfsList, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., secrets: _Optional[_Iterable[_Union[ContainerSecret, _Mapping]]] = ..., cni_config_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., attachable: bool = ..., tty: _Optional[_Union[ContainerTty, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., devices: _Optional[_Iterable[str]] = ..., restart_backoff_seconds: _Optional[int] = ..., restart_max_retries: _Optional[int] = ...) -> None: ...
 
 class CellSpec(_message.Message):
-    __slots__ = ("id", "realm_id", "space_id", "stack_id", "root_container_id", "tty", "containers", "auto_delete", "nested_cgroup_runtime")
+    __slots__ = ("id", "realm_id", "space_id", "stack_id", "root_container_id", "tty", "containers", "auto_delete", "nested_cgroup_runtime", "ignore_disk_pressure")
     ID_FIELD_NUMBER: _ClassVar[int]
     REALM_ID_FIELD_NUMBER: _ClassVar[int]
     SPACE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -511,6 +511,7 @@ class CellSpec(_message.Message):
     CONTAINERS_FIELD_NUMBER: _ClassVar[int]
     AUTO_DELETE_FIELD_NUMBER: _ClassVar[int]
     NESTED_CGROUP_RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_DISK_PRESSURE_FIELD_NUMBER: _ClassVar[int]
     id: str
     realm_id: str
     space_id: str
@@ -520,7 +521,8 @@ class CellSpec(_message.Message):
     containers: _containers.RepeatedCompositeFieldContainer[ContainerSpec]
     auto_delete: bool
     nested_cgroup_runtime: bool
-    def __init__(self, id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., root_container_id: _Optional[str] = ..., tty: _Optional[_Union[CellTty, _Mapping]] = ..., containers: _Optional[_Iterable[_Union[ContainerSpec, _Mapping]]] = ..., auto_delete: bool = ..., nested_cgroup_runtime: bool = ...) -> None: ...
+    ignore_disk_pressure: bool
+    def __init__(self, id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., root_container_id: _Optional[str] = ..., tty: _Optional[_Union[CellTty, _Mapping]] = ..., containers: _Optional[_Iterable[_Union[ContainerSpec, _Mapping]]] = ..., auto_delete: bool = ..., nested_cgroup_runtime: bool = ..., ignore_disk_pressure: bool = ...) -> None: ...
 
 class CellNetworkStatus(_message.Message):
     __slots__ = ("bridge_name", "address", "gateway")

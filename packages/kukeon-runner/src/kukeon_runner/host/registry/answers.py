@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,8 @@ async def details(answer: Answer) -> list[_Error]:
 
 def retry_after_s(header: str) -> float | None:
     """Return the seconds that a Retry-After header asks for: a number, or a time (RFC 9110, 10.2.3)."""
-    if header.strip().isdecimal():
-        return float(header.strip()[:9])
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", header):
+        return float(header)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):

@@ -6,6 +6,8 @@ import contextlib
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kukeon_api import errors
 from kukeon_runner.host.registry import values
 from kukeon_runner.host.registry.retries import Trouble
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
     from kukeon_runner.host.registry.values import Described, Descriptor
 
 _ACCEPT = {"Accept": ", ".join((*values.MANIFEST_TYPES, "*/*;q=0.1"))}
+_SILENT_TYPES = frozenset({"", "text/plain", "application/json", "application/octet-stream"})
+"""What servers of plain files say."""
+_FIRST_SCHEMA = "application/vnd.docker.distribution.manifest.v1+"
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(\d{1,19}|\*)", re.ASCII)
+
+
+class _Typed(msgspec.Struct, frozen=True, rename="camel"):
+    media_type: str = ""
 
 
 async def resolve(repository: Repository, name: str) -> Descriptor:
@@ -110,12 +119,10 @@ async def _get_manifest(repository: Repository, name: str, size: int | None = No
         with contextlib.closing(answer):
             raise await _not_found(repository, answer, name)
     with contextlib.closing(await repository.check(answer, 200)):
-        media_type = values.media_type(answer.headers.get("Content-Type", ""))
-        if media_type not in values.MANIFEST_TYPES:
-            raise await _unknown_type(repository, media_type)
         content = await answer.read(values.MANIFEST_LIMIT_BYTES + 1)
     if len(content) > values.MANIFEST_LIMIT_BYTES:
         raise _too_large(host)
+    media_type = _type_of(content, answer.headers.get("Content-Type", ""), host)
     if size is not None and len(content) != size:
         raise Trouble(
             errors.LengthMismatch, f"registry {host!r} sends {len(content)} bytes as {name}, which is to have {size}"
@@ -136,14 +143,19 @@ async def _not_found(repository: Repository, answer: Answer, name: str) -> Troub
     )
 
 
-async def _unknown_type(repository: Repository, media_type: str) -> Trouble:
-    host = repository.endpoint.origin.netloc
-    if media_type in ("", "text/html", "text/plain") and not await repository.is_registry():
-        return Trouble(errors.NotARegistry, f"{host!r} is no registry: it answers with a page")
-    hint = "push the image again with a current tool" if "manifest.v1+" in media_type else ""
-    return Trouble(
-        errors.ManifestNotSupported, f"registry {host!r} has it as {media_type or 'nothing known'!r}", hint=hint
-    )
+def _type_of(content: bytes, header: str, host: str) -> str:
+    """Return a manifest's type: as the header says or, where it says nothing of use, the document itself."""
+    found = values.media_type(header)
+    if found in _SILENT_TYPES:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = msgspec.json.decode(content, type=_Typed).media_type or found
+    if found in values.MANIFEST_TYPES:
+        return found
+    if found == "text/html":
+        raise Trouble(errors.NotARegistry, f"{host!r} is no registry: it answers with a page")
+    hint = "push the image again with a current tool" if found.startswith(_FIRST_SCHEMA) else ""
+    what = f"as {found[:100]!r}, which is no image" if found else "as something of no known type"
+    raise Trouble(errors.ManifestNotSupported, f"registry {host!r} has it {what}", hint=hint)
 
 
 def _wrong_digest(host: str, wanted: str, found: str) -> Trouble:

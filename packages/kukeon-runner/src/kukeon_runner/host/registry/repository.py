@@ -76,6 +76,13 @@ class Repository:
             authorization = found
         return answer
 
+    def resolve(self, url: str, location: str) -> str:
+        """Return the address that an answer from `url` names as `location`. Raises Trouble."""
+        try:
+            return urllib.parse.urljoin(url, location)
+        except ValueError as error:
+            raise self._lost(error) from error
+
     async def check(self, answer: Answer, *statuses: int) -> Answer:
         """Return `answer` if its status is one of `statuses`, else close it and raise the Trouble that it means."""
         if answer.status in statuses:
@@ -100,7 +107,10 @@ class Repository:
         """Tell whether the endpoint speaks the protocol at all (distribution-spec, "Determining Support")."""
         with contextlib.closing(await self.send("GET", f"{self.endpoint.url}/")) as answer:
             # Who wants to know who asks before all else gives nothing away, but a challenge does.
-            return answer.status == 200 or (answer.status == 401 and bool(answer.all("WWW-Authenticate")))
+            is_page = answer.headers.get("Content-Type", "").startswith("text/html")
+            return (answer.status == 200 and not is_page) or (
+                answer.status == 401 and bool(answer.all("WWW-Authenticate"))
+            )
 
     async def _follow(
         self,
@@ -122,12 +132,15 @@ class Repository:
             )
             if answer.status not in _REDIRECT_STATUSES or "Location" not in answer.headers:
                 return answer
-            with contextlib.closing(answer):
-                url = urllib.parse.urljoin(url, answer.headers["Location"])
-                await _skim(answer)
+            await _skim(answer)
+            url = self.resolve(url, answer.headers["Location"])
             if answer.status == 303:
                 method, body = "GET", None
         raise Trouble(errors.NotARegistry, f"registry {home.netloc!r} sends us from one place to the next")
+
+    def _lost(self, error: ValueError) -> Trouble:
+        host = self.endpoint.origin.netloc
+        return Trouble(errors.NotARegistry, f"registry {host!r} sends us to an address that is no use: {error}")
 
     def _allowed(self, url: str) -> origins.Origin:
         """Return the origin of an address that the endpoint gave us. Raises Trouble where requests do not go."""
@@ -135,9 +148,7 @@ class Repository:
         try:
             where = origins.origin(url)
         except ValueError as error:
-            raise Trouble(
-                errors.NotARegistry, f"registry {home.netloc!r} sends us to an address that is no use: {error}"
-            ) from error
+            raise self._lost(error) from error
         if where.scheme == "http" and home.scheme == "https":
             raise Trouble(
                 errors.RegistryUntrusted, f"registry {home.netloc!r} sends us to {where.netloc!r}, which has no TLS"

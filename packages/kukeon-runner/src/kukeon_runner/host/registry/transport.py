@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import errno
+import os
 import ssl
 import urllib.request
 from typing import TYPE_CHECKING
@@ -267,7 +269,9 @@ def _tls_trouble(name: str, where: origins.Origin, error: aiohttp.ClientSSLError
 
 
 def _reason(error: OSError) -> str:
-    return _plain((error.strerror or type(error).__name__).lower())
+    # asyncio puts words of its own into strerror; an address that is no number has no errno of the system.
+    known = error.errno in errno.errorcode
+    return _plain((os.strerror(error.errno or 0) if known else error.strerror or type(error).__name__).lower())
 
 
 def _plain(text: str) -> str:

@@ -1,0 +1,303 @@
+"""A registry that stalls, closes, lies, refuses or is none: each a distinct error, and what passes is tried again."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from kukeon_api import errors, image_ref
+from kukeon_runner.host.registry import answers, retries, values
+from kukeon_runner.host.registry.client import Registry
+from kukeon_runner.testing.registry import PASS, Call, Reply, ServedRegistry, error, served_registry
+
+LARGE = values.MANIFEST_LIMIT_BYTES + 1
+MANIFEST = b'{"schemaVersion": 2}'
+
+
+def ref(address: str) -> image_ref.ImageRef:
+    return image_ref.parse(f"{address}/team/app:1")
+
+
+async def read(registry: Registry, served: ServedRegistry, descriptor: Any) -> bytes:
+    return b"".join([piece async for piece in registry.blob(ref(served.address), descriptor)])
+
+
+def html(status: int) -> Reply:
+    return Reply(status, b"<html>Welcome!</html>", {"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "words"),
+    [
+        (error(404, "MANIFEST_UNKNOWN", "x"), errors.ImageNotFound, "has no tag '1' of 'team/app'"),
+        (error(401, "UNAUTHORIZED", "who are you"), errors.RegistryUnauthorized, "wants to know who asks: who are you"),
+        (error(403, "DENIED", "not you"), errors.RegistryDenied, "does not allow it: not you"),
+        (error(429, "TOOMANYREQUESTS", "pull rate"), errors.RegistryRateLimited, "no more requests for now: pull"),
+        (error(500, "UNKNOWN", "disk full"), errors.RegistryFailed, "failed with status 500: disk full"),
+        (error(418, "TEAPOT", ""), errors.RegistryRefused, "refused with status 418: TEAPOT"),
+        (html(200), errors.NotARegistry, "is no registry: it answers with a page"),
+        (html(404), errors.NotARegistry, "is no registry: it has nothing at /v2/"),
+        (Reply(200, b"{}", {"Content-Type": "application/x-odd"}), errors.ManifestNotSupported, "'application/x-odd'"),
+        (Reply(200, bytes(LARGE), {"Content-Type": values.MANIFEST_TYPES[0]}), errors.ManifestNotSupported, "4 MiB"),
+        (Reply(302, headers={"Location": "/v2/round"}), errors.NotARegistry, "from one place to the next"),
+        (Reply(302, headers={"Location": "file:///etc/passwd"}), errors.NotARegistry, "no http or https address"),
+        (Reply(302, headers={"Location": "http://a:b@127.0.0.1/"}), errors.NotARegistry, "contains a login"),
+        (Reply(302, headers={"Location": "http://[::1/"}), errors.NotARegistry, "no use"),
+    ],
+)  # fmt: skip
+async def test_what_a_registry_may_answer(
+    served: ServedRegistry,
+    patience: retries.Patience,
+    reply: Reply,
+    kind: type[errors.KukeonError],
+    words: str,
+):
+    served.behaviour = lambda call, _: reply if call.path != "/v2/" or b"html" in reply.body else PASS
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(kind) as caught:
+            await registry.resolve(ref(served.address))
+    assert type(caught.value) is kind
+    assert words in caught.value.message
+    assert caught.value.message.startswith(f"cannot pull '{served.address}/team/app:1': ")
+    assert served.address in caught.value.message.removeprefix(f"cannot pull '{served.address}")
+
+
+async def stall(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n0123")
+    await writer.drain()
+    await asyncio.sleep(30)
+
+
+async def say_nothing(_call: Call, _writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(30)
+
+
+async def drip(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        writer.write(b"0")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def close(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n0123")
+
+
+async def close_at_once(_call: Call, _writer: asyncio.StreamWriter) -> None:
+    return None
+
+
+async def speak_another_protocol(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n" * 3)
+    await writer.drain()
+
+
+async def send_more(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(60):
+        writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
+async def send_less(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "words", "attempts"),
+    [
+        (stall, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
+        (say_nothing, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
+        (drip, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
+        (close, errors.RegistryClosed, "closed the connection half-way", 3),
+        (close_at_once, errors.RegistryClosed, "closed the connection half-way", 3),
+        (speak_another_protocol, errors.NotARegistry, "does not answer in HTTP", 1),
+        (send_more, errors.LengthMismatch, "sends more, and sha256:", 1),
+        (send_less, errors.LengthMismatch, "ends 999995 bytes before, and sha256:", 1),
+        (lambda *_: Reply(200, b"0123"), errors.LengthMismatch, "says 4 bytes, and sha256:", 1),
+        (lambda *_: error(404, "BLOB_UNKNOWN", ""), errors.BlobNotFound, "has the image, but not its part", 1),
+        (lambda *_: Reply(416), errors.LengthMismatch, "says that nothing is at", 1),
+        (lambda *_: Reply(503), errors.RegistryFailed, "failed with status 503", 3),
+        (lambda *_: Reply(429), errors.RegistryRateLimited, "takes no more requests", 3),
+    ],
+)  # fmt: skip
+async def test_how_a_blob_may_fail(
+    served: ServedRegistry,
+    patience: retries.Patience,
+    behaviour: Callable[..., Any],
+    kind: type[errors.KukeonError],
+    words: str,
+    attempts: int,
+):
+    stored = served.add_blob(os.urandom(1_000_000))
+    served.behaviour = behaviour
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(kind, match=f"cannot pull .*{words}") as caught:
+            await read(registry, served, stored)
+    assert type(caught.value) is kind
+    # A request that got no answer at all is repeated once on another connection by the HTTP library.
+    assert len(served.calls) in (attempts, 2 * attempts)
+
+
+async def test_a_lost_connection_is_taken_up_where_it_broke(served: ServedRegistry, patience: retries.Patience):
+    content = os.urandom(3_000_000)
+    stored = served.add_blob(content)
+
+    async def lose_some(call: Call, writer: asyncio.StreamWriter) -> None:
+        begin = int(call.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        span = f"Content-Range: bytes {begin}-2999999/3000000\r\n" if begin else ""
+        status = "206 Partial" if begin else "200 OK"
+        writer.write(f"HTTP/1.1 {status}\r\n{span}Content-Length: {3_000_000 - begin}\r\n\r\n".encode())
+        writer.write(content[begin : begin + 1_200_000])
+        await writer.drain()
+
+    served.behaviour = lose_some
+    async with Registry(patience=patience) as registry:
+        assert await read(registry, served, stored) == content
+    assert [call.headers.get("range") for call in served.calls] == [None, "bytes=1200000-", "bytes=2400000-"]
+
+
+async def test_bytes_that_came_do_not_excuse_a_registry_for_ever(served: ServedRegistry, patience: retries.Patience):
+    stored = served.add_blob(os.urandom(1_000_000))
+
+    async def one_more(call: Call, writer: asyncio.StreamWriter) -> None:
+        begin = int(call.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        writer.write(f"HTTP/1.1 206 P\r\nContent-Range: bytes {begin}-999999/*\r\n\r\n0".encode())
+        await writer.drain()
+        writer.transport.abort()
+
+    served.behaviour = one_more
+    async with Registry(patience=patience) as registry:
+        with pytest.raises((errors.RegistryClosed, errors.LengthMismatch)):
+            await read(registry, served, stored)
+    assert len(served.calls) <= 3
+
+
+@pytest.mark.parametrize(
+    "span", ["", "bytes 0-9/10", "bytes 5-9/11", "bytes x-9/10", "items 5-9/10"], ids=lambda span: span or "none"
+)
+async def test_the_wrong_part_is_no_part(served: ServedRegistry, patience: retries.Patience, span: str):
+    stored = served.add_blob(b"0123456789")
+    served.behaviour = lambda *_: Reply(206, b"56789", {"Content-Range": span})
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.LengthMismatch):
+            await anext(aiter(registry.blob(ref(served.address), stored, offset=5)))
+
+
+async def test_a_manifest_is_what_its_digest_says(served: ServedRegistry, patience: retries.Patience):
+    stored = served.add_manifest("team/app", "1", MANIFEST)
+    served.manifests["team/app", stored.digest] = (stored.media_type, MANIFEST.replace(b"2", b"3"))
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.DigestMismatch, match=f"sends sha256:[0-9a-f]+ for {stored.digest}"):
+            await registry.manifest(ref(served.address), stored)
+        served.manifests["team/app", stored.digest] = (stored.media_type, MANIFEST + b" ")
+        with pytest.raises(errors.LengthMismatch, match=r"sends 21 bytes as sha256:.*, which is to have 20"):
+            await registry.manifest(ref(served.address), stored)
+
+
+async def test_a_digest_reference_is_not_answered_with_another(served: ServedRegistry, patience: retries.Patience):
+    stored = served.add_manifest("team/app", "1", MANIFEST)
+    other = served.add_manifest("team/app", "2", b"{}")
+    served.manifests["team/app", stored.digest] = served.manifests["team/app", other.digest]
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.DigestMismatch):
+            await registry.resolve(image_ref.parse(f"{served.address}/team/app@{stored.digest}"))
+
+
+async def test_what_passes_is_waited_for_longer_each_time(
+    served: ServedRegistry, patience: retries.Patience, waits: Any
+):
+    stored = served.add_manifest("team/app", "1", MANIFEST)
+    served.behaviour = lambda *_: Reply(503) if len(served.calls) < 5 else PASS
+    # The first attempt asks twice: by HEAD, and for the reason by GET.
+    async with Registry(patience=patience) as registry:
+        assert await registry.resolve(ref(served.address)) == stored
+    first, second = waits.taken
+    assert 0.25 <= first <= 0.5 <= second <= 1.0
+
+
+async def test_a_registry_is_asked_again_when_it_said(served: ServedRegistry, patience: retries.Patience, waits: Any):
+    stored = served.add_blob(b"content")
+    served.behaviour = lambda *_: Reply(429, headers={"Retry-After": "17"}) if len(served.calls) < 2 else PASS
+    async with Registry(patience=patience) as registry:
+        assert await read(registry, served, stored) == b"content"
+    assert waits.taken == [17.0]
+
+
+async def test_a_long_wait_is_for_the_user_to_decide(served: ServedRegistry, patience: retries.Patience, waits: Any):
+    stored = served.add_blob(b"content")
+    served.behaviour = lambda *_: Reply(429, headers={"Retry-After": "3600"})
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.RegistryRateLimited) as caught:
+            await read(registry, served, stored)
+    assert "try again in 3600 s" in caught.value.hint
+    assert waits.taken == []
+
+
+def test_retry_after_is_a_number_or_a_time():
+    assert answers.retry_after_s("120") == 120
+    assert 50 < (answers.retry_after_s(formatdate(time.time() + 60, usegmt=True)) or 0) <= 60
+    assert answers.retry_after_s(formatdate(0, usegmt=True)) == 0
+    assert [answers.retry_after_s(text) for text in ("", "soon", "-5", "1e9", "٣")] == [None] * 5
+
+
+async def test_nobody_there(patience: retries.Patience, waits: Any):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        async with Registry(patience=patience) as registry:
+            with pytest.raises(errors.RegistryUnreachable, match=f"{address}' cannot be reached: connect.*refused"):
+                await registry.resolve(ref(address))
+    assert waits.taken == []
+
+
+async def test_no_such_name(patience: retries.Patience):
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.RegistryUnreachable, match="its name has no address"):
+            await registry.resolve(ref("registry.invalid"))
+
+
+async def test_one_that_was_there_a_moment_ago_is_waited_for(patience: retries.Patience, waits: Any):
+    async with Registry(patience=patience) as registry:
+        async with served_registry() as served:
+            stored = served.add_manifest("team/app", "1", MANIFEST)
+            await registry.resolve(ref(served.address))
+        with pytest.raises(errors.RegistryUnreachable):
+            await registry.manifest(ref(served.address), stored)
+    assert len(waits.taken) == 2
+
+
+async def test_what_a_registry_says_is_shown_without_control_characters(
+    served: ServedRegistry, patience: retries.Patience
+):
+    served.behaviour = lambda *_: error(403, "DENIED", "\x1b[2J\u202egone\n" + "long " * 100)
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.RegistryDenied) as caught:
+            await registry.resolve(ref(served.address))
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
+
+
+async def test_many_errors_and_odd_documents_are_survived(served: ServedRegistry, patience: retries.Patience):
+    for body in (b'{"errors": null}', b'{"errors": [null]}', b"[" * 100_000, b"\xff", b'{"errors":[]}', b""):
+        served.behaviour = lambda *_, body=body: Reply(418, body)
+        async with Registry(patience=patience) as registry:
+            with pytest.raises(errors.RegistryRefused, match=r"refused with status 418$"):
+                await registry.resolve(ref(served.address))
+
+
+async def test_content_is_taken_byte_for_byte(served: ServedRegistry, patience: retries.Patience):
+    import gzip
+
+    content = gzip.compress(b"layer" * 1000)
+    stored = served.add_blob(content)
+    served.behaviour = lambda *_: Reply(200, content, {"Content-Encoding": "gzip"})
+    async with Registry(patience=patience) as registry:
+        assert await read(registry, served, stored) == content

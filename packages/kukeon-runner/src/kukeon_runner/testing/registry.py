@@ -141,7 +141,11 @@ class ServedRegistry:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False when the connection ends with it."""
-        method, target, _ = (await reader.readuntil(b"\r\n")).decode().split(" ", 2)
+        first = await reader.readexactly(1)
+        if first == b"\x16":  # who begins to speak TLS
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            return False
+        method, target, _ = (first + await reader.readuntil(b"\r\n")).decode().split(" ", 2)
         headers = {}
         while line := (await reader.readuntil(b"\r\n")).decode().strip():
             name, _, value = line.partition(":")

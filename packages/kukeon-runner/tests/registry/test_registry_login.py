@@ -14,7 +14,7 @@ from kukeon_api import errors, image_ref
 from kukeon_api.docker_config import Login
 from kukeon_runner.host.registry import retries
 from kukeon_runner.host.registry.client import Registry
-from kukeon_runner.host.registry.hosts import TLS, Endpoint
+from kukeon_runner.host.registry.endpoints import TLS, Endpoint
 from kukeon_runner.testing.certificates import CertificateAuthority
 from kukeon_runner.testing.registry import PASS, Call, Reply, ServedRegistry, error, served_registry
 

@@ -22,7 +22,7 @@ from kukeon_runner.host.registry.retries import Trouble
 from kukeon_runner.host.registry.transport import Request
 
 if TYPE_CHECKING:
-    from kukeon_runner.host.registry.hosts import Endpoint
+    from kukeon_runner.host.registry.endpoints import Endpoint
     from kukeon_runner.host.registry.transport import Answer, Transport
 
 Credentials: TypeAlias = Callable[[str], docker_config.Login | None]

@@ -8,9 +8,8 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from kukeon_api import errors, image_ref
-from kukeon_runner.host.registry import hosts as hosts_
-from kukeon_runner.host.registry import pull, retries
-from kukeon_runner.host.registry.hosts import Capability
+from kukeon_runner.host.registry import endpoints, pull, push, retries
+from kukeon_runner.host.registry.endpoints import Capability
 from kukeon_runner.host.registry.retries import Trouble
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from kukeon_api.docker_config import Login
     from kukeon_runner.host.registry.authority import Authority, Credentials
-    from kukeon_runner.host.registry.hosts import Endpoint, Hosts
+    from kukeon_runner.host.registry.endpoints import Endpoint, Hosts
     from kukeon_runner.host.registry.repository import Repository
     from kukeon_runner.host.registry.transport import Transport
     from kukeon_runner.host.registry.values import Described, Descriptor
@@ -45,7 +44,7 @@ class Registry:
 
     def __init__(
         self,
-        hosts: Hosts = hosts_.unconfigured,
+        hosts: Hosts = endpoints.unconfigured,
         credentials: Credentials = anonymous,
         patience: retries.Patience | None = None,
     ) -> None:
@@ -122,16 +121,53 @@ class Registry:
                 return
         raise _error(what, troubles)
 
+    async def has_blob(self, ref: image_ref.ImageRef, descriptor: Described) -> bool:
+        """Tell whether `ref`'s repository has a blob, where `ref` would be pushed to."""
+        return await self._push(ref, lambda at: push.has_blob(at, descriptor))
+
+    async def mount_blob(self, ref: image_ref.ImageRef, descriptor: Described, from_repository: str) -> bool:
+        """Have the registry take a blob over from another of its repositories; False if it has to be uploaded."""
+        return await self._push(ref, lambda at: push.mount_blob(at, descriptor, from_repository))
+
+    async def upload_blob(self, ref: image_ref.ImageRef, descriptor: Described, pieces: push.Pieces) -> None:
+        """Upload a blob to `ref`'s repository. `pieces` gives its content from the beginning, for each attempt anew.
+
+        Raises HostError when `pieces` gives another number of bytes than the descriptor says, and what it raises.
+        """
+        tried = False
+
+        async def upload(at: Repository) -> None:
+            nonlocal tried
+            # The answer to an attempt that succeeded may have been lost.
+            if not (tried and await push.has_blob(at, descriptor)):
+                tried = True
+                await push.upload_blob(at, descriptor, pieces, self._patience.stall_s)
+
+        await self._push(ref, upload)
+
+    async def put_manifest(self, ref: image_ref.ImageRef, descriptor: Described, content: bytes) -> None:
+        """Store a manifest under the tag of `ref`; under its digest alone when `ref` has no tag.
+
+        What it refers to is there already. Raises RegistryRefused, DigestMismatch.
+        """
+        name = ref.tag or descriptor.digest
+        await self._push(ref, lambda at: push.put_manifest(at, name, descriptor, content))
+
+    async def _push(self, ref: image_ref.ImageRef, work: Callable[[Repository], Awaitable[_T]]) -> _T:
+        # All parts of an image go to one place.
+        return await self._first(f"push {str(ref)!r}", ref, Capability.PUSH, work, most=1)
+
     async def _first(
         self,
         what: str,
         ref: image_ref.ImageRef,
         capability: Capability,
         work: Callable[[Repository], Awaitable[_T]],
+        most: int | None = None,
     ) -> _T:
-        """Return what `work` gives at the first endpoint where it succeeds."""
+        """Return what `work` gives at the first endpoint where it succeeds, of `most` if that is stated."""
         troubles: list[tuple[Endpoint, Trouble]] = []
-        for endpoint in await self._choose(what, ref, capability):
+        for endpoint in (await self._choose(what, ref, capability))[:most]:
             repository = self._repository(endpoint, ref)
 
             async def attempt(endpoint: Endpoint = endpoint, repository: Repository = repository) -> _T:
@@ -157,6 +193,8 @@ class Registry:
                 f"cannot {what}: no host that is configured for registry {ref.registry!r} may {capability.value}",
                 hint=f"add {capability.value!r} to the capabilities of one in its hosts.toml",
             )
+        if capability is Capability.PUSH:
+            return able
         return tuple(each for each in able if each not in self._away) or able
 
     def _repository(self, endpoint: Endpoint, ref: image_ref.ImageRef) -> Repository:

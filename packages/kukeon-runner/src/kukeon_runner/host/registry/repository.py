@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import urllib.parse
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from kukeon_runner.host.registry.authority import Authority, Scopes
-    from kukeon_runner.host.registry.hosts import Endpoint
+    from kukeon_runner.host.registry.endpoints import Endpoint
     from kukeon_runner.host.registry.transport import Transport
 
 _LOGINS = 3
@@ -53,16 +54,19 @@ class Repository:
         headers: Mapping[str, str] | None = None,
         body: bytes | Callable[[], AsyncIterator[bytes]] | None = None,
         scopes: Scopes | None = None,
+        answer_s: float | None = None,
     ) -> Answer:
         """Send a request to the endpoint, logging in where it wants that, and return an answer that is no redirect.
 
         A `body` that is made by a function is made anew where it has to be sent again. Raises Trouble; whether the
-        answer's status is success is for the caller to see.
+        answer's status is success is for the caller to see. `answer_s` is how long it may take where that is not the
+        usual time of a stall.
         """
         scopes = scopes or self.scopes()
         authorization = self._authority.header(scopes)
         for _ in range(_LOGINS):
-            answer = await self._follow(method, url, dict(headers or {}), body, authorization)
+            request = Request(method, url, dict(headers or {}), answer_s=answer_s)
+            answer = await self._follow(request, body, authorization)
             if answer.status != 401 or answer.origin != self.endpoint.origin:
                 return answer
             try:
@@ -113,29 +117,25 @@ class Repository:
             )
 
     async def _follow(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | Callable[[], AsyncIterator[bytes]] | None,
-        authorization: str,
+        self, request: Request, body: bytes | Callable[[], AsyncIterator[bytes]] | None, authorization: str
     ) -> Answer:
         home = self.endpoint.origin
         for _ in range(_REDIRECTS):
-            where = self._allowed(url)
+            where = self._allowed(request.url)
             own = dict(self.endpoint.headers) if where == home else {}
             if authorization and where == home:
                 own["Authorization"] = authorization
             content = body() if callable(body) else body
-            answer = await self._transport.send(
-                Request(method, url, {**own, **headers}, content), self.endpoint.for_origin(where)
-            )
+            sent = dataclasses.replace(request, headers={**own, **request.headers}, body=content)
+            answer = await self._transport.send(sent, self.endpoint.for_origin(where))
             if answer.status not in _REDIRECT_STATUSES or "Location" not in answer.headers:
                 return answer
             await _skim(answer)
-            url = self.resolve(url, answer.headers["Location"])
+            url = self.resolve(request.url, answer.headers["Location"])
             if answer.status == 303:
-                method, body = "GET", None
+                request, body = Request("GET", url), None
+            else:
+                request = dataclasses.replace(request, url=url)
         raise Trouble(errors.NotARegistry, f"registry {home.netloc!r} sends us from one place to the next")
 
     def _lost(self, error: ValueError) -> Trouble:

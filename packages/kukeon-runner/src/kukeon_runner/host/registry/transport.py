@@ -24,7 +24,7 @@ from kukeon_runner.host.registry.retries import Trouble
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from kukeon_runner.host.registry.hosts import TLS, Endpoint
+    from kukeon_runner.host.registry.endpoints import TLS, Endpoint
     from kukeon_runner.host.registry.retries import Patience
 
 _BUFFER_BYTES = 512 * 1024
@@ -43,6 +43,8 @@ class Request:
     url: str
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     body: bytes | AsyncIterator[bytes] | None = None
+    answer_s: float | None = None
+    """How long the answer may take once all is sent; None for the time of a stall."""
 
 
 class Answer:
@@ -147,7 +149,7 @@ class Transport:
             total=None,
             # Includes TLS, which a server may let hang as well.
             connect=endpoint.connect_s or self._patience.connect_s,
-            sock_read=self._patience.stall_s,
+            sock_read=request.answer_s or self._patience.stall_s,
         )
         with _troubles(where, self._patience):
             response = await self._session.request(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kukeon_api import errors, model
+from kukeon_api import errors, exec_rules, model
 from kukeon_api.parts import WINDOW_BYTES
 from kukeon_runner import process_spec
 from kukeon_runner.host import runtime_words
@@ -81,7 +81,7 @@ class TestDocument:
     @pytest.mark.parametrize("number", [0, -9, 65, 1 << 40])
     def test_signals_that_there_are_none(self, number: int) -> None:
         with pytest.raises(errors.Invalid, match="cannot send signal"):
-            process_spec.check_signal(number)
+            exec_rules.check_signal(number)
 
 
 @pytest.mark.parametrize(

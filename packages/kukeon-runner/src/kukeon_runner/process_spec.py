@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import copy
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import errors
+from kukeon_api import exec_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MAX_SIZE = 65535
-"""Rows and columns are 16 bits wide: struct winsize, ioctl_tty(2)."""
 
 TERM = "TERM=xterm"
 """What a terminal is taken for when nobody says: every image that knows any knows this one."""
@@ -33,34 +29,8 @@ class Program:
 
     def check(self) -> None:
         """Raise `Invalid` for what no container could run."""
-        if not self.command or not self.command[0]:
-            raise errors.Invalid("cannot run nothing: the command is empty", hint="say which program to run")
-        for text in (*self.command, *self.env, self.user, self.working_dir):
-            if "\0" in text:
-                raise errors.Invalid(f"cannot run {self.command[0]!r}: {text[:64]!r} has a NUL in it")
-        for entry in self.env:
-            if entry.find("=") < 1:
-                raise errors.Invalid(
-                    f"cannot run {self.command[0]!r}: {entry[:64]!r} is no variable", hint="write it as KEY=VALUE"
-                )
-        if self.working_dir and not self.working_dir.startswith("/"):
-            raise errors.Invalid(
-                f"cannot run {self.command[0]!r} in {self.working_dir!r}: the directory is not absolute",
-                hint="begin it with a '/'",
-            )
-        check_size(self.rows, self.columns)
-
-
-def check_size(rows: int, columns: int) -> None:
-    """Raise `Invalid` when no terminal can have that size; zeros leave it as it is."""
-    if not (0 <= rows <= MAX_SIZE and 0 <= columns <= MAX_SIZE):
-        raise errors.Invalid(f"cannot make a terminal of {rows} rows and {columns} columns: at most {MAX_SIZE} of each")
-
-
-def check_signal(number: int) -> None:
-    """Raise `Invalid` when there is no signal `number`."""
-    if not 0 < number < signal.NSIG:
-        raise errors.Invalid(f"cannot send signal {number}: signals are 1 to {signal.NSIG - 1}")
+        exec_rules.check_program(self.command, self.env, self.user, self.working_dir)
+        exec_rules.check_size(self.rows, self.columns)
 
 
 def process(document: Mapping[str, Any], program: Program, user: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import endings, errors, model
+from kukeon_api import endings, errors, exec_rules, model
 from kukeon_api.parts import WINDOW_BYTES
 from kukeon_runner.controller.base import Base
-from kukeon_runner.process_spec import Program, check_signal, check_size
+from kukeon_runner.process_spec import Program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -112,10 +112,10 @@ class _Feeding:
             case "stdin_closed":
                 self._end()
             case "resize":
-                check_size(value.rows, value.columns)
+                exec_rules.check_size(value.rows, value.columns)
                 await self._program.resize(value.rows, value.columns)
             case "signal":
-                check_signal(value)
+                exec_rules.check_signal(value)
                 await self._program.signal(value)
 
     def _end(self) -> None:

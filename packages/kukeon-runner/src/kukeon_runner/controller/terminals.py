@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, model
+from kukeon_api import errors, exec_rules, model
 from kukeon_runner.controller.containers import Containers
 from kukeon_runner.host.terminal_stream import TerminalStream
-from kukeon_runner.process_spec import check_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -27,7 +26,7 @@ class Terminals(Containers):
 
     async def resize_terminal(self, doc: model.ContainerDoc, rows: int, columns: int) -> model.ResizeTerminalResult:
         """Tell the container's terminal its size. Raises like attach_container, and Invalid for no size."""
-        check_size(rows, columns)
+        exec_rules.check_size(rows, columns)
         ref = model.ref_of(doc)
         await self._socket(ref)
         await self._resize(ref, rows, columns)
@@ -41,7 +40,7 @@ class Terminals(Containers):
         That begins at `position`, if the terminal still knows it, else with recent output. It is typed into what is
         `asked` meanwhile. Raises like attach_container.
         """
-        check_size(rows, columns)
+        exec_rules.check_size(rows, columns)
         if not 0 <= position < 1 << 63:
             raise errors.Invalid(f"cannot begin at byte {position} of a terminal's output")
         ref = model.ref_of(doc)
@@ -74,7 +73,7 @@ class Terminals(Containers):
             elif name == "resize":
                 # A size that makes no sense, or comes when the program has ended, is none.
                 with contextlib.suppress(errors.Invalid, errors.NotFound):
-                    check_size(value.rows, value.columns)
+                    exec_rules.check_size(value.rows, value.columns)
                     await self._resize(ref, value.rows, value.columns)
 
     async def _resize(self, ref: model.Ref, rows: int, columns: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import errors, model, names, normalise
+from kukeon_api import endings, errors, model, names, normalise, restarts
 from kukeon_sdk.testing.memory.world import accepted, changeable, labelled, replace
 
 if TYPE_CHECKING:
@@ -133,9 +133,10 @@ class Cells:
                 failed = replace(status, state=model.CellState.FAILED, reason=reason, message=str(error)[:256])
                 self.world.save(replace(doc, status=failed))
             raise
+        status = restarts.forgiven(status, None if only is None else {only})
         known = {each.name: each for each in status.containers}
         containers = tuple(
-            self._running(doc, each, known.get(each.id))
+            self.running(doc, each, known.get(each.id))
             if only in (None, each.id) or each.root
             else known.get(each.id, model.ContainerStatus(name=each.id))
             for each in doc.spec.containers
@@ -150,21 +151,35 @@ class Cells:
         )
         return self.world.save(summed_up(replace(doc, status=status)))
 
-    def _running(
+    def running(
         self, doc: model.CellDoc, spec: model.ContainerSpec, before: model.ContainerStatus | None
     ) -> model.ContainerStatus:
+        """Return what is seen of a container once it is started; one that runs stays as it is."""
         if before is not None and before.state is State.READY:
             return before
         own = names.ROOT if spec.root else spec.id
         identity = names.containerd_id(doc.spec.space_id, doc.spec.stack_id, doc.metadata.name, own)
         now = self.world.now()
-        created_at = before.created_at if before is not None and before.created_at else now
-        return model.ContainerStatus(
-            name=spec.id, id=identity, state=State.READY, created_at=created_at, start_time=now
+        before = before or model.ContainerStatus(name=spec.id)
+        return replace(
+            before,
+            id=identity,
+            state=State.READY,
+            created_at=before.created_at or now,
+            start_time=now,
+            finish_time=None,
+            exit_code=None,
+            exit_signal="",
+            oom_killed=False,
+            reason="",
+            message="",
+            next_restart=None,
         )
 
     def _stopped(self, doc: model.CellDoc, code: int) -> model.CellDoc:
-        containers = tuple(self.ended(each, State.STOPPED, code) for each in doc.status.containers)
+        containers = tuple(
+            replace(self.ended(each, State.STOPPED, code), next_restart=None) for each in doc.status.containers
+        )
         status = replace(doc.status, desired=model.DesiredState.STOPPED, containers=containers, reason="", message="")
         status = replace(status, state=model.CellState.STOPPED)  # also one that had failed
         if status.network is not None:
@@ -175,7 +190,7 @@ class Cells:
         """Return what is seen of a container after its program ended; one that did not run stays as it is."""
         if status.state not in ACTIVE:
             return status
-        signal = "SIGKILL" if code == 137 else ""
+        signal = endings.signal_name(code)
         return replace(status, state=state, exit_code=code, exit_signal=signal, finish_time=self.world.now())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kukeon_api import errors, model, names
+from kukeon_api import endings, errors, model, names
 from kukeon_sdk.testing.memory.cells import ACTIVE, Cells, State, summed_up
 from kukeon_sdk.testing.memory.world import accepted, changeable, replace
 
@@ -103,29 +103,11 @@ class Containers(Cells):
             deleted=gone.deleted,
         )
 
-    def attach_container(self, doc: model.ContainerDoc) -> model.AttachContainerResult:
-        ref = model.ref_of(doc)
-        self._cell_with(ref)
-        raise errors.AttachNotSupported(
-            f"cannot attach to container {str(ref)!r}: it has no terminal (attachable is not true)",
-            hint=f"its output is in its log: kuke log {ref.cell} --container {ref.container}",
-        )
-
-    def log_container(self, doc: model.ContainerDoc) -> model.LogContainerResult:
-        ref = model.ref_of(doc)
-        self._cell_with(ref)
-        return model.LogContainerResult(host_log_path=f"{self.world.directory(ref)}/log")
-
-    def finish(self, ref: model.Ref, code: int) -> model.CellDoc:
-        """Let the program of a container end by itself with an exit code; what kukeond makes of that is stored."""
-        cell = self._cell_with(ref)
-        state = State.ERROR if code else State.EXITED
-        return self._changed(cell, self.ended(self._status(cell, ref), state, code))
-
     def _end(self, verb: str, ref: model.Ref, code: int) -> tuple[model.CellDoc, bool]:
         cell = self._workload(verb, ref)
         status = self._status(cell, ref)
-        return self._changed(cell, self.ended(status, State.STOPPED, code)), status.state in ACTIVE and bool(status.id)
+        after = replace(self.ended(status, State.STOPPED, code), reason=endings.ASKED_TO_END, next_restart=None)
+        return self._changed(cell, after), status.state in ACTIVE and bool(status.id)
 
     def _changed(self, cell: model.CellDoc, status: model.ContainerStatus) -> model.CellDoc:
         containers = tuple(status if each.name == status.name else each for each in cell.status.containers)

@@ -43,6 +43,8 @@ class World:
     """Realm, server address, user name -> password; it is in no document."""
     subnets: dict[model.Ref, int] = dataclasses.field(default_factory=dict)
     addresses: dict[model.Ref, int] = dataclasses.field(default_factory=dict)
+    watchers: list[Callable[[Stored | None, Stored | None], object]] = dataclasses.field(default_factory=list)
+    """Called with what is stored of a resource before and after a change; None: it was or is not there."""
 
     def copy(self) -> World:
         """Return a world in which to try things."""
@@ -54,6 +56,7 @@ class World:
             passwords=dict(self.passwords),
             subnets=dict(self.subnets),
             addresses=dict(self.addresses),
+            watchers=[],
         )
 
     # Documents.
@@ -105,16 +108,22 @@ class World:
         if before is not None and replace(saved, status=replace(status, updated_at=before.status.updated_at)) == before:
             return cast("D", before)  # nothing changed, so nothing is written
         self.docs[ref] = saved
+        self._tell(before, saved)
         return saved
 
     def forget(self, ref: model.Ref) -> None:
         """Drop the document of `ref`, and what hangs on it."""
-        del self.docs[ref]
+        before = self.docs.pop(ref)
         self.addresses.pop(ref, None)
         self.subnets.pop(ref, None)
         if ref.kind == "Realm":
             self.images.pop(ref.realm, None)
             self.passwords = {key: each for key, each in self.passwords.items() if key[0] != ref.realm}
+        self._tell(before, None)
+
+    def _tell(self, before: Stored | None, after: Stored | None) -> None:
+        for watcher in self.watchers:
+            watcher(before, after)
 
     # Names of what would be on a host.
 

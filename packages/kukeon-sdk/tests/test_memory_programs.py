@@ -236,6 +236,19 @@ class TestTerminals:
             assert terminal.ended == model.AttachEnded(code=4)
         assert [entry.data for entry in client.logs(container(), tail=1)] == [b"exit 4\r\n"]
 
+    def test_going_on_where_one_was(self, client: MemoryClient) -> None:
+        client.create_cell(cell("web", "x", attachable=True))
+        client.write(WEB, b"one two")
+        with client.attach(container()) as terminal:
+            assert terminal.read(WAIT_S) == b"one two"
+            assert terminal.position == 7
+        client.write(WEB, b" three")
+        with client.attach(container(), position=7) as terminal:
+            assert terminal.read(WAIT_S) == b" three"
+            assert terminal.position == 13
+        with pytest.raises(errors.Invalid):
+            client.attach(container(), position=-1)
+
     def test_ctrl_c(self, client: MemoryClient) -> None:
         client.programs.update(programs.BASIC)
         client.create_cell(cell("web", "sleep", "inf", attachable=True))

@@ -38,6 +38,12 @@ def check_size(rows: int, columns: int) -> None:
         raise errors.Invalid(f"cannot make a terminal of {rows} rows and {columns} columns: at most {MAX_SIZE} of each")
 
 
+def check_position(position: int) -> None:
+    """Raise `Invalid` when no byte of a terminal's output can have that number."""
+    if not 0 <= position < 1 << 63:
+        raise errors.Invalid(f"cannot begin at byte {position} of a terminal's output")
+
+
 def check_signal(number: int) -> None:
     """Raise `Invalid` when there is no signal `number`."""
     if not 0 < number < signal.NSIG:

@@ -41,8 +41,7 @@ class Terminals(Containers):
         `asked` meanwhile. Raises like attach_container.
         """
         exec_rules.check_size(rows, columns)
-        if not 0 <= position < 1 << 63:
-            raise errors.Invalid(f"cannot begin at byte {position} of a terminal's output")
+        exec_rules.check_position(position)
         ref = model.ref_of(doc)
         stream = TerminalStream(await self._socket(ref), position)
         await stream.connect()

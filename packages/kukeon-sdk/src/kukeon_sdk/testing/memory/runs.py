@@ -109,16 +109,19 @@ class Runs:
         channel.put("started", model.ExecStarted(pid=next(self._pids)))
         process.run(program)
 
-    def attach(self, ref: model.Ref, channel: Channel, rows: int, columns: int) -> None:
-        """Show the container's terminal, what it has shown first."""
+    def attach(self, ref: model.Ref, channel: Channel, rows: int, columns: int, position: int) -> None:
+        """Show the container's terminal, from `position` on, or from the beginning when that is still to come."""
         viewers = self._viewers.setdefault(ref, [])
         channel.asked = lambda name, value: self._typed(ref, name, value)
         channel.hung_up = lambda: self._left(ref, channel)
         viewers.append(channel)
         self.resize(ref, rows, columns)
         channel.put("started", True)
-        if shown := self.books[ref].shown():
-            channel.put("output", shown)
+        shown = self.books[ref].shown()
+        begin = position if position <= len(shown) else 0
+        channel.put("position", begin)
+        if shown[begin:]:
+            channel.put("output", shown[begin:])
 
     def resize(self, ref: model.Ref, rows: int, columns: int) -> None:
         """Change the size of the container's terminal; zeros leave it."""

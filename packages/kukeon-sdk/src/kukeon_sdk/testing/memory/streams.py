@@ -99,9 +99,10 @@ class Streams(Containers):
         how: dict[str, Any] = {"user": user, "working_dir": working_dir, "tty": tty, "rows": rows, "columns": columns}
         self.runs.exec(ref, spec, channel, command=command, env=env, **how)
 
-    def attach(self, doc: model.ContainerDoc, rows: int, columns: int, channel: Channel) -> None:
+    def attach(self, doc: model.ContainerDoc, rows: int, columns: int, position: int, channel: Channel) -> None:
         exec_rules.check_size(rows, columns)
-        self.runs.attach(self._terminal(doc), channel, rows, columns)
+        exec_rules.check_position(position)
+        self.runs.attach(self._terminal(doc), channel, rows, columns, position)
 
     def attach_container(self, doc: model.ContainerDoc) -> model.AttachContainerResult:
         """Tell the path of a socket that is not there: in memory, `attach` is the only way to a terminal."""

@@ -69,7 +69,7 @@ def outcome(found: Controller, host: FakeHost) -> dict[str, Any]:
         "records": {key: (step.spec, step.user, step.image) for key, step in host.containers.records.items()},
         **{kind: traces[kind] for kind in ("tasks", "snapshots", "cgroups", "shms", "residue")},
         "pins": set(host.kernel.pins),
-        "attached": set(host.network.attachments),
+        "attached": set(host.network.addresses),
     }
 
 

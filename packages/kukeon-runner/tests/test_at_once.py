@@ -110,7 +110,7 @@ def outcome(found: Controller, host: FakeHost) -> object:
     # The same places, whichever directory an attempt was given.
     home = found.runner.context.layout.run_path
     traces = {kind: {str(each).replace(home, "") for each in held} for kind, held in host.traces().items()}
-    attached = set(host.network.attachments)
+    attached = set(host.network.addresses)
     return stored, traces | {"attachments": attached}, found.runner.stacks.find(STACK) is not None
 
 

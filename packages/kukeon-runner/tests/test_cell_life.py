@@ -67,7 +67,7 @@ async def test_stop_keeps_records_and_start_uses_them_again(tmp_path: Path) -> N
     assert stopped.cell.status.state is model.CellState.STOPPED
     assert stopped.cell.status.containers[0].exit_code == 0
     assert set(host.containers.records) == {(NAMESPACE, WEB), (NAMESPACE, ROOT)}
-    assert (host.kernel.pins, host.kernel.shms, host.network.attachments) == ({}, set(), {})
+    assert (host.kernel.pins, host.kernel.shms, host.network.addresses) == ({}, set(), {})
     host.faults.log.clear()
     started = await found.start_cell(cell("hello"))
     assert started.cell.status.state is model.CellState.READY
@@ -294,10 +294,10 @@ async def test_what_a_running_cell_owes_its_workloads_is_repaired_around_them(tm
     pid = host.containers.tasks[NAMESPACE, WEB].pid
     host.containers.end(NAMESPACE, ROOT, 137)
     host.network.residue.add(ROOT)
-    del host.network.attachments[ROOT]
+    del host.network.addresses[ROOT]
     await found.reconcile()
     assert host.containers.tasks[NAMESPACE, ROOT].status == "running"
-    assert ROOT in host.network.attachments
+    assert ROOT in host.network.addresses
     assert host.containers.tasks[NAMESPACE, WEB].pid == pid
     host.faults.log.clear()
     await found.reconcile()

@@ -78,7 +78,7 @@ async def check_running(found: Controller, host: FakeHost, doc: model.CellDoc) -
     assert {id for _, id in host.containers.records} == ids
     assert {id for _, id in host.containers.tasks} == ids
     assert {task.status for task in host.containers.tasks.values()} == {"running"}
-    assert set(host.network.attachments) == {"default_default_hello_root"}
+    assert set(host.network.addresses) == {"default_default_hello_root"}
     assert {each.bridge for each in host.network.firewall} == set(host.network.bridges)
     assert len(host.network.bridges) == 1
     assert found.runner.cells.get(REF).status.state is model.CellState.READY

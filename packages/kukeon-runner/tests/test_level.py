@@ -300,7 +300,7 @@ async def test_a_cell_that_is_being_made_when_its_stack_goes_leaves_nothing(tmp_
         assert not (tmp_path / f"{turns}/data/default/default/default").exists()
         assert not host.containers.records
         assert not host.containers.tasks
-        assert [host.kernel.pins, host.kernel.shms, host.network.attachments] == [{}, set(), {}]
+        assert [host.kernel.pins, host.kernel.shms, host.network.addresses] == [{}, set(), {}]
         assert not [path for path in host.kernel.cgroups if path.startswith("/kukeon/default/default/default")]
 
 

@@ -161,7 +161,7 @@ async def test_a_cell_whose_work_is_done_is_wound_down_and_keeps_what_is_known(
     for _ in range(3):
         status = await it.look()
         assert (status.state, [each.exit_code for each in status.containers]) == (state, [code, 0])
-    assert (it.running(), it.host.kernel.pins, it.host.network.attachments) == (set(), {}, {})
+    assert (it.running(), it.host.kernel.pins, it.host.network.addresses) == (set(), {}, {})
     assert {id for _, id in it.host.containers.records} == {A, B, ROOT}
     it.restart()
     assert (await it.look()).state is state

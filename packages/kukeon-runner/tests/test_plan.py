@@ -57,7 +57,7 @@ def inflict(host: FakeHost, damage: Damage) -> None:
     if damage.uncgrouped:
         host.kernel.cgroups = {each for each in host.kernel.cgroups if not each.endswith("/hello")}
     if damage.network != "attached":
-        host.network.attachments.clear()
+        host.network.addresses.clear()
     if damage.network == "residue":
         host.network.residue.add(IDS[0])
     stray = dataclasses.replace(host.containers.records[NAMESPACE, IDS[1]], id=IDS[3])

@@ -31,7 +31,7 @@ def published(host: FakeHost) -> set[str]:
 
 
 def address(host: FakeHost, name: str) -> str:
-    return host.network.attachments[f"default_default_{name}_root"].ip
+    return host.network.addresses[f"default_default_{name}_root"].ip
 
 
 def hosts_file(host: FakeHost, name: str) -> str:

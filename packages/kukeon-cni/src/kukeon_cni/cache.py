@@ -5,6 +5,7 @@ under `/run`: an attachment does not survive a reboot, hence nothing is fsynced.
 """
 
 import contextlib
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,9 +137,15 @@ def _attachment(top: JsonObject, container_id: str, ifname: str) -> Attachment:
         netns=str(top["netns"]),
         args=tuple((str(key), str(value)) for key, value in args),
         capability_args=capability_args,
-        network=conflist.parse(dump_object(network)),
+        network=_network(dump_object(network)),
         result=result.parse(raw, version),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _network(text: bytes) -> NetworkList:
+    """The configuration in `text`: that of one network is the same in the file of each of its attachments."""
+    return conflist.parse(text)
 
 
 def _io_error(verb: str, path: Path, error: OSError) -> CniError:

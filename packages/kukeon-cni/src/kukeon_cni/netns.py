@@ -96,7 +96,8 @@ class Pins:
 
     def kinds(self) -> frozenset[str]:
         """Say which of `net`, `ipc` and `uts` are pinned."""
-        return frozenset(kind for kind in _KINDS if is_namespace(self.directory / kind, kind))
+        directory = os.fspath(self.directory)
+        return frozenset(kind for kind in _KINDS if is_namespace(f"{directory}/{kind}", kind))
 
     def remove(self) -> None:
         """Drop the pins and the directory, also when only some are there, or none. Raises `NamespaceError`.
@@ -171,8 +172,8 @@ def is_namespace(path: str | os.PathLike[str], kind: str | None = None) -> bool:
     Raises `NamespaceError` when the path can not be looked at.
     """
     try:
-        # All namespace files live on the kernel's one nsfs, so its device number tells them without a magic.
-        if Path(path).stat().st_dev != Path("/proc/self/ns/net").stat().st_dev:
+        # All namespace files live on nsfs, so its device number tells them without a magic.
+        if os.stat(path).st_dev != _nsfs():  # noqa: PTH116 - asked of every cell, now and then
             return False
         if kind is None:
             return True
@@ -182,6 +183,12 @@ def is_namespace(path: str | os.PathLike[str], kind: str | None = None) -> bool:
         return False
     except OSError as error:
         raise NamespaceError(None, f"cannot look at namespace '{path}': {error.strerror or error}") from error
+
+
+@functools.cache
+def _nsfs() -> int:
+    """The device number of the kernel's one nsfs."""
+    return Path("/proc/self/ns/net").stat().st_dev
 
 
 def is_own_netns(path: str | os.PathLike[str]) -> bool:

@@ -76,6 +76,10 @@ class Address:
         return self.cidr.partition("/")[0]
 
 
+Attachment = tuple[Address | None, bool]
+"""A cell's address, if it is known and in place, and whether anything is held for the cell in its network at all."""
+
+
 @dataclass(frozen=True)
 class Container:
     """One container id that belongs to a cell: any of record, snapshot and task may be missing after a crash."""

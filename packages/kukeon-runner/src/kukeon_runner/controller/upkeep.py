@@ -67,6 +67,7 @@ class Upkeep(Base):
     async def reconcile_cells(self, looked: Looked = lambda ref, doc: None) -> None:
         """Look closer at the cells that a look at all of them shows to have changed, and tell `looked` of each."""
         surveys: dict[str, Mapping[str, observed.Container]] = {}
+        networks: dict[model.Ref, Mapping[str, observed.Attachment]] = {}
         troubled: set[str] = set()
 
         async def reconcile(ref: model.Ref) -> None:
@@ -80,7 +81,10 @@ class Upkeep(Base):
                 except errors.KukeonError:
                     troubled.add(namespace)
                     raise
-            if not await self.runner.cells.settled(doc, surveys[namespace]):
+            space = model.Ref(ref.realm, ref.space)
+            if space not in networks:
+                networks[space] = await self.runner.cells.attached(space)
+            if not await self.runner.cells.settled(doc, surveys[namespace], networks[space]):
                 after, _ = await self.runner.cells.reconcile(ref)
                 looked(ref, after)
 

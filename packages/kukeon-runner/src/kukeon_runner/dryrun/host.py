@@ -13,7 +13,7 @@ from kukeon_runner.observed import TaskStatus
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import model
@@ -182,11 +182,14 @@ class DryNetwork:
     async def detach(self, conflist: str, container_id: str, netns: str) -> None:
         self._attached[container_id] = None
 
-    async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
+    async def attachment(self, conflist: str, container_id: str) -> observed.Attachment:
         if container_id in self._attached:
             address = self._attached[container_id]
             return address, address is not None
         return await self._real.attachment(conflist, container_id)
+
+    async def attachments(self, conflist: str, container_ids: Collection[str]) -> Mapping[str, observed.Attachment]:
+        return {id: await self.attachment(conflist, id) for id in container_ids}
 
     async def routed(self) -> Sequence[IPv4Network]:
         return await self._real.routed()

@@ -22,7 +22,7 @@ from kukeon_runner.host.packet_filter import PacketFilter
 from kukeon_runner.members import Members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from kukeon_api.ports import Port
     from kukeon_cni.result import Result
@@ -68,21 +68,21 @@ class LinuxNetwork:
         if problems and (await self.attachment(conflist, container_id))[1]:
             raise errors.CNIPluginFailed(f"cannot detach {container_id!r}: {problems[0]}", hint=problems[0].hint)
 
-    async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
-        return await asyncio.to_thread(self._attachment, conflist, container_id)
+    async def attachment(self, conflist: str, container_id: str) -> observed.Attachment:
+        return (await self.attachments(conflist, (container_id,)))[container_id]
 
-    def _attachment(self, path: str, container_id: str) -> tuple[observed.Address | None, bool]:
+    async def attachments(self, conflist: str, container_ids: Collection[str]) -> Mapping[str, observed.Attachment]:
+        # One hop to a thread for all: for a single one the hop costs as much as the look.
+        return await asyncio.to_thread(self._attachments, conflist, container_ids)
+
+    def _attachments(self, path: str, container_ids: Collection[str]) -> Mapping[str, observed.Attachment]:
         if not Path(path).exists():
-            return None, False
+            return dict.fromkeys(container_ids, (None, False))
         with _translated():
             network = self._network(path)
-            try:
-                cached = network.cached(container_id)
-            except cni.CniError:
-                return None, True  # a record nobody can read is still a record
-            if cached is not None:
-                return (_address(cached) if _in_place(cached, network.network.bridge) else None), True
-            return None, container_id in network.leases().values()
+            found = {id: _cached(network, id) for id in container_ids}
+            leased = set(network.leases().values()) if None in found.values() else set()
+            return {id: each or (None, id in leased) for id, each in found.items()}
 
     async def routed(self) -> Sequence[IPv4Network]:
         with _translated():
@@ -219,19 +219,35 @@ def _marked() -> Iterator[str]:
                 yield text.removeprefix(BRIDGE_MARK)
 
 
+def _cached(network: Network, container_id: str) -> observed.Attachment | None:
+    try:
+        result = network.cached(container_id)
+    except cni.CniError:
+        return None, True  # a record nobody can read is still a record
+    if result is None:
+        return None
+    return (_address(result) if _in_place(result, network.network.bridge) else None), True
+
+
 def _in_place(result: Result, bridge: str | None) -> bool:
     """Whether the links that ADD made on the host are there, and still ports of the bridge."""
     for each in result.interfaces:
         if each.sandbox:
             continue
-        link = Path("/sys/class/net") / each.name
-        if not link.exists():
+        link = f"{_LINKS}/{each.name}"
+        if not os.path.exists(link):  # noqa: PTH110 - text: this is done for every cell, now and then for all
             return False
-        if bridge is not None and each.name != bridge:
-            master = link / "master"
-            if not master.is_symlink() or master.readlink().name != bridge:
-                return False
+        if bridge is not None and each.name != bridge and _master(link) != bridge:
+            return False
     return True
+
+
+def _master(link: str) -> str:
+    """The name of what a link is a port of; empty when of nothing."""
+    try:
+        return os.path.basename(os.readlink(f"{link}/master"))  # noqa: PTH115, PTH119 - as above
+    except OSError:
+        return ""
 
 
 def _address(result: Result) -> observed.Address | None:

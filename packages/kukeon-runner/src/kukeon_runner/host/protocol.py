@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import errors, model
@@ -122,8 +122,11 @@ class Network(Protocol):
 
     async def attach(self, conflist: str, container_id: str, netns: str) -> observed.Address: ...
     async def detach(self, conflist: str, container_id: str, netns: str) -> None: ...
-    async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
+    async def attachment(self, conflist: str, container_id: str) -> observed.Attachment:
         """The address held for `container_id`, if it is known, and whether anything is held at all."""
+
+    async def attachments(self, conflist: str, container_ids: Collection[str]) -> Mapping[str, observed.Attachment]:
+        """What `attachment` tells of each of these, at once."""
 
     async def routed(self) -> Sequence[IPv4Network]:
         """Networks that the host has routes to."""

@@ -138,22 +138,24 @@ class Spaces(Purging[model.SpaceDoc]):
 
     async def census(self) -> Census:
         """What networks there should be, and which cells are attached to them."""
-        cells = self.context.store.docs(model.CellDoc)
-        found = await together(*map(self._member, cells))
-        return Census(await self._wall(), tuple(each for each in found if each is not None))
+        # By the cells, not the documents of spaces: one of those may be damaged.
+        spaces = {model.Ref(*model.ref_of(each).parts[:2]) for each in self.context.store.docs(model.CellDoc)}
+        found = await together(*map(self._members, sorted(spaces)))
+        return Census(await self._wall(), tuple(member for members in found for member in members))
 
-    async def _member(self, doc: model.CellDoc) -> Member | None:
-        ref, layout = model.ref_of(doc), self.context.layout
-        space = model.Ref(ref.realm, ref.space)
-        root_id = names.containerd_id(ref.space, ref.stack, ref.cell, names.ROOT)
+    async def _members(self, space: model.Ref) -> list[Member]:
+        docs = {_root_id(model.ref_of(each)): each for each in self.context.store.docs(model.CellDoc, space)}
         try:
-            address, _ = await self.context.host.network.attachment(layout.conflist(space), root_id)
+            attached = await self.context.host.network.attachments(self.context.layout.conflist(space), docs)
         except errors.KukeonError as error:
-            log.warning("cannot see whether cell %s is attached: %s", ref, error)
-            return None
-        if address is None:
-            return None
-        return Member(ref, layout.bridge(space), layout.etc_file(ref, "hosts"), ports.of(doc), address.ip)
+            log.warning("cannot see which cells of space %s are attached: %s", space, error)
+            return []
+        return [self._member(docs[id], address.ip) for id, (address, _) in attached.items() if address is not None]
+
+    def _member(self, doc: model.CellDoc, ip: str) -> Member:
+        ref, layout = model.ref_of(doc), self.context.layout
+        bridge = layout.bridge(model.Ref(ref.realm, ref.space))
+        return Member(ref, bridge, layout.etc_file(ref, "hosts"), ports.of(doc), ip)
 
     async def compared(self, ref: model.Ref, wanted: model.SpaceDoc) -> tuple[str, ...]:
         """Raise HostError for a name in the policy that has no address."""
@@ -208,7 +210,8 @@ class Spaces(Purging[model.SpaceDoc]):
 
     def _hosts(self) -> list[str]:
         """The names that policies of stored spaces mention."""
-        policies = [self._policy(ref) for ref, _ in self.context.subnets.allocated()]
+        # The store has them in memory; this is asked every few seconds.
+        policies = [self._policy(model.ref_of(each)) for each in self.context.store.docs(model.SpaceDoc)]
         return sorted({host for policy in policies for host in egress.hosts(policy)})
 
     async def _look_up(self, hosts: Iterable[str]) -> None:
@@ -283,3 +286,7 @@ class Spaces(Purging[model.SpaceDoc]):
                 f"cannot change spec.cniConfigPath of space {stored.metadata.name!r}",
                 hint="leave spec.cniConfigPath out: kukeond writes the file",
             )
+
+
+def _root_id(cell: model.Ref) -> str:
+    return names.containerd_id(cell.space, cell.stack, cell.cell, names.ROOT)

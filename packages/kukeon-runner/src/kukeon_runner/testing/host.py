@@ -48,7 +48,7 @@ class FakeHost:
             "pins": dict(self.kernel.pins),
             "shms": set(self.kernel.shms),
             "secrets": set(self.kernel.staged),
-            "attachments": dict(self.network.attachments),
+            "attachments": dict(self.network.addresses),
             "residue": set(self.network.residue),
             "records": set(self.containers.records),
             "snapshots": set(self.containers.snapshots),
@@ -73,7 +73,7 @@ class FakeHost:
         self.kernel.pins.clear()
         self.kernel.shms.clear()
         self.kernel.staged.clear()
-        self.network.attachments.clear()
+        self.network.addresses.clear()
         self.network.residue.clear()
         self.network.homes.clear()
         self.network.bridges.clear()

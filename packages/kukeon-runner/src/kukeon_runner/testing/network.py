@@ -15,7 +15,7 @@ from kukeon_runner.firewall import Wall
 from kukeon_runner.members import Members
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api.ports import Port
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class FakeNetwork:
     faults: Faults
     kernel: FakeKernel
-    attachments: dict[str, observed.Address] = field(default_factory=dict)
+    addresses: dict[str, observed.Address] = field(default_factory=dict)
     residue: set[str] = field(default_factory=set)
     """Containers for which an address is held that nobody can read."""
     unplugged: set[str] = field(default_factory=set)
@@ -69,12 +69,12 @@ class FakeNetwork:
             subnet = _subnet(network)
             if netns.removesuffix("/net") not in self.kernel.pins:
                 raise errors.CNIPluginFailed(f"cannot attach {container_id!r}: no network namespace {netns!r}")
-            if container_id in self.attachments or container_id in self.residue:
+            if container_id in self.addresses or container_id in self.residue:
                 raise errors.CNIPluginFailed(f"cannot attach {container_id!r}: duplicate allocation")
-            used = {address.ip for address in self.attachments.values()}
+            used = {address.ip for address in self.addresses.values()}
             ip = next(str(each) for each in list(subnet.hosts())[1:] if str(each) not in used)
             address = observed.Address(f"{ip}/{subnet.prefixlen}", str(subnet[1]))
-            self.attachments[container_id] = address
+            self.addresses[container_id] = address
             self.homes[container_id] = network.name
             self.bridges[network.bridge or ""] = subnet
         return address
@@ -84,12 +84,15 @@ class FakeNetwork:
             self._list(conflist)
             self._release(container_id)
 
-    async def attachment(self, conflist: str, container_id: str) -> tuple[observed.Address | None, bool]:
+    async def attachment(self, conflist: str, container_id: str) -> observed.Attachment:
         if conflist not in self.kernel.files:
             return None, False
-        address = self.attachments.get(container_id)
+        address = self.addresses.get(container_id)
         in_place = None if container_id in self.unplugged else address
         return in_place, address is not None or container_id in self.residue
+
+    async def attachments(self, conflist: str, container_ids: Collection[str]) -> Mapping[str, observed.Attachment]:
+        return {id: await self.attachment(conflist, id) for id in container_ids}
 
     async def routed(self) -> Sequence[IPv4Network]:
         return tuple(self.bridges.values())
@@ -151,13 +154,13 @@ class FakeNetwork:
         self.unplugged |= self._within(self.bridges.pop(bridge))
 
     def _release(self, id: str) -> None:
-        self.attachments.pop(id, None)
+        self.addresses.pop(id, None)
         self.homes.pop(id, None)
         self.residue.discard(id)
         self.unplugged.discard(id)
 
     def _within(self, subnet: IPv4Network) -> set[str]:
-        return {id for id, address in self.attachments.items() if IPv4Address(address.ip) in subnet}
+        return {id for id, address in self.addresses.items() if IPv4Address(address.ip) in subnet}
 
     def _list(self, conflist: str) -> NetworkList:
         text = self.kernel.files.get(conflist)

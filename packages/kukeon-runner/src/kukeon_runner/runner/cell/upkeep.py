@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import endings, errors, model, restart_rules, restarts
+from kukeon_api import endings, errors, model, names, restart_rules, restarts
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
@@ -51,15 +51,29 @@ class Upkeep(Life):
             seen, site = await self._observe(doc, strays=False)
             return await self._refreshed(doc, site, seen, {})
 
-    async def settled(self, doc: model.CellDoc, survey: Mapping[str, observed.Container]) -> bool:
-        """Whether a look at the cell would change nothing, going by a `survey` of its namespace; takes no lock.
+    async def attached(self, space: model.Ref) -> Mapping[str, observed.Attachment]:
+        """What the network of `space` has for each of its stored cells, by the id of the cell's root container."""
+        stored = map(model.ref_of, self.context.store.docs(model.CellDoc, space))
+        ids = [names.containerd_id(each.space, each.stack, each.cell, names.ROOT) for each in stored]
+        return await self.context.host.network.attachments(self.context.layout.conflist(space), ids)
+
+    async def settled(
+        self,
+        doc: model.CellDoc,
+        survey: Mapping[str, observed.Container],
+        attached: Mapping[str, observed.Attachment],
+    ) -> bool:
+        """Whether a look at the cell would change nothing, going by a `survey` of its namespace and what is `attached`
+        to its network; takes no lock.
 
         A verb that is at work meanwhile stores what it leaves, so a wrong yes costs nothing.
         """
         if restarts.next_due(doc.status) is not None:
             return False
         site = self.site(model.ref_of(doc))
-        seen = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False, survey=survey)
+        seen = await observe.cell(
+            self.context.host, site, self._ids(doc, site), strays=False, survey=survey, attached=attached
+        )
         if _to_bring_back(doc, site, seen) or _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc):
             return False
         if not seen.cgroup and doc.status.ready_observed:

@@ -44,6 +44,27 @@ class NetworkContract:
             assert await network.attachment(site.conflist, site.root_id) == (None, False)
         await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
 
+    async def test_what_is_told_of_many_at_once_is_what_is_told_of_each(self, home: Home) -> None:
+        network, site = home.host.network, home.site
+        ids = (site.root_id, "nobody", "stranded")
+        assert await network.attachments(site.conflist, ids) == dict.fromkeys(ids, (None, False))
+        await home.network()
+        await home.cell()
+        other = f"{site.pins}2"
+        await home.host.kernel.pin_namespaces(other, "other")
+        try:
+            await network.attach(site.conflist, site.root_id, f"{site.pins}/net")
+            await network.attach(site.conflist, "stranded", f"{other}/net")
+            found = await network.attachments(site.conflist, ids)
+            assert found == {id: await network.attachment(site.conflist, id) for id in ids}
+            assert [held for _, held in found.values()] == [True, False, True]
+            await home.lose_bridge()
+            found = await network.attachments(site.conflist, ids)
+            assert list(found.values()) == [(None, True), (None, False), (None, True)]
+        finally:
+            await network.detach(site.conflist, "stranded", f"{other}/net")
+            await home.host.kernel.unpin_namespaces(other)
+
     async def test_attaching_twice_is_refused_and_harms_nothing(self, home: Home) -> None:
         network, site = home.host.network, home.site
         await home.network()

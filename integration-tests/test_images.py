@@ -1,6 +1,7 @@
 """Images come from archives: good ones, missing ones, broken ones and hostile ones."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,60 @@ def test_image_of_another_realm_is_not_seen(kukeon: Instance) -> None:
     assert "busybox" not in kukeon.kuke("get", "images", "--realm", "other").out
     kukeon.kuke("delete", "realm", "other")
     assert kukeon.kuke("image", "delete", "nothing.invalid/here:1", code=3).out == ""
+
+
+@pytest.mark.exercises("TagImage", "PruneImages")
+def test_tag_and_prune(either: Instance, image_archive: Path) -> None:
+    archive = either.home / "prune.tar"
+    archives.renamed(image_archive, archive, "")
+    nameless = either.kuke("image", "load", str(archive), "-o", "json").json()["images"][0]
+    assert nameless.startswith("localhost/import-")
+    layout = archives.Layout(image_archive)
+    layout.with_layer(archives.layer_of(200_000), "example.invalid/big:1")
+    layout.write(archive)
+    either.kuke("image", "load", str(archive))
+    either.kuke("image", "tag", "example.invalid/big:1", "example.invalid/same:1")
+    listed = either.ctr("images", "ls", "-q").split()
+    assert {nameless, "example.invalid/big:1", "example.invalid/same:1", manifests.IMAGE} <= set(listed)
+
+    either.kuke("create", "cell", "user", "--image", "example.invalid/same:1", "--no-start", "--", "/big")
+    would = either.kuke("image", "prune", "--all", "--dry-run", "-o", "json").json()
+    assert {nameless, "example.invalid/big:1"} <= {each["name"] for each in would["images"]}
+    assert either.ctr("images", "ls", "-q").split() == listed
+    assert [each["name"] for each in either.kuke("image", "prune", "-o", "json").json()["images"]] == [nameless]
+    either.kuke("image", "tag", manifests.IMAGE, "example.invalid/keep:1")
+    done = either.kuke("image", "prune", "--all", "-o", "json").json()
+    gone = {each["name"]: each["size"] for each in done["images"]}
+    assert gone["example.invalid/big:1"] == 0, "the cell's image is made of the same"
+    assert "example.invalid/same:1" not in gone
+    either.kuke("delete", "cell", "user")
+    before = content(either)
+    done = either.kuke("image", "prune", "--all", "-o", "json").json()
+    assert done["reclaimedBytes"] > 400_000, "the layer, and what it was unpacked to"
+    assert len(before - content(either)) >= 3
+    assert either.ctr("images", "ls", "-q").split() == []
+    assert either.ctr("snapshots", "ls").splitlines()[1:] == []
+    either.kuke("image", "load", str(image_archive))
+
+
+def test_a_directory_as_umoci_writes_it_and_zstd(kukeon: Instance, image_archive: Path) -> None:
+    layout = kukeon.home / "layout"
+    run("skopeo", "copy", "-q", f"oci-archive:{image_archive}", f"oci:{layout}:made")
+    run("umoci", "config", "--image", f"{layout}:made", "--config.user", "7:8", "--config.env", "COLOUR=red")
+    named = kukeon.kuke("image", "load", str(layout), "-o", "json").json()["images"][0]
+    told = kukeon.kuke("image", "inspect", named, "-o", "json").json()
+    assert told["config"]["user"] == "7:8"
+    assert "COLOUR=red" in told["config"]["env"]
+    assert told["digest"] == run("skopeo", "inspect", "--format", "{{.Digest}}", f"oci:{layout}:made").strip()
+    packed = kukeon.home / "image.tar.zst"
+    run("zstd", "-q", "-f", str(image_archive), "-o", str(packed))
+    assert manifests.IMAGE in kukeon.kuke("image", "load", str(packed)).out
+    listed = {line.split()[0]: line.split()[2] for line in kukeon.ctr("images", "ls").splitlines()[1:]}
+    for each in kukeon.kuke("get", "images", "-o", "json").json():
+        if each["realm"] == "default":
+            assert listed[each["name"]] == each["digest"]
+    kukeon.kuke("image", "delete", named)
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ class Layout:
         return document
 
     def with_manifest(self, manifest: Any, name: str) -> None:
-        """Make `manifest` the only image, called `name`."""
+        """Make `manifest` the only image, called `name`; "" for none."""
         data = json.dumps(manifest).encode()
         self.files["index.json"] = json.dumps(
             {
@@ -54,7 +55,7 @@ class Layout:
                         "mediaType": "application/vnd.oci.image.manifest.v1+json",
                         "digest": self.put(data),
                         "size": len(data),
-                        "annotations": {NAME: name, CONTAINERD_NAME: name},
+                        **({"annotations": {NAME: name, CONTAINERD_NAME: name}} if name else {}),
                     }
                 ],
             }
@@ -100,6 +101,14 @@ def add(tar: tarfile.TarFile, name: str, data: bytes, **attributes: Any) -> None
     for attribute, value in attributes.items():
         setattr(member, attribute, value)
     tar.addfile(member, io.BytesIO(data))
+
+
+def layer_of(size: int) -> bytes:
+    """An uncompressed layer with one file of `size` bytes that do not compress."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        add(tar, "big", os.urandom(size))
+    return layer.getvalue()
 
 
 def renamed(source: Path, archive: Path, name: str) -> None:

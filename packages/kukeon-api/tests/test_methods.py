@@ -132,7 +132,9 @@ def test_all_problems_travel_in_the_reply() -> None:
 def test_an_upload_opens_with_its_parameters() -> None:
     method = METHODS["LoadImage"]
     first = travel(calls.first_chunk(method, {"realm": "r"}))
-    assert calls.unpack_args(method, first) == {"realm": "r"}
+    assert calls.unpack_args(method, first) == {"realm": "r", "platform": ""}
+    first = travel(calls.first_chunk(method, {"realm": "r", "platform": "all"}))
+    assert calls.unpack_args(method, first) == {"realm": "r", "platform": "all"}
     assert travel(calls.chunk(method, b"\0\1")).chunk == b"\0\1"  # type: ignore[attr-defined]
 
 

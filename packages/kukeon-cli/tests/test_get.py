@@ -48,7 +48,7 @@ def test_a_table_has_a_header_two_space_gaps_and_no_blanks_at_the_end(kuke: Kuke
             ["NAME", "REALM", "SPACE", "STACK", "CELL", "STATE", "RESTARTS", "AGE"],
             ["IMAGE", "EXIT", "IP", "REASON"],
         ),
-        ("image", ["NAME", "REALM", "SIZE", "AGE"], ["CREATED", "DIGEST"]),
+        ("image", ["NAME", "REALM", "SIZE", "AGE"], ["CREATED", "PLATFORMS", "DIGEST"]),
     ],
 )
 def test_columns(kuke: Kuke, memory: MemoryClient, kind: str, columns: list[str], wide: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from kukeon_api import errors, model
 from kukeon_cli import terminal
 from kukeon_cli.commands import image
+from kukeon_sdk import layout_directory, testing
+from kukeon_sdk.testing import archives
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +54,8 @@ def test_an_archive_is_sent_in_pieces_that_fit(kuke: Kuke) -> None:
         (("load", "/none.tar"), 2, "cannot load '/none.tar': No such file or directory"),
         (("load", "-"), 2, "cannot load standard input: it is empty"),
         (("load", "{empty}"), 2, "cannot load '{empty}': it is empty"),
-        (("load", "/"), 2, "cannot load '/': Is a directory"),
+        (("load", "/"), 2, "cannot load '/': it is a directory without oci-layout or manifest.json"),
+        (("load", "-", "--platform", "arm"), 2, "cannot use 'arm' as a platform"),
         (("load", "-", "--realm", "none"), 3, "cannot find realm 'none'"),
         (("load",), 2, "FILE"),
         (("delete", "nope"), 3, "hint: see: kuke get images --realm default"),
@@ -242,3 +246,57 @@ def test_one_source(kuke: Kuke, line: tuple[str, ...], words: str) -> None:
     result = kuke("image", "load", *line)
     assert (result.code, result.out) == (2, "")
     assert words in result.err
+
+
+def test_an_image_is_told_of(kuke: Kuke, memory: MemoryClient) -> None:
+    real = testing.MemoryClient()
+    real.load_image("default", archives.oci("busybox"))
+    memory.world.images["default"] = real.world.images["default"]
+    told = kuke("image", "inspect", "busybox").out
+    digest = real.get_image("default", "busybox").image.digest
+    for words in (f"Name:          {BUSYBOX}", f"Digest:        {digest}", "Platforms:", "Layers:        1", "root"):
+        assert words in told
+    found = json.loads(kuke("image", "inspect", "busybox", "-o", "json").out)
+    assert (found["realm"], found["digest"], len(found["layers"])) == ("default", digest, 1)
+    assert kuke("image", "inspect", "busybox", "-o", "name").out == f"image/{BUSYBOX}\n"
+    assert kuke("image", "inspect", "busibox").code == 3
+
+
+def test_a_tag(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.load("default", BUSYBOX)
+    said = kuke("image", "tag", "busybox", "box:2")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith('tagged "busybox" in realm "default" as "docker.io/library/box:2" (sha256:0')
+    assert json.loads(kuke("image", "tag", "busybox", "box:3", "-o", "json").out)["image"].endswith("/box:3")
+    assert kuke("image", "tag", "absent", "box:4").code == 3
+    assert kuke("image", "tag", "busybox", "Box").code == 2
+
+
+def test_prune_tells_what_goes(kuke: Kuke, memory: MemoryClient) -> None:
+    nameless = "localhost/import-0123456789ab:latest"
+    memory.load("default", BUSYBOX)
+    memory.load("default", nameless)
+    said = kuke("image", "prune", "--dry-run")
+    assert (said.code, said.out.split()[:4]) == (0, ["NAME", "FREES", nameless, "1.4"])
+    assert said.err == '1 image would be removed from realm "default", 1.4 MiB freed.\n'
+    assert len(memory.world.images["default"]) == 2
+    assert kuke("image", "prune", "-o", "name").out == f"image/{nameless}\n"
+    assert "--all takes those with a name" in kuke("image", "prune").err
+    assert json.loads(kuke("image", "prune", "--all", "-o", "json").out)["images"][0]["name"] == BUSYBOX
+    assert kuke("image", "prune", "--all").err == 'There is no image that no cell uses in realm "default".\n'
+    assert kuke("image", "prune", "--realm", "none").code == 3
+
+
+def test_a_directory_is_sent_as_an_archive(kuke: Kuke, memory: MemoryClient, tmp_path: Path) -> None:
+    (tmp_path / "blobs" / "sha256").mkdir(parents=True)
+    (tmp_path / "oci-layout").write_text("{}")
+    (tmp_path / "blobs" / "sha256" / "aa").write_bytes(b"x" * 1000)
+    (tmp_path / "passwd").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe")
+    sent = b"".join(layout_directory.archive(tmp_path))
+    with tarfile.open(fileobj=io.BytesIO(sent)) as tar:
+        assert tar.getnames() == ["oci-layout", "blobs/sha256/aa"]
+        assert tar.extractfile("blobs/sha256/aa").read() == b"x" * 1000  # type: ignore[union-attr]
+    memory.trouble["load_image"] = [errors.InvalidArchive("cannot load the archive: no index.json")]
+    refused = kuke("image", "load", str(tmp_path))
+    assert (refused.code, refused.err) == (2, f"Error: cannot load '{tmp_path}': no index.json\n")

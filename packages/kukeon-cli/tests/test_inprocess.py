@@ -87,7 +87,7 @@ class Controller:
             await asyncio.sleep(0)
             self.undone.set()
 
-    async def load_image(self, realm: str, chunks: AsyncIterator[bytes]) -> model.LoadImageResult:
+    async def load_image(self, realm: str, chunks: AsyncIterator[bytes], platform: str) -> model.LoadImageResult:
         size = 0
         async for chunk in chunks:
             size += len(chunk)

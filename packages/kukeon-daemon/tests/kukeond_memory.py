@@ -87,7 +87,7 @@ class MemoryController:
             problems=[errors.Problem(source="a.yaml", line=n, message="x" * 100) for n in range(count)],
         )
 
-    async def load_image(self, realm: str, chunks: AsyncIterator[bytes]) -> model.LoadImageResult:
+    async def load_image(self, realm: str, chunks: AsyncIterator[bytes], platform: str) -> model.LoadImageResult:
         digest = hashlib.sha256()
         try:
             async for chunk in chunks:

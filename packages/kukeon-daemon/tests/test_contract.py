@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from conftest import WAIT_S, Served
@@ -18,27 +20,57 @@ from kukeon_runner.testing.host import FakeHost
 from kukeon_sdk import UnixClient, aio
 from kukeon_sdk.calls import Calls
 from kukeon_sdk.testing import archives, contract
+from kukeon_sdk.testing.memory.images import Images
+from kukeon_sdk.testing.memory.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from pathlib import Path
 
 
+@dataclasses.dataclass
 class ArchiveImages(FakeImages):
-    """Images of a host in memory that come from archives, as on a real one."""
+    """Images of a host in memory that come from archives, as on a real one, and are described by the SDK."""
 
-    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
+    memory: Images = dataclasses.field(default_factory=Images)
+    described: dict[tuple[str, str], model.ImageInfo] = dataclasses.field(default_factory=dict)
+    """Namespace and digest -> image, under any name."""
+
+    def __post_init__(self) -> None:
+        self.memory.world = World()
+
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
         found = archives.offered(b"".join([chunk async for chunk in chunks]))
         for each in found:
             self.add(namespace, each.name, digest=each.digest)
+            self.described[namespace, each.digest] = self.memory.described(each)
         return [each.name for each in found]
+
+    async def info(self, namespace: str, ref: str) -> model.ImageInfo:
+        found = self.described[namespace, (await self.find(namespace, ref)).digest]
+        return msgspec.structs.replace(found, name=ref)
+
+    async def list(self, namespace: str) -> Sequence[model.ImageInfo]:
+        names = [name for within, name in sorted(self.present) if within == namespace]
+        found = [await self.info(namespace, name) for name in names]
+        return [msgspec.structs.replace(each, layers=(), config=None) for each in found]
+
+    async def prune(
+        self, namespace: str, removable: Callable[[str], bool], *, dry_run: bool
+    ) -> tuple[Sequence[model.PrunedImage], int]:
+        before = await self.list(namespace)
+        names = {each.name for each in (await super().prune(namespace, removable, dry_run=dry_run))[0]}
+        gone = self.memory.freed(
+            [each for each in before if each.name in names], [each for each in before if each.name not in names]
+        )
+        return gone, sum(each.size for each in gone)
 
 
 @contextlib.contextmanager
 def engine(home: Path, host: FakeHost | None = None) -> Iterator[Served]:
     """The engine over a host in memory, with its default hierarchy, behind a socket in `home`."""
     host = host or FakeHost()
-    host.images = ArchiveImages()
+    host.images = ArchiveImages(records=host.containers.records)
     host.containers.images = host.images
 
     async def make() -> Controller:

@@ -173,7 +173,7 @@ class TestLoadImage:
     def received(self, daemon: Daemon) -> list[bytes]:
         received: list[bytes] = []
 
-        def load_image(realm: str, tarball: Iterator[bytes]) -> model.LoadImageResult:
+        def load_image(realm: str, tarball: Iterator[bytes], platform: str) -> model.LoadImageResult:
             received.extend(tarball)
             return model.LoadImageResult(realm=realm, images=("it",))
 
@@ -207,7 +207,7 @@ class TestLoadImage:
         arrived, ended = threading.Event(), threading.Event()
         outcome: list[str] = []
 
-        def load_image(realm: str, tarball: Iterator[bytes]) -> model.LoadImageResult:
+        def load_image(realm: str, tarball: Iterator[bytes], platform: str) -> model.LoadImageResult:
             try:
                 for _ in tarball:
                     arrived.set()
@@ -243,7 +243,7 @@ class TestLoadImage:
             await client.load_image("r", io.StringIO("text"), timeout=WAIT_S)  # type: ignore[arg-type]
 
     async def test_an_early_refusal_ends_the_upload(self, daemon: Daemon, client: aio.AsyncClient) -> None:
-        def refuse(realm: str, tarball: Iterator[bytes]) -> None:
+        def refuse(realm: str, tarball: Iterator[bytes], platform: str) -> None:
             next(tarball)
             raise errors.InvalidArchive("cannot load the image: this is no archive")
 

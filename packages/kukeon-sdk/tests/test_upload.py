@@ -28,7 +28,7 @@ class TestLoadImage:
     def importing(self, daemon: Daemon) -> list[bytes]:
         received: list[bytes] = []
 
-        def load_image(realm: str, tarball: Iterator[bytes]) -> model.LoadImageResult:
+        def load_image(realm: str, tarball: Iterator[bytes], platform: str) -> model.LoadImageResult:
             received.extend(tarball)
             return model.LoadImageResult(realm=realm, images=("it",))
 
@@ -65,7 +65,7 @@ class TestLoadImage:
         arrived, ended = threading.Event(), threading.Event()
         outcome: list[str] = []
 
-        def load_image(realm: str, tarball: Iterator[bytes]) -> model.LoadImageResult:
+        def load_image(realm: str, tarball: Iterator[bytes], platform: str) -> model.LoadImageResult:
             try:
                 for _ in tarball:
                     arrived.set()
@@ -97,7 +97,7 @@ class TestLoadImage:
         assert '"rb"' in caught.value.hint
 
     def test_an_early_refusal_ends_the_upload(self, daemon: Daemon, client: UnixClient) -> None:
-        def refuse(realm: str, tarball: Iterator[bytes]) -> None:
+        def refuse(realm: str, tarball: Iterator[bytes], platform: str) -> None:
             next(tarball)
             raise errors.InvalidArchive("cannot load the image: this is no archive")
 

@@ -113,7 +113,7 @@ def first_chunk(method: Method, values: Mapping[str, Any]) -> Any:
     """Return the message that opens an upload: every parameter but the data."""
     message = args_class(method)()
     for name, _ in method.params:
-        if name != method.upload:
+        if name != method.upload and (name in values or name not in method.defaults):
             _set(message, name, values[name])
     return message
 

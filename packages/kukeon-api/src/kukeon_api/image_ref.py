@@ -21,6 +21,8 @@ _REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]
 _PATH = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_NAMELESS = "localhost/import-"
+_NAMELESS_DIGITS = 12
 _DIGEST_HEX = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
@@ -68,6 +70,25 @@ def parse(text: str) -> ImageRef:
 def normalise(text: str) -> str:
     """Return the full form of a reference: `busybox` -> `docker.io/library/busybox:latest`; raises `InvalidImage`."""
     return str(parse(text))
+
+
+def tag(text: str) -> str:
+    """Return the full form of a name that an image can be given; raises `InvalidImage`, also for one with a digest."""
+    found = parse(text)
+    if found.digest:
+        raise _invalid(text, "a name that is given has no digest")
+    return str(found)
+
+
+def nameless(digest: str, tag: str = DEFAULT_TAG) -> str:
+    """Return the name for an image that has none: the same content always gives the same name, two never share one."""
+    return f"{_NAMELESS}{digest.partition(':')[2][:_NAMELESS_DIGITS]}:{tag}"
+
+
+def is_nameless(name: str) -> bool:
+    """Tell whether a full name is one that `nameless` made: nobody has named that image."""
+    digits = name.removeprefix(_NAMELESS).partition(":")[0]
+    return name.startswith(_NAMELESS) and len(digits) == _NAMELESS_DIGITS and not digits.strip("0123456789abcdef")
 
 
 def _split_registry(text: str) -> tuple[str, str]:

@@ -98,8 +98,14 @@ def images(now: dt.datetime) -> Sequence[Column[RealmImage]]:
         Column("SIZE", lambda row: quantities.size(row.image.size)),
         Column("AGE", lambda row: quantities.age(row.image.created_at, now)),
         Column("CREATED", lambda row: quantities.stamp(row.image.created_at), wide=True),
+        Column("PLATFORMS", lambda row: platforms(row.image), wide=True),
         Column("DIGEST", lambda row: row.image.digest, wide=True),
     ]
+
+
+def platforms(image: model.ImageInfo) -> str:
+    """Return the platforms of an image that are there, `-` when none is known."""
+    return ",".join(sorted(each.platform for each in image.platforms if each.present)) or "-"
 
 
 def address(doc: model.CellDoc) -> str:

@@ -22,6 +22,7 @@ _MANY = frozenset(
         "apply_documents",
         "delete_documents",
         "load_image",
+        "prune_images",
         "refresh_all",
         *(f"{verb}_{kind}" for verb in ("delete", "purge") for kind in ("realm", "space", "stack")),
     }

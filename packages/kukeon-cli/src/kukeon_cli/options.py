@@ -205,6 +205,25 @@ def selector(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def platform(verb: str) -> Decorator:
+    """Add `--platform`, which arrives in full: "" for this host's."""
+
+    def parse(ctx: click.Context, param: click.Parameter, value: str) -> str:
+        if ctx.resilient_parsing:
+            return value
+        from kukeon_api import image_platform
+
+        return image_platform.check(value)
+
+    return click.option(
+        "--platform",
+        metavar="PLATFORM",
+        default="",
+        callback=parse,
+        help=f"Which platform to {verb}, like linux/arm64, or all.  [default: the host's]",
+    )
+
+
 def files(*, required: bool = True) -> Decorator:
     """Add `-f/--file`, which may be given more than once and arrives as `files`."""
     return click.option(

@@ -1,6 +1,7 @@
 """Loading archives into a real containerd: what is good appears and runs, what is not leaves nothing."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,16 +13,18 @@ from typing import Any
 
 import pytest
 
-from kukeon_api import errors
-from kukeon_runner.host.containerd import platforms
+from kukeon_api import errors, model
+from kukeon_runner.host.containerd import describe, platforms, prune
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
+from kukeon_runner.host.containerd.images import ImageRecord
 from kukeon_runner.testing.archives import (
     OCI_NAME,
     Entry,
     Layout,
     chunks_of,
     compress,
+    digest_of,
     docker_members,
     encode,
     path_of,
@@ -114,7 +117,7 @@ async def empty_after_collection(namespace: Namespaced) -> bool:
     )
 
 
-@pytest.mark.parametrize("outer", ["", "gzip"])
+@pytest.mark.parametrize("outer", ["", "gzip", "zstd"])
 @pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
 async def test_oci_layout(namespace: Namespaced, tmp_path: Path, compression: str, outer: str) -> None:
     layout = good(compression=compression, process={"Cmd": ["run"], "User": "1"})
@@ -198,6 +201,109 @@ async def test_images_for_other_platforms_are_left_out(namespace: Namespaced) ->
     layout.name(layout.image([b""], architecture=OTHER), "other:1")
     assert await load(namespace, layout.tar()) == (NAME,)
     assert [record.name for record in await namespace.images.list()] == [NAME]
+
+
+def for_two(attestation: bool = True) -> tuple[Layout, dict[str, Any], dict[str, Any]]:
+    """An image for this host and another platform, with an attestation as builders write it."""
+    layout = Layout()
+    ours, other = image(layout, LOWER, UPPER), layout.image([LOWER], architecture=OTHER)
+    platform = {"os": "linux", "architecture": HOST.architecture, "variant": HOST.variant}
+    entries = [{**other, "platform": {"os": "linux", "architecture": OTHER}}, {**ours, "platform": platform}]
+    if attestation:
+        parts = {
+            "schemaVersion": 2,
+            "config": layout.descriptor("application/vnd.oci.image.config.v1+json", b'{"architecture":"unknown"}'),
+            "layers": [layout.descriptor("application/vnd.in-toto+json", b"{}")],
+        }
+        beside = layout.descriptor("application/vnd.oci.image.manifest.v1+json", encode(parts))
+        entries.append({**beside, "platform": {"os": "unknown", "architecture": "unknown"}})
+    layout.name(layout.index(*entries), NAME)
+    return layout, ours, other
+
+
+async def info_of(namespace: Namespaced) -> model.ImageInfo:
+    record = await namespace.images.get(NAME)
+    return await describe.full(namespace, record, await describe.present(namespace))
+
+
+async def test_all_platforms(namespace: Namespaced, tmp_path: Path) -> None:
+    layout, ours, other = for_two()
+    assert await import_archive(namespace, chunks_of(layout.tar()), "all") == (NAME,)
+    await namespace.leases.collect_garbage()
+    blobs = {blob.digest for blob in await namespace.content.list()}
+    assert blobs == {name.replace("blobs/sha256/", "sha256:") for name in layout.files if name.startswith("blobs/")}
+    info = await info_of(namespace)
+    assert {each.digest: each.present for each in info.platforms} == {ours["digest"]: True, other["digest"]: True}
+    assert len(info.layers) == 2
+    assert await files_of(namespace, NAME, tmp_path) == FILES
+    assert len(await namespace.snapshots.list()) == 2, "the other platform is not unpacked"
+
+
+async def test_one_other_platform(namespace: Namespaced) -> None:
+    layout, ours, other = for_two()
+    assert await import_archive(namespace, chunks_of(layout.tar()), f"linux/{OTHER}") == (NAME,)
+    await namespace.leases.collect_garbage()
+    assert await namespace.snapshots.list() == ()
+    info = await info_of(namespace)
+    assert {each.digest: each.present for each in info.platforms} == {ours["digest"]: False, other["digest"]: True}
+    assert info.size > 0
+    assert (info.layers, info.config) == ((), None)
+    with pytest.raises(errors.InvalidArchive, match=f"not for linux/{HOST.architecture}|is missing") as caught:
+        await namespace.resolve(NAME)
+    assert caught.value.hint
+    # The host's own comes to it later, and the other one stays.
+    await load(namespace, layout.tar())
+    await namespace.leases.collect_garbage()
+    assert all(each.present for each in (await info_of(namespace)).platforms)
+
+
+async def test_a_platform_that_it_lacks(namespace: Namespaced) -> None:
+    layout, _, _ = for_two()
+    with pytest.raises(errors.InvalidArchive, match="not for linux/riscv64"):
+        await import_archive(namespace, chunks_of(layout.tar()), "linux/riscv64")
+    assert await empty_after_collection(namespace)
+
+
+async def test_what_killed_work_left_is_cleared_by_prune(namespace: Namespaced) -> None:
+    await load(namespace, good().tar())
+    left = await namespace.leases.create("image load")
+    namespace.scope.connection.holding.discard(left)
+    leased = Namespaced(dataclasses.replace(namespace.scope, lease=left), namespace.snapshotter, namespace.platform)
+    await leased.content.write(b"left")
+    async with namespace.lease("image load") as working:
+        kept = await working.content.write(b"under way")
+        done = await prune.prune(namespace, lambda record: False, dry_run=False)
+        assert (done.images, done.reclaimed_bytes) == ((), 0)
+        assert [lease.id for lease in await namespace.leases.list()] == [working.lease_id]
+        assert not await namespace.content.exists(digest_of(b"left"))
+        assert await namespace.content.exists(kept)
+
+
+async def test_prune_frees_what_it_says(namespace: Namespaced) -> None:
+    await load(namespace, good().tar())
+    shared = good("registry.invalid/other:1", LOWER)
+    await load(namespace, shared.tar())
+    before = sum(blob.size for blob in await namespace.content.list())
+    would = await prune.prune(namespace, lambda record: record.name == NAME, dry_run=True)
+    assert sum(blob.size for blob in await namespace.content.list()) == before
+    done = await prune.prune(namespace, lambda record: record.name == NAME, dry_run=False)
+    assert done == would
+    freed = before - sum(blob.size for blob in await namespace.content.list())
+    assert 0 < freed <= done.reclaimed_bytes, "snapshots are counted as well"
+    assert len(await namespace.snapshots.list()) == 1, "the lower one is the other image's, too"
+
+
+async def test_prune_asks_again_right_before(namespace: Namespaced) -> None:
+    await load(namespace, good().tar())
+    asked: list[str] = []
+
+    def only_once(record: ImageRecord) -> bool:
+        asked.append(record.name)
+        return len(asked) == 1
+
+    done = await prune.prune(namespace, only_once, dry_run=False)
+    assert (done.images, done.reclaimed_bytes, asked) == ((), 0, [NAME, NAME])
+    assert await namespace.images.find(NAME) is not None
 
 
 async def test_docker_name_of_the_zstd_type(namespace: Namespaced, tmp_path: Path) -> None:
@@ -284,12 +390,12 @@ async def test_content_lost_behind_our_back(namespace: Namespaced) -> None:
     await load(namespace, good().tar())
     resolved = await namespace.resolve(NAME)
     (record,) = await namespace.images.list()
-    assert await namespace.size(record) == resolved.size
+    assert (await describe.brief(namespace, record, await describe.present(namespace))).size == resolved.size
     await namespace.content.delete(resolved.config_digest)
     with pytest.raises(errors.ImageNotFound, match="part of its content is missing") as caught:
         await namespace.resolve(NAME)
     assert caught.value.hint
-    assert await namespace.size(record) == -1
+    assert (await describe.brief(namespace, record, await describe.present(namespace))).size == -1
     with pytest.raises(errors.ImageNotFound, match="cannot get image 'none:1'"):
         await namespace.resolve("none:1")
 
@@ -546,7 +652,7 @@ HOSTILE: dict[Callable[[], bytes], str] = {
     layer_is_no_tar: "cannot unpack layer",
     layer_is_damaged_gzip: "cannot unpack layer",
     layer_climbs_out: "cannot unpack layer",
-    other_platform: f"it is for linux/{OTHER}, this host needs linux/{HOST.architecture}",
+    other_platform: f"it is for linux/{OTHER}, not for linux/{HOST.architecture}",
     unknown_type: "the unknown type",
     unknown_layer_type: "the unknown type",
     no_image: "it lists no image",

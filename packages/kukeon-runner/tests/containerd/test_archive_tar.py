@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import tarfile
 from collections.abc import AsyncIterator
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from kukeon_api import errors
 from kukeon_runner.host.containerd.archive import tar
 from kukeon_runner.host.containerd.archive.source import PIECE_BYTES, Source, open_archive
-from kukeon_runner.testing.archives import Entry, chunks_of, tar_of
+from kukeon_runner.testing.archives import Entry, chunks_of, compress, tar_of
 
 
 async def read_all(data: bytes, chunk: int = 65536) -> list[tuple[tar.Member, bytes]]:
@@ -148,7 +149,11 @@ def pax(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
         (pax(b"13 path=name\n")[:1024], "is not there"),
         (b"not a tar file at all" * 100, "no tar file"),
         (b"short", "no tar file"),
-        (b"\x28\xb5\x2f\xfd" + bytes(100), "zstd"),
+        (b"\x28\xb5\x2f\xfd" + b"\xff" * 100, "zstd stream"),
+        (
+            compress(tar_of([Entry("a", random.Random(1).randbytes(300_000))]), "zstd")[:200_000],
+            "no tar file|ends inside",
+        ),
         (b"\xfd7zXZ\x00" + bytes(100), "xz"),
         (b"BZh9" + bytes(100), "bzip2"),
         (gzip.compress(bytes(10))[:-9], "ends in the middle"),

@@ -290,9 +290,17 @@ class Client(Protocol):
     # Images: each realm has its own.
 
     def load_image(
-        self, realm: str, tarball: bytes | BinaryIO | Iterable[bytes], *, timeout: float | None = None
+        self,
+        realm: str,
+        tarball: bytes | BinaryIO | Iterable[bytes],
+        *,
+        platform: str = "",
+        timeout: float | None = None,
     ) -> model.LoadImageResult:
-        """Import an OCI or docker archive, as it is read: it need not fit into memory.
+        """Import an OCI or docker archive, plain, in gzip or in zstd, as it is read: it need not fit into memory.
+
+        Of an image for several platforms, that of the host is kept; with `platform` that one (`linux/arm64`), with
+        `all` every one that the archive has. A directory is sent by `layout_directory.archive`.
 
         Hanging up before the last byte is sent leaves nothing behind. Raises `RealmNotFound`, and `InvalidArchive`
         when the archive is damaged or hostile; whatever reading `tarball` raises is raised unchanged. A file is read
@@ -305,11 +313,30 @@ class Client(Protocol):
         ...
 
     def get_image(self, realm: str, ref: str, *, timeout: float | None = None) -> model.GetImageResult:
-        """Return what containerd knows of an image. Raises `RealmNotFound` and `ImageNotFound`."""
+        """Return an image with its configuration and layers. Raises `RealmNotFound` and `ImageNotFound`."""
         ...
 
     def delete_image(self, realm: str, ref: str, *, timeout: float | None = None) -> model.DeleteImageResult:
-        """Remove an image from a realm. Raises `RealmNotFound` and `ImageNotFound`."""
+        """Remove an image from a realm; what only it needed is off the disk on return.
+
+        Raises `RealmNotFound` and `ImageNotFound`.
+        """
+        ...
+
+    def tag_image(self, realm: str, ref: str, name: str, *, timeout: float | None = None) -> model.TagImageResult:
+        """Give the image `ref` one more name; when there is an image `name`, the name moves.
+
+        Raises `RealmNotFound`, `ImageNotFound`, and `InvalidImage` for a name with a digest.
+        """
+        ...
+
+    def prune_images(
+        self, realm: str, *, all: bool = False, dry_run: bool = False, timeout: float | None = None
+    ) -> model.PruneImagesResult:
+        """Remove the images without a tag that no cell uses, or with `all` every one that no cell uses.
+
+        What broken off loads and pulls have left goes, too. With `dry_run` only tell. Raises `RealmNotFound`.
+        """
         ...
 
     # Streams: they last until somebody ends them. `timeout` is how long the whole may take.

@@ -39,7 +39,7 @@ from kukeon_api.model.container import (
     VolumeKind,
     VolumeMount,
 )
-from kukeon_api.model.image import ImageInfo
+from kukeon_api.model.image import ImageConfig, ImageInfo, ImageLayer, ImagePlatform, PrunedImage
 from kukeon_api.model.profile import CellProfile, CellProfileSpec, ProfileParameter
 from kukeon_api.model.realm import RealmDoc, RealmSpec, RealmState, RealmStatus, RegistryCredentials
 from kukeon_api.model.ref import KINDS, Kind, Ref
@@ -82,6 +82,7 @@ from kukeon_api.model.results import (
     LoadImageResult,
     LogContainerResult,
     PingResult,
+    PruneImagesResult,
     RefreshAllResult,
     ResizeTerminalResult,
     RestartCellResult,
@@ -90,6 +91,7 @@ from kukeon_api.model.results import (
     StartContainerResult,
     StopCellResult,
     StopContainerResult,
+    TagImageResult,
 )
 from kukeon_api.model.space import (
     ContainerDefaults,
@@ -226,7 +228,10 @@ __all__ = [
     "GetRealmResult",
     "GetSpaceResult",
     "GetStackResult",
+    "ImageConfig",
     "ImageInfo",
+    "ImageLayer",
+    "ImagePlatform",
     "KillCellResult",
     "KillContainerResult",
     "Kind",
@@ -240,6 +245,8 @@ __all__ = [
     "PingResult",
     "Problem",
     "ProfileParameter",
+    "PruneImagesResult",
+    "PrunedImage",
     "RealmDoc",
     "RealmSpec",
     "RealmState",
@@ -264,6 +271,7 @@ __all__ = [
     "Status",
     "StopCellResult",
     "StopContainerResult",
+    "TagImageResult",
     "Time",
     "Tmpfs",
     "TtyStage",

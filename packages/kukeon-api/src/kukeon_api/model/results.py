@@ -13,7 +13,7 @@ import msgspec
 from kukeon_api.model.base import Model, OptionalName
 from kukeon_api.model.cell import CellDoc
 from kukeon_api.model.container import ContainerDoc
-from kukeon_api.model.image import ImageInfo
+from kukeon_api.model.image import ImageInfo, PrunedImage
 from kukeon_api.model.realm import RealmDoc
 from kukeon_api.model.space import SpaceDoc
 from kukeon_api.model.stack import StackDoc
@@ -294,6 +294,25 @@ class DeleteImageResult(Model):
     realm: OptionalName = ""
     namespace: str = ""
     ref: str = ""
+
+
+class TagImageResult(Model):
+    """Of TagImage: the new name in full, and what it points at now."""
+
+    realm: OptionalName = ""
+    namespace: str = ""
+    image: str = ""
+    digest: str = ""
+
+
+class PruneImagesResult(Model):
+    """Of PruneImages: what was removed, or would be, and the bytes that are free again."""
+
+    realm: OptionalName = ""
+    namespace: str = ""
+    images: tuple[PrunedImage, ...] = ()
+    reclaimed_bytes: int = 0
+    dry_run: bool = False
 
 
 class PingResult(Model):

@@ -11,7 +11,7 @@ import click
 from kukeon_cli import lazy, options, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kukeon_api import errors
     from kukeon_cli.output import Output
@@ -22,7 +22,15 @@ _PIECE_BYTES = 1 << 16
 STDIN = "-"
 
 
-def load(client: Client, stream: BinaryIO, label: str, total: int | None, realm: str, out: Output) -> None:
+def load(
+    client: Client,
+    stream: BinaryIO | Iterable[bytes],
+    label: str,
+    total: int | None,
+    realm: str,
+    out: Output,
+    platform: str = "",
+) -> None:
     """Send the archive on `stream` and print the images that it held; `total` is its size in bytes where known."""
     from kukeon_api import errors, model
     from kukeon_cli import resources, terminal
@@ -30,7 +38,7 @@ def load(client: Client, stream: BinaryIO, label: str, total: int | None, realm:
     with terminal.Progress(f"loading {label}") as progress:
         pieces = _pieces(stream, lambda sent: progress.update(_progress(label, sent, total)))
         try:
-            result = client.load_image(realm, pieces)
+            result = client.load_image(realm, pieces, platform=platform)
         except errors.RealmNotFound as exc:
             raise resources.with_hint(client, model.Ref(realm), exc) from exc
         except errors.KukeonError as exc:
@@ -57,9 +65,9 @@ def _named(exc: errors.KukeonError, label: str) -> errors.KukeonError:
     return exc
 
 
-def _pieces(stream: BinaryIO, sent: Callable[[int], None]) -> Iterator[bytes]:
+def _pieces(stream: BinaryIO | Iterable[bytes], sent: Callable[[int], None]) -> Iterator[bytes]:
     count = 0
-    while piece := stream.read(_PIECE_BYTES):
+    for piece in iter(lambda: stream.read(_PIECE_BYTES), b"") if hasattr(stream, "read") else stream:
         yield piece
         count += len(piece)
         sent(count)
@@ -102,16 +110,20 @@ def _delete(client: Client, realm: str, ref: str) -> Any:
 @click.command("load", cls=lazy.Command)
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path())
 @click.option("--from-docker", metavar="REF", help="Take the image REF from docker, by `docker save`.")
+@options.platform("load")
 @options.scope("realm")
 @options.output()
 @click.pass_obj
-def load_command(session: Session, file: str | None, from_docker: str | None, realm: str | None, output: str) -> None:
+def load_command(
+    session: Session, file: str | None, from_docker: str | None, platform: str, realm: str | None, output: str
+) -> None:
     """Load an OCI or docker archive into a realm.
 
-    FILE may be compressed; - reads standard input.
+    FILE may be compressed with gzip or zstd, or be a directory with what such an archive holds; - reads standard input.
 
     \b
         kuke image load app.tar --realm shop
+        kuke image load ./layout --platform all
         docker save app | kuke image load -
         kuke image load --from-docker app:1
     """
@@ -126,7 +138,7 @@ def load_command(session: Session, file: str | None, from_docker: str | None, re
         from kukeon_cli import docker
 
         with docker.saved(from_docker) as archive:
-            load(session.client, archive, f"{from_docker!r} from docker", None, where, out)
+            load(session.client, archive, f"{from_docker!r} from docker", None, where, out, platform)
         return
     assert file is not None
     if file == STDIN:
@@ -134,16 +146,21 @@ def load_command(session: Session, file: str | None, from_docker: str | None, re
             raise errors.Invalid(
                 "cannot read an archive from the terminal", hint="pipe it in: docker save app | kuke image load -"
             )
-        load(session.client, streams.standard_input(), streams.STDIN, None, where, out)
+        load(session.client, streams.standard_input(), streams.STDIN, None, where, out, platform)
         return
     path = Path(file)
+    if path.is_dir():
+        from kukeon_sdk import layout_directory
+
+        load(session.client, layout_directory.archive(path), repr(file), None, where, out, platform)
+        return
     try:
         stream = path.open("rb")
     except OSError as exc:
         raise errors.Invalid(f"cannot load {file!r}: {exc.strerror}") from exc
     with stream:
         size = path.stat().st_size if path.is_file() else None
-        load(session.client, stream, repr(file), size, where, out)
+        load(session.client, stream, repr(file), size, where, out, platform)
 
 
 @click.command("delete", cls=lazy.Command)
@@ -168,4 +185,4 @@ INSTEAD = {
     "pull": "images are loaded from archives: skopeo copy docker://REF docker-archive:FILE; kuke image load FILE",
 }
 
-group = lazy.LazyGroup("image", entries=tree.IMAGE, instead=INSTEAD, help="Load, list and delete images.")
+group = lazy.LazyGroup("image", entries=tree.IMAGE, instead=INSTEAD, help="Load, list, name, prune and delete images.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kukeon_api import image_ref, model
+from kukeon_api import errors, image_platform, image_ref, model
 from kukeon_runner.controller.base import Base
 
 if TYPE_CHECKING:
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 class Images(Base):
-    async def load_image(self, realm: str, chunks: AsyncIterator[bytes]) -> model.LoadImageResult:
+    async def load_image(self, realm: str, chunks: AsyncIterator[bytes], platform: str = "") -> model.LoadImageResult:
         """Import an archive (OCI or docker); meanwhile the realm stays. Raises RealmNotFound, InvalidArchive.
 
         Conflict when nothing comes any more and the realm is to go.
         """
+        platform = image_platform.check(platform)
         async with self.runner.realms.uploading(realm, chunks) as (namespace, upload):
-            images = await self.runner.context.host.images.load(namespace, upload.chunks())
+            images = await self.runner.context.host.images.load(namespace, upload.chunks(), platform)
         return model.LoadImageResult(realm=realm, namespace=namespace, images=tuple(images))
 
     async def list_images(self, realm: str) -> model.ListImagesResult:
@@ -38,3 +39,33 @@ class Images(Base):
         namespace, name = self.runner.realms.namespace(realm), image_ref.normalise(ref)
         await self.runner.context.host.images.delete(namespace, name)
         return model.DeleteImageResult(realm=realm, namespace=namespace, ref=name)
+
+    async def tag_image(self, realm: str, ref: str, name: str) -> model.TagImageResult:
+        """Give an image one more name. Raises RealmNotFound, ImageNotFound, InvalidImage."""
+        source, target = image_ref.normalise(ref), image_ref.tag(name)
+        async with self.runner.realms.held(realm) as namespace:
+            digest = await self.runner.context.host.images.tag(namespace, source, target)
+        return model.TagImageResult(realm=realm, namespace=namespace, image=target, digest=digest)
+
+    async def prune_images(self, realm: str, all: bool = False, dry_run: bool = False) -> model.PruneImagesResult:
+        """Remove images that no cell of the realm names: those without a tag or, with `all`, every one."""
+
+        def removable(name: str) -> bool:
+            # Asked anew for each: a cell may have come meanwhile.
+            return (all or image_ref.is_nameless(name)) and name not in self._named(realm)
+
+        async with self.runner.realms.held(realm) as namespace:
+            images, reclaimed = await self.runner.context.host.images.prune(namespace, removable, dry_run=dry_run)
+        return model.PruneImagesResult(
+            realm=realm, namespace=namespace, images=tuple(images), reclaimed_bytes=reclaimed, dry_run=dry_run
+        )
+
+    def _named(self, realm: str) -> set[str]:
+        """Every image that a stored cell of the realm names. Raises Conflict when one of them cannot be read."""
+        found = self.runner.context.store.scan(model.CellDoc, model.Ref(realm))
+        for problem in found.problems:
+            raise errors.Conflict(
+                f"cannot prune images: what some cell uses is not known: {problem}",
+                hint="repair or purge that cell first",
+            )
+        return {image_ref.normalise(each.image) for doc in found.docs for each in doc.spec.containers if each.image}

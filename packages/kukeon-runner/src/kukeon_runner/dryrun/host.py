@@ -388,8 +388,16 @@ class DryImages:
     async def delete(self, namespace: str, ref: str) -> None:
         raise _unforeseen()
 
-    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
         raise _unforeseen()
+
+    async def tag(self, namespace: str, ref: str, name: str) -> str:
+        raise _unforeseen()
+
+    async def prune(
+        self, namespace: str, removable: Callable[[str], bool], *, dry_run: bool
+    ) -> tuple[Sequence[model.PrunedImage], int]:
+        return await self._real.prune(namespace, removable, dry_run=True)
 
 
 def _unforeseen() -> errors.Unsupported:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from kukeon_api import errors, model
 from kukeon_runner import observed
-from kukeon_runner.host.containerd import archive
+from kukeon_runner.host.containerd import archive, describe, prune
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
     from kukeon_runner.host.containerd.images import ImageRecord
@@ -59,26 +59,40 @@ class LinuxImages:
     async def list(self, namespace: str) -> Sequence[model.ImageInfo]:
         within = self._containerd.with_namespace(namespace)
         records = await within.images.list()
-        found = await together(*(_info(within, record) for record in records))
+        present = await describe.present(within)
+        found = await together(*(describe.brief(within, record, present) for record in records))
         return sorted(found, key=lambda each: each.name)
 
     async def info(self, namespace: str, ref: str) -> model.ImageInfo:
         within = self._containerd.with_namespace(namespace)
-        return await _info(within, await within.images.get(ref))
+        record = await within.images.get(ref)
+        return await describe.full(within, record, await describe.present(within))
 
     async def delete(self, namespace: str, ref: str) -> None:
         await self._containerd.with_namespace(namespace).images.delete(ref, sync=True)
 
-    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
-        return await archive.import_archive(self._containerd.with_namespace(namespace), chunks)
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
+        return await archive.import_archive(self._containerd.with_namespace(namespace), chunks, platform)
 
+    async def tag(self, namespace: str, ref: str, name: str) -> str:
+        async with self._containerd.with_namespace(namespace).lease("image tag") as leased:
+            target = (await leased.images.get(ref)).target
+            # Nothing of it may go between the look and the new name; and what is gone must get no name.
+            await leased.leases.add(leased.lease_id, "content", target.digest)
+            if not await leased.content.exists(target.digest):
+                raise errors.ImageNotFound(
+                    f"cannot tag image {ref!r}: its content is missing", hint="load or pull the image again"
+                )
+            await leased.images.create_or_update(name, target)
+            return target.digest
 
-async def _info(within: Namespaced, record: ImageRecord) -> model.ImageInfo:
-    return model.ImageInfo(
-        name=record.name,
-        size=await within.size(record),
-        created_at=record.created_at,
-        digest=record.target.digest,
-        media_type=record.target.media_type,
-        labels=dict(record.labels),
-    )
+    async def prune(
+        self, namespace: str, removable: Callable[[str], bool], *, dry_run: bool
+    ) -> tuple[Sequence[model.PrunedImage], int]:
+        within = self._containerd.with_namespace(namespace)
+        done = await prune.prune(within, lambda record: removable(record.name), dry_run=dry_run)
+        images = [
+            model.PrunedImage(name=each.record.name, digest=each.record.target.digest, size=each.size_bytes)
+            for each in done.images
+        ]
+        return images, done.reclaimed_bytes

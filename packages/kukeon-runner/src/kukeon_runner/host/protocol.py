@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import errors, model
@@ -258,8 +258,19 @@ class Images(Protocol):
     async def delete(self, namespace: str, ref: str) -> None:
         """Raises ImageNotFound. Disk space is free again on return."""
 
-    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
-        """Import an archive and return the names of its images."""
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
+        """Import an archive and return the names of its images. `platform`: "" is the host's, `all` all that it has."""
+
+    async def tag(self, namespace: str, ref: str, name: str) -> str:
+        """Have `name` point at what `ref` points at; its digest. Raises ImageNotFound."""
+
+    async def prune(
+        self, namespace: str, removable: Callable[[str], bool], *, dry_run: bool
+    ) -> tuple[Sequence[model.PrunedImage], int]:
+        """Remove images whose names are `removable`, and what killed loads have left; the second are the bytes freed.
+
+        An image that some container was made from stays.
+        """
 
 
 class Host(Protocol):

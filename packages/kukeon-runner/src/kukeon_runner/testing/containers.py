@@ -274,6 +274,8 @@ class FakeContainers:
 @dataclass
 class FakeImages:
     present: dict[Key, observed.Image] = field(default_factory=dict)
+    records: dict[Key, steps.CreateContainer] = field(default_factory=dict)
+    """Containers, which keep their images."""
 
     async def find(self, namespace: str, ref: str) -> observed.Image:
         if (namespace, ref) not in self.present:
@@ -292,7 +294,27 @@ class FakeImages:
         await self.find(namespace, ref)
         del self.present[namespace, ref]
 
-    async def load(self, namespace: str, chunks: AsyncIterator[bytes]) -> Sequence[str]:
+    async def tag(self, namespace: str, ref: str, name: str) -> str:
+        image = await self.find(namespace, ref)
+        self.present[namespace, name] = replace(image, name=name)
+        return image.digest
+
+    async def prune(
+        self, namespace: str, removable: Callable[[str], bool], *, dry_run: bool
+    ) -> tuple[Sequence[model.PrunedImage], int]:
+        """What is here occupies nothing."""
+        named = {step.image for (within, _), step in self.records.items() if within == namespace}
+        chosen = [
+            image
+            for (within, name), image in sorted(self.present.items())
+            if within == namespace and name not in named and removable(name)
+        ]
+        if not dry_run:
+            for image in chosen:
+                del self.present[namespace, image.name]
+        return [model.PrunedImage(name=image.name, digest=image.digest) for image in chosen], 0
+
+    async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
         """Take the bytes for the name of an image without layers."""
         name = b"".join([chunk async for chunk in chunks]).decode()
         self.add(namespace, name)

@@ -39,6 +39,7 @@ class FakeHost:
         self.network = FakeNetwork(self.faults, self.kernel)
         self.images = FakeImages()
         self.containers = FakeContainers(self.faults, self.kernel, self.images)
+        self.images.records = self.containers.records
         self.kernel.on_kill = self.containers.kill_below
 
     def traces(self) -> dict[str, object]:

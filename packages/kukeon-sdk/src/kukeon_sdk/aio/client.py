@@ -84,13 +84,15 @@ class AsyncClient:
         realm: str,
         tarball: bytes | BinaryIO | Iterable[bytes] | AsyncIterable[bytes],
         *,
+        platform: str = "",
         timeout: float | None = None,
     ) -> model.LoadImageResult:
         """Import an OCI or docker archive like `Client.load_image`, also from an asynchronous iterable.
 
         Files and iterables are read on other threads, a piece at a time.
         """
-        result: model.LoadImageResult = await self.perform("load_image", {"realm": realm, "tarball": tarball}, timeout)
+        arguments = {"realm": realm, "tarball": tarball, "platform": platform}
+        result: model.LoadImageResult = await self.perform("load_image", arguments, timeout)
         return result
 
     async def exec(
@@ -176,6 +178,8 @@ class AsyncClient:
     list_images = _awaited(Client.list_images)
     get_image = _awaited(Client.get_image)
     delete_image = _awaited(Client.delete_image)
+    tag_image = _awaited(Client.tag_image)
+    prune_images = _awaited(Client.prune_images)
     events = _iterated(Client.events)
     logs = _iterated(Client.logs)
     resize_terminal = _awaited(Client.resize_terminal)

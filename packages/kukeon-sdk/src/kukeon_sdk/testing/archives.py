@@ -30,12 +30,17 @@ _TAG_ONLY = re.compile(r"latest|v?[0-9][A-Za-z0-9_.-]{0,127}")
 
 @dataclasses.dataclass(frozen=True)
 class Offered:
-    """An image that an archive offers, by its full name; `size` is that of what the archive has of it, in bytes."""
+    """An image that an archive offers, by its full name; `blobs` are what it is made of, by digest."""
 
     name: str
     digest: str
     media_type: str
-    size: int
+    blobs: dict[str, bytes] = dataclasses.field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of what it is made of."""
+        return sum(map(len, self.blobs.values()))
 
 
 def oci(name: str = "", *, architecture: str = "") -> bytes:
@@ -55,7 +60,7 @@ def oci(name: str = "", *, architecture: str = "") -> bytes:
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
         "index.json": _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [target]}),
     }
-    files |= {f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}": blob for blob in (data, config, layer)}
+    files |= {f"blobs/{digest_of(blob).replace(':', '/')}": blob for blob in (data, config, layer)}
     return _tar(files)
 
 
@@ -63,6 +68,11 @@ def docker(*names: str, architecture: str = "") -> bytes:
     """Return an archive as `docker save` writes it, of one image with all these names."""
     listed = [{"Config": "config.json", "RepoTags": list(names), "Layers": ["0/layer.tar"]}]
     return _tar({"manifest.json": _json(listed), "config.json": _config(architecture), "0/layer.tar": _layer()})
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of a blob."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def offered(archive: bytes) -> tuple[Offered, ...]:
@@ -101,23 +111,40 @@ def _of_index(files: dict[str, bytes], index: Any) -> list[Offered]:
     images = []
     for target in index.get("manifests", ()):
         digest = str(target.get("digest", ""))
-        blob = _blob(files, digest)
-        parts = _parsed(files, f"blobs/{digest.replace(':', '/')}")
-        size = len(blob)
-        for part in (parts.get("config"), *parts.get("layers", ())):
-            size += len(_blob(files, str(part["digest"]))) if part else 0
+        blobs: dict[str, bytes] = {}
+        _collect(files, digest, blobs)
         name = _name(target.get("annotations", {}), digest)
-        images.append(Offered(name, digest, str(target.get("mediaType", MANIFEST)), size))
+        images.append(Offered(name, digest, str(target.get("mediaType", MANIFEST)), blobs))
     return images
+
+
+def _collect(files: dict[str, bytes], digest: str, blobs: dict[str, bytes]) -> None:
+    """Put the manifest or index `digest` into `blobs`, with what it refers to."""
+    blobs[digest] = _blob(files, digest)
+    parts = _parsed(files, f"blobs/{digest.replace(':', '/')}")
+    for each in parts.get("manifests", ()):
+        if f"blobs/{str(each['digest']).replace(':', '/')}" in files:  # others may be for other platforms
+            _collect(files, str(each["digest"]), blobs)
+    for part in (parts.get("config"), *parts.get("layers", ())):
+        if part:
+            blobs[str(part["digest"])] = _blob(files, str(part["digest"]))
 
 
 def _of_docker(files: dict[str, bytes]) -> list[Offered]:
     images = []
     for each in _parsed(files, "manifest.json"):
-        parts = [_file(files, each["Config"]), *(_file(files, layer) for layer in each["Layers"])]
-        digest = f"sha256:{hashlib.sha256(b''.join(parts)).hexdigest()}"
-        names = [_full(name) for name in each.get("RepoTags") or ()] or [_nameless(digest)]
-        images += [Offered(name, digest, DOCKER_MANIFEST, sum(map(len, parts))) for name in names]
+        config, layers = _file(files, each["Config"]), [_file(files, layer) for layer in each["Layers"]]
+        manifest = _json(
+            {
+                "schemaVersion": 2,
+                "mediaType": DOCKER_MANIFEST,
+                "config": _descriptor("application/vnd.docker.container.image.v1+json", config),
+                "layers": [_descriptor("application/vnd.docker.image.rootfs.diff.tar", layer) for layer in layers],
+            }
+        )
+        blobs = {digest_of(data): data for data in (manifest, config, *layers)}
+        names = [_full(name) for name in each.get("RepoTags") or ()] or [image_ref.nameless(digest_of(manifest))]
+        images += [Offered(name, digest_of(manifest), DOCKER_MANIFEST, blobs) for name in names]
     return images
 
 
@@ -127,12 +154,8 @@ def _name(annotations: dict[str, str], digest: str) -> str:
         return _full(named)
     found = annotations.get(OCI_NAME, "")
     if not found or _TAG_ONLY.fullmatch(found):
-        return _nameless(digest, found or "latest")
+        return image_ref.nameless(digest, found or image_ref.DEFAULT_TAG)
     return _full(found)
-
-
-def _nameless(digest: str, tag: str = "latest") -> str:
-    return f"localhost/import-{digest.partition(':')[2][:12]}:{tag}"
 
 
 def _full(name: str) -> str:
@@ -144,7 +167,7 @@ def _full(name: str) -> str:
 
 def _blob(files: dict[str, bytes], digest: str) -> bytes:
     data = _file(files, f"blobs/{digest.replace(':', '/')}")
-    if f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
+    if digest_of(data) != digest:
         raise _invalid(f"{digest} is not what it says")
     return data
 
@@ -168,8 +191,7 @@ def _invalid(why: str) -> errors.InvalidArchive:
 
 def _config(architecture: str) -> bytes:
     found = architecture or _ARCHITECTURES.get(platform.machine(), platform.machine())
-    diff_id = f"sha256:{hashlib.sha256(_layer()).hexdigest()}"
-    rootfs = {"type": "layers", "diff_ids": [diff_id]}
+    rootfs = {"type": "layers", "diff_ids": [digest_of(_layer())]}
     return _json({"architecture": found, "os": "linux", "config": {}, "rootfs": rootfs})
 
 
@@ -178,8 +200,7 @@ def _layer() -> bytes:
 
 
 def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
-    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    return {"mediaType": media_type, "digest": digest, "size": len(data)}
+    return {"mediaType": media_type, "digest": digest_of(data), "size": len(data)}
 
 
 def _json(value: Any) -> bytes:

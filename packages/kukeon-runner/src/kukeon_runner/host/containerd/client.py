@@ -109,13 +109,6 @@ class Namespaced:
             size=found.size,
         )
 
-    async def size(self, record: ImageRecord) -> int:
-        """Return the image's size in bytes, -1 when it cannot be computed."""
-        try:
-            return (await self.resolve_record(record)).size
-        except (errors.NotFound, errors.Invalid):
-            return -1
-
     async def unpack(self, image: ResolvedImage) -> str:
         """Make sure that the image's snapshot exists and return its name; only under a lease."""
         if not self.lease_id:

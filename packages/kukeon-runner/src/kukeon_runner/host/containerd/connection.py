@@ -66,6 +66,8 @@ class Connection:
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
         self._calls: dict[str, Any] = {}
         self.closed = False
+        self.holding: set[str] = set()
+        """Leases and unfinished writes that this process is at work with; others of ours were left by one that died."""
 
     async def close(self) -> None:
         """Close the channel; calls under way and later ones end with ConnectContainerd."""

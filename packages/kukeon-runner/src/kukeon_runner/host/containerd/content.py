@@ -146,6 +146,8 @@ class Content:
         there already is fine; the source is then left where it was.  Chunks are to be at most a few MiB.
         """
         ref = f"kukeon-{secrets.token_hex(16)}"
+        holding = self.scope.connection.holding
+        holding.add(ref)
         doing = f"write blob {expected or ref}"
         with self.scope.translated(WRITE, doing):
             call = self.scope.connection.method(WRITE, "stream_stream")(
@@ -164,6 +166,7 @@ class Content:
             raise
         finally:
             call.cancel()
+            holding.discard(ref)
 
 
 async def _send(call: Any, chunks: AsyncIterator[bytes], ref: str, size: int, expected: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -60,6 +61,7 @@ DOCUMENT_LIMIT_BYTES = 8 * 1024 * 1024
 """Indexes, manifests and configs beyond this are refused; registries refuse manifests beyond 4 MiB."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NANOSECONDS = re.compile(r"(\.[0-9]{6})[0-9]+")
 _SIZE_LIMIT_BYTES = 1 << 50
 
 
@@ -91,6 +93,12 @@ class _Manifest(msgspec.Struct, frozen=True, rename="camel"):
     manifests: Any = None
 
 
+class _References(msgspec.Struct, frozen=True):
+    config: _Descriptor | None = None
+    layers: list[_Descriptor] | None = None
+    manifests: Any = None
+
+
 class _Process(msgspec.Struct, frozen=True):
     User: str | None = None
     Env: list[str] | None = None
@@ -101,6 +109,7 @@ class _Process(msgspec.Struct, frozen=True):
     Labels: dict[str, str] | None = None
     Volumes: dict[str, Any] | None = None
     ExposedPorts: dict[str, Any] | None = None
+    Healthcheck: Any = None
 
 
 class _RootFilesystem(msgspec.Struct, frozen=True):
@@ -112,6 +121,7 @@ class _Config(msgspec.Struct, frozen=True):
     os: str = ""
     architecture: str = ""
     variant: str = ""
+    created: Any = None
     config: _Process | None = None
 
 
@@ -146,6 +156,8 @@ class ImageConfig:
     labels: tuple[tuple[str, str], ...] = ()
     volumes: tuple[str, ...] = ()
     exposed_ports: tuple[str, ...] = ()
+    healthcheck: tuple[str, ...] = ()
+    built_at: datetime | None = None
 
     @property
     def chain_id(self) -> str:
@@ -200,7 +212,22 @@ def parse_config(data: bytes, what: str) -> ImageConfig:
         labels=tuple(sorted((process.Labels or {}).items())),
         volumes=tuple(sorted(process.Volumes or {})),
         exposed_ports=tuple(sorted(process.ExposedPorts or {})),
+        healthcheck=_healthcheck(process.Healthcheck),
+        built_at=_time(config.created),
     )
+
+
+def parse_references(data: bytes, what: str) -> tuple[Descriptor, ...]:
+    """Return what a manifest refers to, the config first, whatever kind of thing it describes.
+
+    For what is carried along and never run, such as a signature beside an image.
+    """
+    found = decode(data, _References, what)
+    if found.manifests is not None:
+        raise _ambiguous(what)
+    if len(found.layers or ()) > LAYERS_LIMIT:
+        raise _invalid(f"{what} has {len(found.layers or ())} layers, the limit is {LAYERS_LIMIT}")
+    return tuple(_descriptor(each, what) for each in (found.config, *(found.layers or ())) if each is not None)
 
 
 def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
@@ -243,6 +270,28 @@ def _descriptor(found: _Descriptor, what: str) -> Descriptor:
 
 def _platform(found: _Platform | None) -> Platform | None:
     return None if found is None else Platform(found.os, found.architecture, found.variant)
+
+
+def _healthcheck(found: Any) -> tuple[str, ...]:
+    """Return the words of a health check's test: it is shown and never run, so a strange one is left out."""
+    test = found.get("Test") if isinstance(found, dict) else None
+    if not isinstance(test, list) or not all(isinstance(word, str) for word in test):
+        return ()
+    return tuple(test)
+
+
+def _time(found: Any) -> datetime | None:
+    """Return a time of RFC 3339, None for anything else: nothing depends on it."""
+    try:
+        at = datetime.fromisoformat(_NANOSECONDS.sub(r"\1", found))
+    except (TypeError, ValueError):
+        return None
+    if at.tzinfo is None:
+        return None
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _ambiguous(what: str) -> errors.InvalidArchive:

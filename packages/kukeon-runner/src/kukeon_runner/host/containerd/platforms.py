@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform as python_platform
 
-from kukeon_api import errors
+from kukeon_api import errors, image_platform
 
 # uname -m -> Go's GOARCH and variant, the words of the OCI image index.
 _MACHINES: dict[str, tuple[str, str]] = {
@@ -59,6 +59,13 @@ def _variant_number(platform: Platform) -> int:
     variant = platform.variant or _DEFAULT_VARIANTS.get(platform.architecture, "v0")
     digits = variant.removeprefix("v").split(".")[0]
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 4 else -1
+
+
+def wanted(text: str, host: Platform) -> Platform | None:
+    """Return the platform that somebody asks for: `host` for "", None for every one.  Raises Invalid."""
+    if not text:
+        return host
+    return None if text == image_platform.ALL else Platform(*image_platform.parse(text))
 
 
 def host() -> Platform:

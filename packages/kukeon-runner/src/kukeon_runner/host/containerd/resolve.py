@@ -157,8 +157,8 @@ class NoPlatform(errors.InvalidArchive):
     def __init__(self, wanted: Platform, found: tuple[str, ...]) -> None:
         has = ", ".join(sorted({name for name in found if "unknown" not in name})[:10]) or "no platform at all"
         super().__init__(
-            f"cannot use the image: it is for {has}, this host needs {wanted}",
-            hint=f"build or save it for this host's platform, such as with --platform {wanted}",
+            f"cannot use the image: it is for {has}, not for {wanted}",
+            hint=f"build or save it with --platform {wanted}, or choose one that it has",
             kind=errors.InvalidArchive.__name__,
         )
         self.found = found

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
-from kukeon_api import errors
+from kukeon_api import errors, model
 from kukeon_sdk.testing import archives
 from kukeon_sdk.testing.contract.place import WAIT_S, Placed, raises_kind
 
@@ -83,6 +84,60 @@ class Images(Placed):
         assert gone.namespace
         with raises_kind("ImageNotFound"):
             client.get_image(place.realm, "tiny", timeout=WAIT_S)
+
+    def test_an_image_is_described(self, client: Client, place: Place) -> None:
+        client.load_image(place.realm, archives.oci("tiny"), timeout=WAIT_S)
+        (listed,) = client.list_images(place.realm, timeout=WAIT_S).images
+        found = client.get_image(place.realm, "tiny", timeout=WAIT_S).image
+        assert (listed.layers, listed.config) == ((), None)
+        assert msgspec.structs.replace(found, layers=(), config=None) == listed
+        assert found.config == model.ImageConfig()
+        (layer,) = found.layers
+        (platform,) = found.platforms
+        assert platform.present
+        assert platform.digest == found.digest
+        assert found.size == platform.size > layer.size > 0
+
+    def test_a_tag_is_one_more_name(self, client: Client, place: Place) -> None:
+        client.load_image(place.realm, archives.oci("tiny"), timeout=WAIT_S)
+        tagged = client.tag_image(place.realm, "tiny", "example.invalid/other:2", timeout=WAIT_S)
+        assert (tagged.realm, tagged.image) == (place.realm, "example.invalid/other:2")
+        assert tagged.digest == client.get_image(place.realm, "example.invalid/other:2", timeout=WAIT_S).image.digest
+        client.delete_image(place.realm, "tiny", timeout=WAIT_S)
+        assert client.get_image(place.realm, "example.invalid/other:2", timeout=WAIT_S).image.digest == tagged.digest
+        with raises_kind("ImageNotFound"):
+            client.tag_image(place.realm, "tiny", "again", timeout=WAIT_S)
+        for bad in ("Bad Name", f"tiny@{tagged.digest}"):
+            with raises_kind("InvalidImage"):
+                client.tag_image(place.realm, "example.invalid/other:2", bad, timeout=WAIT_S)
+
+    def test_prune_removes_what_no_cell_uses(self, client: Client, place: Place) -> None:
+        nameless = client.load_image(place.realm, archives.oci(), timeout=WAIT_S).images
+        client.load_image(place.realm, archives.oci("tiny"), timeout=WAIT_S)
+        client.tag_image(place.realm, "tiny", "used", timeout=WAIT_S)
+        doc = place.cell_doc("keeper", place.container(image="used"))
+        client.create_cell(doc, no_start=True, timeout=WAIT_S)
+        for every, expected in ((False, nameless), (True, (*nameless, FULL))):
+            would = client.prune_images(place.realm, all=every, dry_run=True, timeout=WAIT_S)
+            assert would.dry_run
+            assert {each.name for each in would.images} == set(expected)
+        assert len(client.list_images(place.realm, timeout=WAIT_S).images) == 3
+        done = client.prune_images(place.realm, timeout=WAIT_S)
+        assert [each.name for each in done.images] == list(nameless)
+        assert not done.dry_run
+        done = client.prune_images(place.realm, all=True, timeout=WAIT_S)
+        assert [each.name for each in done.images] == [FULL]
+        assert done.reclaimed_bytes == 0, "the other name still needs all of it"
+        client.delete_cell(doc, timeout=WAIT_S)
+        done = client.prune_images(place.realm, all=True, timeout=WAIT_S)
+        assert [each.name for each in done.images] == ["docker.io/library/used:latest"]
+        assert done.reclaimed_bytes >= sum(each.size for each in done.images) > 0
+        assert client.list_images(place.realm, timeout=WAIT_S).images == ()
+
+    def test_a_platform_that_is_none(self, client: Client, place: Place) -> None:
+        with raises_kind("Invalid"):
+            client.load_image(place.realm, archives.oci("tiny"), platform="arm 64", timeout=WAIT_S)
+        assert client.load_image(place.realm, archives.oci("tiny"), platform="all", timeout=WAIT_S).images == (FULL,)
 
     def test_an_image_or_a_realm_that_is_absent(self, client: Client, place: Place) -> None:
         with raises_kind("ImageNotFound") as caught:

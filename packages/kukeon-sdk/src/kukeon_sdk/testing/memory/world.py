@@ -39,6 +39,8 @@ class World:
     docs: dict[model.Ref, Stored] = dataclasses.field(default_factory=dict)
     images: dict[str, dict[str, model.ImageInfo]] = dataclasses.field(default_factory=dict)
     """Realm -> name -> image."""
+    blobs: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    """What images are made of, by digest."""
     passwords: dict[tuple[str, str, str], str] = dataclasses.field(default_factory=dict)
     """Realm, server address, user name -> password; it is in no document."""
     subnets: dict[model.Ref, int] = dataclasses.field(default_factory=dict)
@@ -53,6 +55,7 @@ class World:
             self,
             docs=dict(self.docs),
             images=images,
+            blobs=dict(self.blobs),
             passwords=dict(self.passwords),
             subnets=dict(self.subnets),
             addresses=dict(self.addresses),

@@ -620,8 +620,61 @@ class ContainerDoc(_message.Message):
     status: ContainerStatus
     def __init__(self, metadata: _Optional[_Union[Metadata, _Mapping]] = ..., spec: _Optional[_Union[ContainerSpec, _Mapping]] = ..., status: _Optional[_Union[ContainerStatus, _Mapping]] = ...) -> None: ...
 
+class ImagePlatform(_message.Message):
+    __slots__ = ("platform", "digest", "size", "present")
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
+    platform: str
+    digest: str
+    size: int
+    present: bool
+    def __init__(self, platform: _Optional[str] = ..., digest: _Optional[str] = ..., size: _Optional[int] = ..., present: bool = ...) -> None: ...
+
+class ImageLayer(_message.Message):
+    __slots__ = ("digest", "media_type", "size")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    media_type: str
+    size: int
+    def __init__(self, digest: _Optional[str] = ..., media_type: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+
+class ImageConfig(_message.Message):
+    __slots__ = ("user", "env", "entrypoint", "cmd", "working_dir", "stop_signal", "volumes", "exposed_ports", "labels", "healthcheck")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    USER_FIELD_NUMBER: _ClassVar[int]
+    ENV_FIELD_NUMBER: _ClassVar[int]
+    ENTRYPOINT_FIELD_NUMBER: _ClassVar[int]
+    CMD_FIELD_NUMBER: _ClassVar[int]
+    WORKING_DIR_FIELD_NUMBER: _ClassVar[int]
+    STOP_SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_PORTS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    HEALTHCHECK_FIELD_NUMBER: _ClassVar[int]
+    user: str
+    env: _containers.RepeatedScalarFieldContainer[str]
+    entrypoint: _containers.RepeatedScalarFieldContainer[str]
+    cmd: _containers.RepeatedScalarFieldContainer[str]
+    working_dir: str
+    stop_signal: str
+    volumes: _containers.RepeatedScalarFieldContainer[str]
+    exposed_ports: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.ScalarMap[str, str]
+    healthcheck: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, user: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., entrypoint: _Optional[_Iterable[str]] = ..., cmd: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., stop_signal: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., exposed_ports: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., healthcheck: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ImageInfo(_message.Message):
-    __slots__ = ("name", "size", "created_at", "digest", "media_type", "labels")
+    __slots__ = ("name", "size", "created_at", "digest", "media_type", "labels", "built_at", "platforms", "layers", "config")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -635,10 +688,18 @@ class ImageInfo(_message.Message):
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    BUILT_AT_FIELD_NUMBER: _ClassVar[int]
+    PLATFORMS_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
     name: str
     size: int
     created_at: _timestamp_pb2.Timestamp
     digest: str
     media_type: str
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., size: _Optional[int] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., digest: _Optional[str] = ..., media_type: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    built_at: _timestamp_pb2.Timestamp
+    platforms: _containers.RepeatedCompositeFieldContainer[ImagePlatform]
+    layers: _containers.RepeatedCompositeFieldContainer[ImageLayer]
+    config: ImageConfig
+    def __init__(self, name: _Optional[str] = ..., size: _Optional[int] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., digest: _Optional[str] = ..., media_type: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., built_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., platforms: _Optional[_Iterable[_Union[ImagePlatform, _Mapping]]] = ..., layers: _Optional[_Iterable[_Union[ImageLayer, _Mapping]]] = ..., config: _Optional[_Union[ImageConfig, _Mapping]] = ...) -> None: ...

@@ -613,6 +613,42 @@ class DeleteImageResult(_message.Message):
     ref: str
     def __init__(self, realm: _Optional[str] = ..., namespace: _Optional[str] = ..., ref: _Optional[str] = ...) -> None: ...
 
+class TagImageResult(_message.Message):
+    __slots__ = ("realm", "namespace", "image", "digest")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    namespace: str
+    image: str
+    digest: str
+    def __init__(self, realm: _Optional[str] = ..., namespace: _Optional[str] = ..., image: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class PrunedImage(_message.Message):
+    __slots__ = ("name", "digest", "size")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    size: int
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+
+class PruneImagesResult(_message.Message):
+    __slots__ = ("realm", "namespace", "images", "reclaimed_bytes", "dry_run")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    RECLAIMED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    namespace: str
+    images: _containers.RepeatedCompositeFieldContainer[PrunedImage]
+    reclaimed_bytes: int
+    dry_run: bool
+    def __init__(self, realm: _Optional[str] = ..., namespace: _Optional[str] = ..., images: _Optional[_Iterable[_Union[PrunedImage, _Mapping]]] = ..., reclaimed_bytes: _Optional[int] = ..., dry_run: bool = ...) -> None: ...
+
 class PingResult(_message.Message):
     __slots__ = ("ok", "version", "instance_id", "run_path", "containerd_mode", "containerd_version", "containerd_socket", "cgroup_mode", "warnings", "pid", "unreadable", "oci_runtime")
     OK_FIELD_NUMBER: _ClassVar[int]

@@ -545,12 +545,14 @@ class LogContainerReply(_message.Message):
     def __init__(self, result: _Optional[_Union[_results_pb2.LogContainerResult, _Mapping]] = ...) -> None: ...
 
 class LoadImageArgs(_message.Message):
-    __slots__ = ("realm", "chunk")
+    __slots__ = ("realm", "chunk", "platform")
     REALM_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
     realm: str
     chunk: bytes
-    def __init__(self, realm: _Optional[str] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+    platform: str
+    def __init__(self, realm: _Optional[str] = ..., chunk: _Optional[bytes] = ..., platform: _Optional[str] = ...) -> None: ...
 
 class LoadImageReply(_message.Message):
     __slots__ = ("result",)
@@ -597,6 +599,38 @@ class DeleteImageReply(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     result: _results_pb2.DeleteImageResult
     def __init__(self, result: _Optional[_Union[_results_pb2.DeleteImageResult, _Mapping]] = ...) -> None: ...
+
+class TagImageArgs(_message.Message):
+    __slots__ = ("realm", "ref", "name")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    ref: str
+    name: str
+    def __init__(self, realm: _Optional[str] = ..., ref: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class TagImageReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.TagImageResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.TagImageResult, _Mapping]] = ...) -> None: ...
+
+class PruneImagesArgs(_message.Message):
+    __slots__ = ("realm", "all", "dry_run")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    all: bool
+    dry_run: bool
+    def __init__(self, realm: _Optional[str] = ..., all: bool = ..., dry_run: bool = ...) -> None: ...
+
+class PruneImagesReply(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _results_pb2.PruneImagesResult
+    def __init__(self, result: _Optional[_Union[_results_pb2.PruneImagesResult, _Mapping]] = ...) -> None: ...
 
 class EventsArgs(_message.Message):
     __slots__ = ("realm", "space", "stack", "cell", "kinds", "since", "follow")

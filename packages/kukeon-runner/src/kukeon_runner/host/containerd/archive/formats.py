@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kukeon_api import image_ref
 from kukeon_runner.host.containerd import documents
 from kukeon_runner.host.containerd.archive import names
 from kukeon_runner.host.containerd.archive.tar import inside, invalid
@@ -100,7 +101,7 @@ def _saved(contents: Contents, image: _Saved) -> Offered:
     digest = documents.digest_of(manifest)
     tags = [tag for tag in image.RepoTags or () if "<none>" not in tag]
     return Offered(
-        tuple(names.normalise(tag) for tag in tags) or (names.nameless(digest),),
+        tuple(names.normalise(tag) for tag in tags) or (image_ref.nameless(digest),),
         Descriptor(DOCKER_MANIFEST, digest, len(manifest)),
         manifest,
     )

@@ -7,11 +7,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_runner.host.containerd import resolve
+from kukeon_runner.host.containerd import documents, inventory, keep, platforms, resolve
 from kukeon_runner.host.containerd.archive import formats, source
 from kukeon_runner.host.containerd.archive.contents import Contents
 from kukeon_runner.host.containerd.archive.tar import TarReader, invalid
-from kukeon_runner.host.containerd.unpack import unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,13 +23,6 @@ log = logging.getLogger(__name__)
 LEASE_EXPIRES_S = 24 * 3600.0
 """Leases can't be renewed, and a load lasts as long as its client takes to send it."""
 
-# The garbage collector follows these from a blob to what it needs.  The keys are those that `ctr image import` of
-# containerd 1.6 and later sets (seen with `ctr content ls`; docs/content-flow.md and docs/garbage-collection.md there).
-_CONFIG_LABEL = "containerd.io/gc.ref.content.config"
-_LAYER_LABEL = "containerd.io/gc.ref.content.l."
-_MANIFEST_LABEL = "containerd.io/gc.ref.content.m."
-_SNAPSHOT_LABEL = "containerd.io/gc.ref.snapshot."
-
 
 @dataclasses.dataclass(frozen=True)
 class _Ready:
@@ -38,16 +30,17 @@ class _Ready:
     target: Descriptor
 
 
-async def import_archive(namespaced: Namespaced, chunks: AsyncIterator[bytes]) -> tuple[str, ...]:
-    """Load the images of an OCI layout or Docker archive (tar, or tar in gzip) and return their names in full.
+async def import_archive(namespaced: Namespaced, chunks: AsyncIterator[bytes], platform: str = "") -> tuple[str, ...]:
+    """Load the images of an OCI layout or Docker archive (tar; plain, in gzip or in zstd); return their names in full.
 
-    Only what this host's platform needs is kept; an image for other platforms only is left out as long as another one
-    fits.  Each image is unpacked.  A name that exists points to the new image afterwards.  Memory stays flat whatever
-    the archive's size.
+    Only what `platform` needs is kept: "" is this host's, "all" everything that is in the archive.  An image for other
+    platforms only is left out as long as another one fits.  What this host can run is unpacked.  A name that exists
+    points to the new image afterwards.  Memory stays flat whatever the archive's size.
 
     Raises TarballRequired for an empty stream, InvalidArchive for anything wrong with the archive, HostError when this
     host cannot take it (disk full).  Then no image has been added or changed.
     """
+    wanted = platforms.wanted(platform, namespaced.platform)
     async with namespaced.lease("image load", expires_s=LEASE_EXPIRES_S) as leased:
         archive = await source.open_archive(chunks)
         contents = Contents(leased)
@@ -56,7 +49,7 @@ async def import_archive(namespaced: Namespaced, chunks: AsyncIterator[bytes]) -
         refused: list[resolve.NoPlatform] = []
         for image in await formats.offered(contents):
             try:
-                ready.append(await _prepare(leased, contents, image))
+                ready.append(await _prepare(leased, contents, image, wanted))
             except resolve.NoPlatform as error:
                 log.info("left out image %s: %s", ", ".join(image.names), error)
                 refused.append(error)
@@ -65,42 +58,32 @@ async def import_archive(namespaced: Namespaced, chunks: AsyncIterator[bytes]) -
         return await _name(leased, ready)
 
 
-async def _prepare(leased: Namespaced, contents: Contents, image: formats.Offered) -> _Ready:
+async def _prepare(
+    leased: Namespaced, contents: Contents, image: formats.Offered, wanted: platforms.Platform | None
+) -> _Ready:
     """Check and unpack one image, and tie its parts together for the collector."""
     if image.manifest:
         await leased.content.write(image.manifest)
         contents.blobs[image.target.digest] = image.target.size
     try:
-        found = await resolve.resolve(image.target, leased.platform, contents.read)
+        if wanted is None:
+            found = await inventory.take(image.target, contents.read, contents.blobs)
+        else:
+            found = inventory.Inventory.of(image.target, await resolve.resolve(image.target, wanted, contents.read))
     except errors.NotFound as error:
         raise errors.InvalidArchive(error.message, hint=source.TRUNCATED_HINT) from error
-    for layer in found.manifest.layers:
-        if layer.digest not in contents.blobs:
-            raise errors.InvalidArchive(
-                f"cannot load the archive: layer {layer.digest} is referred to, but not in it",
-                hint=source.TRUNCATED_HINT,
-            )
-        if contents.blobs[layer.digest] != layer.size:
-            raise invalid(f"{layer.digest} has {contents.blobs[layer.digest]} bytes, not {layer.size}")
-    chain_id = await unpack(leased, found.manifest.layers, found.config.diff_ids)
-    await _label(leased, found, chain_id)
+    # Manifests that the archive lacks are those of platforms that whoever made it left out.
+    found = dataclasses.replace(found, variants=tuple(each for each in found.variants if each.parts))
+    if not found.variants:
+        raise invalid(f"no manifest of {image.names[0]} is in it", source.TRUNCATED_HINT)
+    for part in (part for variant in found.variants for part in variant.parts):
+        if part.digest not in contents.blobs:
+            what = "config" if part.media_type in documents.CONFIG_TYPES else "layer"
+            raise invalid(f"{what} {part.digest} is referred to, but not in it", source.TRUNCATED_HINT)
+        if contents.blobs[part.digest] != part.size:
+            raise invalid(f"{part.digest} has {contents.blobs[part.digest]} bytes, not {part.size}")
+    await keep.keep(leased, found, leased.platform)
     return _Ready(image.names, image.target)
-
-
-async def _label(leased: Namespaced, found: resolve.Resolved, chain_id: str) -> None:
-    if chain_id:
-        labels = {_SNAPSHOT_LABEL + leased.snapshotter: chain_id}
-        await leased.content.set_labels(found.manifest.config.digest, labels)
-    labels = {_LAYER_LABEL + str(i): layer.digest for i, layer in enumerate(found.manifest.layers)}
-    labels[_CONFIG_LABEL] = found.manifest.config.digest
-    await leased.content.set_labels(found.descriptor.digest, labels)
-    below = found.descriptor.digest
-    for index, entries in reversed(found.indexes):
-        labels = {
-            _MANIFEST_LABEL + str(i): below for i, entry in enumerate(entries) if entry.descriptor.digest == below
-        }
-        await leased.content.set_labels(index.digest, labels)
-        below = index.digest
 
 
 async def _name(leased: Namespaced, ready: list[_Ready]) -> tuple[str, ...]:

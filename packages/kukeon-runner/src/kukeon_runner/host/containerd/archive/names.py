@@ -28,15 +28,10 @@ def name_of(annotations: Mapping[str, str], digest: str) -> str:
         return normalise(named)
     found = annotations.get(OCI_NAME, "")
     if not found:
-        return nameless(digest)
+        return image_ref.nameless(digest)
     if _TAG_ONLY.fullmatch(found):
-        return nameless(digest, found)
+        return image_ref.nameless(digest, found)
     return normalise(found)
-
-
-def nameless(digest: str, tag: str = "latest") -> str:
-    """Return the name for an image that has none: the same archive always gives the same name, two never share one."""
-    return f"localhost/import-{digest.partition(':')[2][:12]}:{tag}"
 
 
 def normalise(name: str) -> str:

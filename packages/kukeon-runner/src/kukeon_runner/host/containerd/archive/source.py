@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from kukeon_api import errors
 
@@ -16,11 +16,13 @@ PIECE_BYTES = 1024 * 1024
 
 # First bytes of compressed files -> (what they are, the program that undoes it).
 _UNSUPPORTED = {
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -d"),
     b"\xfd7zXZ": ("xz", "xz -d"),
     b"BZh": ("bzip2", "bunzip2"),
 }
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+ZSTD_WINDOW_LIMIT_BYTES = 32 * 1024 * 1024
+"""What a stream may have us remember; `zstd -19` needs 8 MiB, only --ultra and --long need more."""
 _ZLIB_GZIP_WINDOW = 31  # zlib: 16 for the gzip format and 15 for the largest window
 
 
@@ -65,7 +67,7 @@ class Source:
 
 
 async def open_archive(chunks: AsyncIterator[bytes]) -> Source:
-    """Return the plain bytes of an archive that is plain or compressed with gzip.
+    """Return the plain bytes of an archive that is plain or compressed with gzip or zstd.
 
     Raises TarballRequired when there is nothing at all, InvalidArchive for other compressions.
     """
@@ -76,11 +78,13 @@ async def open_archive(chunks: AsyncIterator[bytes]) -> Source:
     for magic, (name, program) in _UNSUPPORTED.items():
         if head.startswith(magic):
             raise errors.InvalidArchive(
-                f"cannot load the archive: it is compressed with {name}; plain tar and gzip can be read",
+                f"cannot load the archive: it is compressed with {name}; plain tar, gzip and zstd can be read",
                 hint=f"decompress it first with `{program}`",
             )
     whole = _rejoin(head, raw)
-    return Source(_gunzip(whole) if head.startswith(_GZIP) else whole)
+    if head.startswith(_GZIP):
+        return Source(_gunzip(whole))
+    return Source(_unzstd(whole) if head.startswith(_ZSTD) else whole)
 
 
 async def _rejoin(head: bytes, rest: Source) -> AsyncIterator[bytes]:
@@ -113,6 +117,46 @@ async def _gunzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 break
     if not stream.eof:
         raise errors.InvalidArchive("cannot load the archive: its gzip stream ends in the middle", hint=TRUNCATED_HINT)
+
+
+async def _unzstd(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield decompressed pieces of bounded size; frames may follow each other, as zstd(1) and pzstd write them."""
+    import zstandard  # brings a few megabytes, which most daemons never need
+
+    feed = _Feed()
+    made = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT_BYTES)
+    # Unlike a decompressobj, which would return a whole bomb at once, the reader makes pieces of the size asked for.
+    reader = made.stream_reader(cast("IO[bytes]", feed), read_size=PIECE_BYTES, read_across_frames=True)
+    async for chunk in chunks:
+        feed.data = chunk
+        while True:
+            try:
+                piece = await asyncio.to_thread(reader.read1, PIECE_BYTES)
+            except _Feed.Empty:
+                break
+            except zstandard.ZstdError as error:
+                raise errors.InvalidArchive(
+                    f"cannot load the archive: its zstd stream cannot be read: {error}",
+                    hint="it is damaged, or made with more than `zstd -19`; decompress it first with `zstd -d`",
+                ) from error
+            yield piece
+
+
+class _Feed:
+    """What a decompressor reads from: one chunk at a time, and `Empty` in place of waiting for the next one."""
+
+    class Empty(Exception):
+        """There is nothing to read now; what was read before is not lost."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def read(self, _size: int) -> bytes:
+        """Return the chunk, however large; the reader takes any size."""
+        if not self.data:
+            raise self.Empty
+        data, self.data = self.data, b""
+        return data
 
 
 TRUNCATED_HINT = "the file is incomplete; save or copy it again"

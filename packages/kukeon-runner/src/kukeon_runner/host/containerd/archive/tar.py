@@ -220,9 +220,9 @@ def _text(data: bytes) -> str:
     return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
-def invalid(why: str) -> errors.InvalidArchive:
+def invalid(why: str, hint: str = "") -> errors.InvalidArchive:
     """Return the error for an archive that is wrong."""
-    return errors.InvalidArchive(f"cannot load the archive: {why}")
+    return errors.InvalidArchive(f"cannot load the archive: {why}", hint=hint)
 
 
 def truncated(why: str) -> errors.InvalidArchive:

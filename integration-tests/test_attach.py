@@ -353,26 +353,3 @@ def test_a_shell_is_not_waited_for_until_the_grace_is_over(kukeon: Instance, pro
     (status,) = [each for each in kukeon.cell("quick")["status"]["containers"] if each["name"] == "main"]
     assert status["exitCode"] == code, status
     kukeon.kuke("delete", "cell", "quick")
-
-
-def test_under_tmux(web: Instance, tmp_path: Path) -> None:
-    server = ("tmux", "-L", web.name, "-f", "/dev/null")
-
-    def tmux(*arguments: str) -> str:
-        done = subprocess.run(
-            [*server, *arguments], env=web.environment(), capture_output=True, text=True, check=True, timeout=PATIENCE_S
-        )
-        return done.stdout
-
-    tmux("new-session", "-d", "-x", "100", "-y", "30", "/bin/sh")
-    try:
-        tmux("send-keys", f"{web.programs}/kuke attach web; echo left-with-$?", "Enter")
-        until(lambda: "cell>" in tmux("capture-pane", "-p"), "the prompt on the screen")
-        tmux("send-keys", "stty size", "Enter")
-        until(lambda: "30 100" in tmux("capture-pane", "-p"), "the size of the window")
-        tmux("send-keys", "C-]", "C-]")
-        until(lambda: "left-with-0" in tmux("capture-pane", "-p").replace("$?", ""), "the shell outside")
-        tmux("send-keys", "echo outside-$((1+1))", "Enter")
-        until(lambda: "outside-2" in tmux("capture-pane", "-p"), "the shell outside to echo")
-    finally:
-        tmux("kill-server")

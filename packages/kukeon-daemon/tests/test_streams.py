@@ -113,6 +113,19 @@ def test_hanging_up_closes_the_generator(served: Served, client: UnixClient) -> 
     served.wait(served.controller.closed)
 
 
+def test_hanging_up_in_the_middle_of_a_reply_is_no_failure_of_ours(
+    served: Served, client: UnixClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for taken in range(1, 40):
+        stream = client.events()
+        for _ in range(taken):
+            next(stream)
+        stream.close()  # type: ignore[attr-defined]
+        served.wait(served.controller.closed)
+        served.controller.closed.clear()
+    assert not [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+
+
 def test_stopping_ends_all_of_them_and_says_so(served: Served, client: UnixClient) -> None:
     stream = client.events()
     next(stream)

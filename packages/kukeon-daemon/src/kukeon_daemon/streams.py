@@ -93,7 +93,7 @@ class Streams:
             async with contextlib.aclosing(generator):
                 async for found in generator:
                     items = found if isinstance(found, tuple) else (found,)
-                    await context.write(calls.pack_reply(method, items).SerializeToString())
+                    await _tell(context, calls.pack_reply(method, items).SerializeToString())
 
     async def _both(self, method: Method, requests: AsyncIterator[bytes], context: Context) -> None:
         messages = (calls.parse_args(method, request) async for request in requests)
@@ -106,7 +106,7 @@ class Streams:
             generator: AsyncGenerator[Part, None] = self._generator(method, arguments, asked)
             async with contextlib.aclosing(generator):
                 async for name, value in generator:
-                    await context.write(parts.pack_told(method, name, value).SerializeToString())
+                    await _tell(context, parts.pack_told(method, name, value).SerializeToString())
                     if isinstance(value, model.ExitStatus):
                         account["code"] = value.code
 
@@ -115,6 +115,15 @@ class Streams:
         if make is None:
             raise not_yet(method)
         return make(*(arguments[name] for name, _ in method.params), *more)
+
+
+async def _tell(context: Context, message: bytes) -> None:
+    """Send one reply. Raises CancelledError when the client is gone."""
+    try:
+        await context.write(message)
+    except grpc.aio.InternalError as error:
+        # What a write gets that was under way when the client hung up; the call's cancellation comes a moment later.
+        raise asyncio.CancelledError from error
 
 
 def not_yet(method: Method) -> errors.NotSupportedYet:

@@ -14,6 +14,7 @@ from kukeon_api import errors, model
 from kukeon_api.model import Ref
 from kukeon_runner import bootstrap
 from kukeon_runner.groundwork import BootstrapReport, Outcome
+from kukeon_runner.host import nftables
 from kukeon_runner.instance import Containerd, Instance
 from kukeon_runner.layout import Layout
 
@@ -129,11 +130,13 @@ async def test_what_could_not_be_made_is_a_row_of_its_own(runner: Runner) -> Non
     assert [row.label for row in report.missing if "network" in row.label] == ['network "0123abcd_default_default"']
 
 
-async def test_missing_plugins_are_said_and_do_not_stop_it(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_programs_are_said_and_do_not_stop_it(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kukeon_cni, "DEFAULT_PLUGIN_DIRS", ("/nonexistent",))
+    monkeypatch.setattr(nftables, "_search_path", lambda: "/nonexistent")
     report = await bootstrap.bootstrap(runner)
     missing = {row.label: row.detail for row in report.missing}
-    assert set(missing) == {'CNI plugin "bridge"', 'CNI plugin "host-local"'}
+    assert set(missing) == {'CNI plugin "bridge"', 'CNI plugin "host-local"', 'program "nft"'}
+    assert "nftables" in missing['program "nft"']
     assert "install" in missing['CNI plugin "bridge"']
     assert runner.stacks.made
 

@@ -347,6 +347,19 @@ async def test_two_realms_do_not_share_a_namespace(tmp_path: Path) -> None:
     assert found.runner.realms.find(model.Ref("thief")) is None
 
 
+async def test_a_namespace_that_was_made_beforehand_for_its_images_is_taken(tmp_path: Path) -> None:
+    host = FakeHost()
+    host.containers.labels["shop.kukeon.io"] = {}
+    found = await prepared(host, tmp_path)
+    made = await found.create_realm(model.RealmDoc(metadata=metadata("shop")))
+    assert (made.created, made.containerd_namespace_exists_pre, made.containerd_namespace_created) == (
+        True,
+        True,
+        False,
+    )
+    assert made.realm.status.state is model.RealmState.READY
+
+
 async def test_a_namespace_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
     """Deleting the realm would end everything in it."""
     host = FakeHost()

@@ -12,6 +12,7 @@ import pytest
 from kukeon_api import model
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
 from kukeon_runner.testing.host import FakeHost
+from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,6 +82,22 @@ async def test_a_mistake_of_ours_in_one_cell_does_not_end_the_following_of_event
                     await asyncio.sleep(0.001)
         assert not task.done()
     assert any("a-bad" in record.getMessage() and record.exc_info for record in caplog.records)
+
+
+async def test_a_look_that_waited_for_a_deletion_makes_nothing(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    before = host.traces()
+    await found.create_cell(cell("hello"))
+    ref = model.Ref("default", "default", "default", "hello")
+    async with asyncio.TaskGroup() as group:
+        deleting = group.create_task(found.delete_cell(cell("hello")))
+        while not found.runner.context.lock.locked(ref):  # noqa: ASYNC110 - what the task above does
+            await asyncio.sleep(0)
+        looking = group.create_task(found.runner.cells.reconcile(ref))
+    assert deleting.result().metadata_deleted
+    assert looking.result() == (None, ReconcileOutcome())
+    assert (found.runner.cells.find(ref), host.traces()) == (None, before)
 
 
 @contextlib.asynccontextmanager

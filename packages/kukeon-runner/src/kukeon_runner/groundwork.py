@@ -1,4 +1,4 @@
-"""What networks need of a host before there are any: directories and plugins; and how having them is reported."""
+"""What networks need of a host before there are any: directories and programs; and how having them is reported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import kukeon_cni
+from kukeon_api import errors
 from kukeon_runner import durable
+from kukeon_runner.host import nftables
 
 if TYPE_CHECKING:
     from kukeon_runner.layout import Layout
@@ -62,7 +64,7 @@ class BootstrapReport:
 
 
 async def directories(layout: Layout) -> BootstrapReport:
-    """Have the directories that networks need, and look for the CNI plugins."""
+    """Have the directories that networks need, and look for the programs: CNI plugins and nft."""
     return BootstrapReport(tuple(await asyncio.to_thread(_directories, layout)))
 
 
@@ -86,6 +88,10 @@ def _directories(layout: Layout) -> list[BootstrapRow]:
             rows.append(BootstrapRow(f'CNI plugin "{plugin}"', Outcome.MISSING, exc.hint or str(exc)))
         else:
             rows.append(row(f'CNI plugin "{plugin}"', existed=True, detail=path))
+    try:
+        rows.append(row('program "nft"', existed=True, detail=nftables.program()))
+    except errors.HostError as exc:
+        rows.append(BootstrapRow('program "nft"', Outcome.MISSING, exc.hint))
     return rows
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import struct
 import tempfile
 from pathlib import Path
@@ -203,4 +204,26 @@ async def test_another_version_takes_over(
     monkeypatch.setattr("kukeon_runner.host.kuketty.version", lambda: "newer")
     async with LinuxTerminals(describe(home), 0).running():
         assert kuketty.pid() not in (None, old)
+        await asyncio.to_thread(talk, socket, b"echo still-$kept", b"still-yes")
+
+
+def rights(path: str) -> tuple[int, int]:
+    """The mode and the group of a file."""
+    found = Path(path).stat()
+    return stat.S_IMODE(found.st_mode), found.st_gid
+
+
+async def test_of_a_group_that_comes_later_are_the_terminals_that_are_there(
+    loaded: Namespaced, kuketty: Kuketty, home: Path
+) -> None:
+    group = 64124
+    terminals = LinuxTerminals(kuketty, 0)
+    async with terminals.running():
+        socket = await run(loaded, terminals, home, "sh")
+        await asyncio.to_thread(talk, socket, b"kept=yes; echo o$((1+1))", b"o2")
+        assert rights(socket)[1] == 0
+    grouped = Kuketty(directory=f"{home}/tty", socket=f"{home}/kuketty.sock", log=f"{home}/kuketty.log", gid=group)
+    async with LinuxTerminals(grouped, group).running():
+        assert rights(socket) == (0o660, group)
+        assert rights(f"{home}/tty") == (0o710, group)
         await asyncio.to_thread(talk, socket, b"echo still-$kept", b"still-yes")

@@ -53,6 +53,11 @@ class Kuketty:
         self._config = Path(socket).with_name("kuketty.json")
         self._pid_file = Path(socket).with_name("kuketty.pid")
 
+    @property
+    def _version(self) -> str:
+        """Whose sockets are of another group is another version: a kukeon may be set up for a group later on."""
+        return f"{version()}-{self._gid}"
+
     def pid(self) -> int | None:
         return record_lock.holder(self._pid_file)
 
@@ -63,7 +68,7 @@ class Kuketty:
                 told = await self.ask({"do": "hello"})
             except OSError:
                 told = {}
-            if told.get("version") == version():
+            if told.get("version") == self._version:
                 return False
             # It goes on from where it was; what hangs or is of another version only loses its clients for a moment.
             await self.stop()
@@ -125,7 +130,7 @@ class Kuketty:
             "directory": str(self.directory),
             "socket": self._socket,
             "gid": self._gid,
-            "version": version(),
+            "version": self._version,
         }
         groups: list[str] = []
         if self._cgroups is not None and self._cgroup:

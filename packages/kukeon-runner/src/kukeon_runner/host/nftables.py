@@ -171,6 +171,11 @@ def _document(commands: Sequence[Command]) -> bytes:
     return json.dumps({"nftables": [{"metainfo": {"json_schema_version": 1}}, *commands]}).encode()
 
 
+def program() -> str:
+    """The nft program. Raises HostError where it is not installed."""
+    return _program("nft")
+
+
 def _program(name: str) -> str:
     found = shutil.which(name, path=_search_path())
     if found is None:

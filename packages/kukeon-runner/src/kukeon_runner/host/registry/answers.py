@@ -31,7 +31,8 @@ class _Errors(msgspec.Struct, frozen=True):
 
 async def trouble(answer: Answer, *, anonymous: bool) -> Trouble:
     """Return what the answer of a registry means, whatever its status but success. Reads it."""
-    told = await details(answer)
+    content = b"" if answer.request.method == "HEAD" else await _read(answer)
+    told = _details(content)
     host = answer.origin.netloc
     code = told[0].code if told else ""
     words = f": {_words(told)}" if told else ""
@@ -62,19 +63,31 @@ async def trouble(answer: Answer, *, anonymous: bool) -> Trouble:
             passing=status not in (501, 505),
             retry_after_s=retry_after_s(answer.headers.get("Retry-After", "")),
         )
+    if status == 400 and answer.origin.scheme == "http" and b"HTTPS" in content:
+        # In these words nginx, Go's servers and others tell who does not begin with TLS.
+        return Trouble(
+            errors.RegistryUntrusted,
+            f"registry {host!r} speaks TLS, and was asked without",
+            hint=f"write server = \"https://{host}\" into '{host}/hosts.toml' of the registry configuration, and "
+            'ca = "FILE" if its authority is your own',
+        )
     return Trouble(errors.RegistryRefused, f"registry {host!r} refused with status {status}{words}")
 
 
-async def details(answer: Answer) -> list[_Error]:
-    """Return the errors that the answer's document lists (distribution-spec, "Error Codes"); none if it has none."""
-    if answer.request.method == "HEAD":
-        return []
+async def _read(answer: Answer) -> bytes:
     try:
-        found = msgspec.json.decode(await answer.read(_ERROR_LIMIT_BYTES), type=_Errors)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Trouble):
+        return await answer.read(_ERROR_LIMIT_BYTES)
+    except Trouble:
         # Its words are a courtesy; the status says enough.
+        return b""
+
+
+def _details(content: bytes) -> list[_Error]:
+    """Return the errors that a document lists (distribution-spec, "Error Codes"); none if it is something else."""
+    try:
+        return msgspec.json.decode(content, type=_Errors).errors
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
-    return found.errors
 
 
 def retry_after_s(header: str) -> float | None:

@@ -33,10 +33,15 @@ class _Typed(msgspec.Struct, frozen=True, rename="camel"):
 async def resolve(repository: Repository, name: str) -> Descriptor:
     """Return what `name`, a tag or a digest, stands for. Raises Trouble."""
     url = repository.url(f"manifests/{name}")
-    with contextlib.closing(await repository.send("HEAD", url, headers=_ACCEPT)) as answer:
-        # One that does not tell all may tell by GET, with the reason if it refuses.
-        if answer.status == 200 and (found := _described(answer, name)) is not None:
-            return found
+    try:
+        with contextlib.closing(await repository.send("HEAD", url, headers=_ACCEPT)) as answer:
+            # One that does not tell all may tell by GET, with the reason if it refuses.
+            if answer.status == 200 and (found := _described(answer, name)) is not None:
+                return found
+    except Trouble as trouble:
+        # Some send a content after an answer to HEAD, which is no HTTP.
+        if trouble.kind is not errors.NotARegistry:
+            raise
     content, media_type, digest = await _get_manifest(repository, name)
     return values.Descriptor(media_type, digest, len(content))
 

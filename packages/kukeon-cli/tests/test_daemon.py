@@ -173,7 +173,7 @@ def initialise(host: Host, given: dict[str, str | None] | None = None, *, wait: 
 @pytest.mark.usefixtures("elsewhere")
 def test_init_writes_settings_starts_and_reports(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUKEOND_PROGRAM", str(host.program))
-    report = initialise(host, {"cgroup_root": "/other", "containerd": "embedded"})
+    report = initialise(host, {"cgroup_root": "/other", "containerd": "embedded", "log_max_files": "7"})
     lines = report.lines()
     assert lines[:4] == [
         "Initialized Kukeon runtime",
@@ -189,6 +189,9 @@ def test_init_writes_settings_starts_and_reports(host: Host, monkeypatch: pytest
         "runPath": str(host.run_path),
         "containerd": "embedded",
         "cgroupRoot": "/other",
+        "reconcileInterval": "30s",
+        "logMaxSize": "10Mi",
+        "logMaxFiles": 7,
     }
     assert f"--configuration={host.run_path}/kukeond.yaml" in (host.run_path / "kukeond.log").read_text()
     pid = host.service().pid()

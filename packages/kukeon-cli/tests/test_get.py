@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from kukeon_api import errors, manifest, model
+from kukeon_cli import columns
 
 if TYPE_CHECKING:
     from memory_client import MemoryClient
@@ -40,7 +41,7 @@ def test_a_table_has_a_header_two_space_gaps_and_no_blanks_at_the_end(kuke: Kuke
     ("kind", "columns", "wide"),
     [
         ("realm", ["NAME", "STATE", "AGE"], ["NAMESPACE", "REASON"]),
-        ("space", ["NAME", "REALM", "STATE", "AGE"], ["REASON"]),
+        ("space", ["NAME", "REALM", "STATE", "AGE"], ["EGRESS", "REASON"]),
         ("stack", ["NAME", "REALM", "SPACE", "STATE", "AGE"], ["REASON"]),
         ("cell", ["NAME", "REALM", "SPACE", "STACK", "STATE", "AGE"], ["IP", "CONTAINERS", "BRIDGE", "REASON"]),
         (
@@ -258,3 +259,17 @@ def test_what_cannot_be_read_is_not_left_out_in_silence(kuke: Kuke, memory: Memo
         result = kuke(*line)
         assert result.code == 0
         assert f"warning: not listed: {damaged}\n" in result.err
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (None, "allow"),
+        (model.EgressPolicy(), "allow"),
+        (model.EgressPolicy(default="deny"), "deny"),
+        (model.EgressPolicy(default="deny", allow=(model.EgressRule(cidr="10.0.0.0/8"),)), "deny, 1 allowed"),
+    ],
+)
+def test_a_wide_list_says_what_spaces_reach(policy: model.EgressPolicy | None, told: str) -> None:
+    spec = model.SpaceSpec(realm_id="r", network=model.SpaceNetwork(egress=policy))
+    assert columns.egress(model.SpaceDoc(metadata=model.Metadata(name="s"), spec=spec)) == told

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from kukeon_api import errors, model
@@ -122,19 +122,50 @@ def test_a_containerd_that_does_not_answer(kuke: Kuke, memory: MemoryClient) -> 
     assert rows(result.out)["list"] == ["FAIL", "cannot", "list"]
 
 
-@pytest.mark.parametrize(("blocks", "files", "warned"), [(10, 10**6, True), (10**6, 5, True), (10**6, 0, False)])
+def use(free: int, free_files: int = 10**6, files: int = 10**6) -> model.StorageUse:
+    return model.StorageUse(
+        name="disk", path="/srv", total_bytes=10**12, free_bytes=free, total_files=files, free_files=free_files
+    )
+
+
+@pytest.mark.parametrize(
+    ("storage", "verdict", "percent"),
+    [
+        (use(10**11), "WARN", "90"),
+        (use(16 * 10**10), "OK", "84"),
+        (use(8 * 10**11, 10**5), "WARN", "90"),
+        (use(2 * 10**11, 0, 0), "OK", "80"),
+        (model.StorageUse(name="disk", path="/srv", total_bytes=10**9, free_bytes=2 * 10**8), "WARN", "80"),
+    ],
+)
 def test_a_disk_that_is_nearly_full(
-    kuke: Kuke, monkeypatch: pytest.MonkeyPatch, blocks: int, files: int, warned: bool
+    kuke: Kuke, memory: MemoryClient, storage: model.StorageUse, verdict: str, percent: str
 ) -> None:
-    # A file system without a limit of files, like btrfs, says that it has none at all.
-    found = (4096, 4096, 10**6, blocks, blocks, files, files, files, 0, 255)
-    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(found))
+    answer = msgspec.structs.replace(memory.ping(), storage=(storage,), snapshotter="overlayfs", disk_warn_percent=85)
+    memory.answers["ping"] = [answer] * 3
     result = kuke("status")
     assert result.code == 0
-    assert ("disk" in rows(result.out)) is warned
-    if warned:
-        assert rows(result.out)["disk"][0] == "WARN"
-        assert "disk" not in rows(kuke("status", "--host", "unix:///tmp/kukeond.sock").out)
+    found = rows(result.out)["disk"]
+    assert found[0] == verdict
+    assert f"({percent} % used), /srv" in result.out
+    assert ("↳ make room" in result.out) is (verdict == "WARN")
+    assert rows(result.out)["snapshotter"] == ["OK", "overlayfs"]
+
+
+def test_a_damaged_file_is_told_wherever_somebody_looks(kuke: Kuke, memory: MemoryClient) -> None:
+    damage = model.Damage(message="cannot read the subnet of space 'r/s' from '/x/network.json'", hint="sudo rm it")
+    answer = msgspec.structs.replace(memory.ping(), damaged=(damage,))
+    memory.answers["ping"] = [answer] * 9
+    assert rows(kuke("status").out)["damage"] == ["WARN", *damage.message.split()]
+    assert "↳ sudo rm it" in kuke("status").out
+    listed = kuke("get", "spaces", "-o", "json")
+    assert (listed.code, listed.err) == (0, f"warning: {damage.message}\nhint: sudo rm it\n")
+    result = kuke("doctor", "files")
+    assert (result.code, result.out, result.err) == (1, f"{damage.message}\n", "hint: sudo rm it\n")
+    assert json.loads(kuke("doctor", "files", "-o", "json").out)["damaged"][0]["hint"] == "sudo rm it"
+    memory.answers.clear()
+    well = kuke("doctor", "files")
+    assert (well.code, well.out, well.err) == (0, "", "")
 
 
 def test_both_views_are_compared(kuke: Kuke, memory: MemoryClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +177,7 @@ def test_both_views_are_compared(kuke: Kuke, memory: MemoryClient, monkeypatch: 
         "its",
         "files",
         "agree:",
-        *["1", "realms,", "1", "spaces,", "1", "stacks,", "1", "cells"],
+        *["1", "realm,", "1", "space,", "1", "stack,", "1", "cell"],
     ]
     assert rows(kuke("status").out)["views"] == agreed
     other = type(memory)()

@@ -263,3 +263,14 @@ async def test_what_is_wrong_is_said_once(tmp_path: Path) -> None:
     found = controller(host, tmp_path)
     assert len((await found.refresh_all()).errors) == 1
     assert len((await found.ping()).unreadable) == 1
+
+
+async def test_what_kukeond_and_containerd_lie_on_is_told_and_what_is_damaged(tmp_path: Path) -> None:
+    found = await prepared(FakeHost(), tmp_path)
+    answer = await found.ping()
+    assert [(each.name, each.total_bytes) for each in answer.storage] == [("run path", 10**9), ("containerd", 10**9)]
+    assert (answer.storage[0].path, answer.snapshotter, answer.damaged) == (str(tmp_path), "overlayfs", ())
+    (tmp_path / "data/default/default/network.json").write_text("{")
+    (damage,) = (await found.ping()).damaged
+    assert "default/default/network.json" in damage.message
+    assert "kuke create space default" in damage.hint

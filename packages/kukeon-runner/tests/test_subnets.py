@@ -122,7 +122,8 @@ def test_a_corrupt_record_stops_its_own_space_alone(
     for access in accesses:
         with pytest.raises(errors.SubnetStateCorrupt, match=r"web/network\.json") as caught:
             access()
-        assert "subnetCIDR" in caught.value.hint
+        assert caught.value.hint.endswith("network.json && kuke create space web --realm r")
+    assert [each.message for each in subnets.damage()] == [caught.value.message]
     assert Path(layout.subnet_file(WEB)).read_text() == text
     # Others are served, and the configuration still says what is in use.
     assert subnets.allocate(DB, ()) == net("10.88.1.0/24")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LOG_SIZES = (4 * 1024, 1024**4)
 """The bytes that kukelog takes as the size of a file."""
 LOG_FILES = (1, 100)
+DEFAULTS = {"reconcile_interval": "30s", "log_max_size": "10Mi", "log_max_files": "5"}
+"""Of settings of kukeond that a host's owner may want to change at any time, by field; `kuke init` writes them down."""
 LOG_LEVELS = ("debug", "info", "warn", "error")
 CONTAINERD_MODES = ("auto", "system", "embedded")
 

@@ -44,7 +44,14 @@ def _realm(now: dt.datetime) -> list[Column[model.RealmDoc]]:
 
 
 def _space(now: dt.datetime) -> list[Column[model.SpaceDoc]]:
-    return [_name(), Column("REALM", lambda doc: doc.spec.realm_id), _state(), _age(now), _reason()]
+    return [
+        _name(),
+        Column("REALM", lambda doc: doc.spec.realm_id),
+        _state(),
+        _age(now),
+        Column("EGRESS", egress, wide=True),
+        _reason(),
+    ]
 
 
 def _stack(now: dt.datetime) -> list[Column[model.StackDoc]]:
@@ -111,6 +118,14 @@ def platforms(image: model.ImageInfo) -> str:
 def address(doc: model.CellDoc) -> str:
     """Return the cell's address without the network's prefix, `-` while it has none."""
     return doc.status.network.address.partition("/")[0] or "-" if doc.status.network else "-"
+
+
+def egress(doc: model.SpaceDoc) -> str:
+    """Return what the cells of a space may reach: `allow`, `deny`, `deny, 2 allowed`."""
+    policy = doc.spec.network.egress if doc.spec.network is not None else None
+    if policy is None or policy.default != "deny":
+        return "allow"
+    return f"deny, {len(policy.allow)} allowed" if policy.allow else "deny"
 
 
 def message(doc: model.Doc) -> str:

@@ -84,6 +84,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "doctor": (
         ("Check, and ask the kernel for what is not enabled", "sudo kuke doctor cgroups"),
         ("Look only, at the cgroup of one realm", "kuke doctor cgroups --no-probe --scope realm lab"),
+        ("Find files that cannot be read, also while kukeond is stopped", "kuke doctor files --no-daemon"),
     ),
     "uninstall": (("Remove everything, after a question", "sudo kuke uninstall"),),
     "explain": (

@@ -206,7 +206,7 @@ def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) ->
         _stated(server.setting("disk_pressure_warn_percent"), DEFAULT_DISK.warn_percent),
         _stated(server.setting("disk_pressure_block_percent"), DEFAULT_DISK.block_percent),
     )
-    size, files = server.setting("log_max_size"), server.setting("log_max_files")
+    size, files = server.setting("log_max_size"), int(server.setting("log_max_files") or LogLimits.max_files)
     # What is not stated is taken from the record of the run path, or is the default.
     return Options(
         run_path=server.run_path,
@@ -216,7 +216,7 @@ def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) ->
         cgroup_root=server.setting("cgroup_root") or "",
         pod_subnet=server.setting("pod_subnet_cidr") or "",
         group_gid=gid,
-        logs=LogLimits(settings_rules.log_size(size) if size else LogLimits.max_bytes, files or LogLimits.max_files),
+        logs=LogLimits(settings_rules.log_size(size) if size else LogLimits.max_bytes, files),
         default_memory_limit_bytes=server.setting("default_memory_limit_bytes") or 0,
         disk=disk,
         force_regenerate_cni=force_regenerate_cni,

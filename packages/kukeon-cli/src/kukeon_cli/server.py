@@ -24,6 +24,8 @@ FIELDS = {
     "containerd_namespace_suffix": "KUKEON_NAMESPACE_SUFFIX",
     "cgroup_root": "KUKEON_CGROUP_ROOT",
     "pod_subnet_cidr": "KUKEON_POD_SUBNET_CIDR",
+    "log_max_size": "KUKEOND_LOG_MAX_SIZE",
+    "log_max_files": "KUKEOND_LOG_MAX_FILES",
 }
 """Settings that `init` passes on: field of the settings file -> environment variable."""
 

@@ -144,7 +144,10 @@ DAEMON = (
     Entry("logs", f"{COMMANDS}.daemon:logs_command", "Print kukeond's own log.", ("log",)),
 )
 
-DOCTOR = (Entry("cgroups", f"{COMMANDS}.doctor:cgroups_command", "Check that cells can be limited by cgroups."),)
+DOCTOR = (
+    Entry("cgroups", f"{COMMANDS}.doctor:cgroups_command", "Check that cells can be limited by cgroups."),
+    Entry("files", f"{COMMANDS}.doctor:files_command", "Check that everything that is stored can be read."),
+)
 
 CONFIG = (
     Entry("view", f"{COMMANDS}.config:view_command", "Print every setting that holds."),

@@ -189,7 +189,7 @@ SETTINGS = (
     Setting(
         "reconcile_interval_s",
         "KUKEOND_RECONCILE_INTERVAL",
-        "30s",
+        settings_rules.DEFAULTS["reconcile_interval"],
         _duration_s,
         "how often to compare everything with the host (0: never)",
         "DURATION",
@@ -225,7 +225,7 @@ SETTINGS = (
     Setting(
         "log_max_size",
         "KUKEOND_LOG_MAX_SIZE",
-        "10Mi",
+        settings_rules.DEFAULTS["log_max_size"],
         _log_size,
         "how large a container's log file gets before the next one is begun",
         "SIZE",
@@ -233,7 +233,7 @@ SETTINGS = (
     Setting(
         "log_max_files",
         "KUKEOND_LOG_MAX_FILES",
-        "5",
+        settings_rules.DEFAULTS["log_max_files"],
         _log_files,
         "how many files a container's log has at most",
         "COUNT",

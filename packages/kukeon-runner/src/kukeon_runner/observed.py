@@ -127,6 +127,16 @@ class Image:
 
 
 @dataclass(frozen=True)
+class DiskUse:
+    """How full a file system is, for whoever is not root: root may have some more. No files: it does not count them."""
+
+    total_bytes: int
+    free_bytes: int
+    total_files: int = 0
+    free_files: int = 0
+
+
+@dataclass(frozen=True)
 class Abilities:
     """What this host and the daemon on it can do, as far as it shows in how containers are made."""
 

@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import shlex
 import threading
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -69,8 +70,10 @@ class Subnets:
             return IPv4Network(record.subnet_cidr)
         except ValueError as exc:  # That of msgspec is one, too.
             raise errors.SubnetStateCorrupt(
-                f"cannot read {path!r}: {exc or 'it is empty'}",
-                hint='write the subnet back: {"version": "v1", "subnetCIDR": "<that in network.conflist>"}',
+                f"cannot read the subnet of space {str(space)!r} from {path!r}:"
+                f" {str(exc) if content.strip() else 'it is empty'}",
+                hint=f"have it written anew from {_CONFLIST_FILE} beside it: sudo rm {shlex.quote(path)} &&"
+                f" kuke create space {space.space} --realm {space.realm}",
             ) from exc
 
     def allocate(self, space: Ref, host_routes: Iterable[IPv4Network]) -> IPv4Network:
@@ -104,6 +107,16 @@ class Subnets:
     def recorded(self, space: Ref) -> bool:
         """Tell whether `space` has a subnet on record, readable or not."""
         return os.path.lexists(self._layout.subnet_file(space))
+
+    def damage(self) -> list[errors.KukeonError]:
+        """What is wrong with the records that cannot be read."""
+        found = []
+        for space in self._spaces():
+            try:
+                self.find(space)
+            except errors.KukeonError as exc:
+                found.append(exc)
+        return found
 
     def allocated(self) -> list[tuple[Ref, IPv4Network]]:
         """Return the spaces on disk that have a subnet, in order, each once. What can't be read is logged."""

@@ -69,6 +69,7 @@ from kukeon_api.model.results import (
     CreateRealmResult,
     CreateSpaceResult,
     CreateStackResult,
+    Damage,
     DeleteImageResult,
     GetCellResult,
     GetContainerResult,
@@ -91,6 +92,7 @@ from kukeon_api.model.results import (
     StartContainerResult,
     StopCellResult,
     StopContainerResult,
+    StorageUse,
     TagImageResult,
 )
 from kukeon_api.model.space import (
@@ -272,6 +274,8 @@ __all__ = [
     "StopCellResult",
     "StopContainerResult",
     "TagImageResult",
+    "StorageUse",
+    "Damage",
     "Time",
     "Tmpfs",
     "TtyStage",

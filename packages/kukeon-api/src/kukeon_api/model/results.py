@@ -315,10 +315,29 @@ class PruneImagesResult(Model):
     dry_run: bool = False
 
 
+class Damage(Model):
+    """A file of a resource that cannot be read, and what to do about it."""
+
+    message: str
+    hint: str = ""
+
+
+class StorageUse(Model):
+    """How full the file system is that something lies on, for whoever is not root. No files: it does not count them."""
+
+    name: str
+    path: str
+    total_bytes: int = 0
+    free_bytes: int = 0
+    total_files: int = 0
+    free_files: int = 0
+
+
 class PingResult(Model):
     """Of Ping: which daemon answers, and what it found on its host.
 
-    `unreadable` has a line for each resource whose document is damaged: lists leave them out. `warnings` has them, too.
+    `unreadable` has a line for each resource whose document is damaged: lists leave them out. `warnings` has
+    them, too. `damaged` is about other files of resources, which are in the lists.
     """
 
     ok: bool = False
@@ -333,6 +352,10 @@ class PingResult(Model):
     warnings: tuple[str, ...] = ()
     pid: int = 0
     unreadable: tuple[str, ...] = ()
+    damaged: tuple[Damage, ...] = ()
+    snapshotter: str = ""
+    storage: tuple[StorageUse, ...] = ()
+    disk_warn_percent: int = 0
 
 
 class ResizeTerminalResult(Model):

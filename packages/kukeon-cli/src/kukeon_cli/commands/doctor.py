@@ -11,6 +11,7 @@ import click
 from kukeon_cli import lazy, options, tree
 
 if TYPE_CHECKING:
+    from kukeon_api import model
     from kukeon_cli.local import Diagnosis
     from kukeon_cli.output import Output
     from kukeon_cli.session import Session
@@ -145,6 +146,35 @@ def cgroups_command(
     group = group_of(session, scope, name, given) if scope and name else ""
     found = local.doctor(root).examine(group, probe=probe, everything=nested_cgroup_runtime)
     return tell(found, session.output(output), verbose=verbose_status or session.verbose)
+
+
+def tell_files(answer: model.PingResult, out: Output) -> int:
+    """Print what cannot be read of what is stored, with what to do about it; return the exit code."""
+    from kukeon_api import model
+    from kukeon_cli.output import Format
+    from kukeon_cli.terminal import printable
+
+    hint = "repair the file, or remove the resource: kuke purge KIND NAME --cascade"
+    found = [model.Damage(message=line, hint=hint) for line in answer.unreadable]
+    found += answer.damaged
+    value = {"ok": not found, "damaged": [{"message": each.message, "hint": each.hint} for each in found]}
+    out.result(value, [each.message for each in found], [])
+    if out.format in (Format.TABLE, Format.WIDE):
+        out.stream.flush()
+        for each in dict.fromkeys(each.hint for each in found if each.hint):
+            print(f"hint: {printable(each)}", file=sys.stderr)
+    return 1 if found else 0
+
+
+@click.command("files", cls=lazy.Command)
+@options.output()
+@click.pass_obj
+def files_command(session: Session, output: str) -> int:
+    """Check that everything that is stored can be read.
+
+    Prints nothing when all is well, else a line for each file, and exits with 1. Works without kukeond, too.
+    """
+    return tell_files(session.client.ping(), session.output(output))
 
 
 group = lazy.LazyGroup("doctor", entries=tree.DOCTOR, help="Find out what keeps this host from running cells.")

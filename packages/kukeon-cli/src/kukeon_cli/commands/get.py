@@ -83,8 +83,13 @@ def _left_out(client: Client) -> None:
     """Say on stderr what a list has not, because it cannot be read."""
     from kukeon_cli import terminal
 
-    for line in client.ping().unreadable:
+    answer = client.ping()
+    for line in answer.unreadable:
         print(f"warning: not listed: {terminal.printable(line)}", file=sys.stderr)
+    for each in answer.damaged:
+        print(f"warning: {terminal.printable(each.message)}", file=sys.stderr)
+        if each.hint:
+            print(f"hint: {terminal.printable(each.hint)}", file=sys.stderr)
 
 
 def _elsewhere(client: Client, scope: Scope) -> str:

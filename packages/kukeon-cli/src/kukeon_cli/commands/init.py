@@ -146,7 +146,7 @@ def _check_settings(server: Server) -> None:
     contradictions = [
         f"{name} is {getattr(server.file.spec, name)!r} in it, {value!r} was asked for"
         for name, value in server.stated.items()
-        if getattr(server.file.spec, name) not in (None, value)
+        if getattr(server.file.spec, name) is not None and str(getattr(server.file.spec, name)) != value
     ]
     if contradictions:
         raise errors.Conflict(
@@ -159,14 +159,18 @@ def _settings(report: Report, gid: int) -> Server:
     """Have kukeond's settings file, saying what this command line says; return the server as it is then."""
     import dataclasses
 
-    from kukeon_api import manifest, model
+    from kukeon_api import manifest, model, settings_rules
     from kukeon_cli import configuration
 
     server = report.server
     path = server.configuration
     created = False
     if server.file is None:
-        values: dict[str, Any] = {**server.stated, "socket": server.socket, "run_path": server.run_path}
+        values: dict[str, Any] = dict(server.stated)
+        values |= {name: values.get(name) or default for name, default in settings_rules.DEFAULTS.items()}
+        values |= {"socket": server.socket, "run_path": server.run_path}
+        if values["log_max_files"].isdecimal():
+            values["log_max_files"] = int(values["log_max_files"])
         text = configuration.server_text(model.ServerConfigurationSpec(**values, socket_gid=gid or None))
         manifest.parse_server_configuration(text, source="the options of init")
         created = configuration.write_server(path, text)

@@ -126,6 +126,7 @@ def look(
     status.add("daemon", "socket", Verdict.OK, f"{address} ({latency_ms:.1f} ms)")
     _daemon(status, answer)
     _host(status, answer, option)
+    _storage(status, answer, option)
     try:
         _resources(status, client, option or "")
     except errors.KukeonError as exc:
@@ -165,28 +166,38 @@ def _host(status: Status, answer: model.PingResult, option: str | None) -> None:
     if answer.oci_runtime:
         status.add("host", "OCI runtime", Verdict.OK, answer.oci_runtime)
     _cgroups(status, answer.cgroup_mode, option)
-    if option is not None:
-        _disk(status, answer.run_path)
     for warning in answer.warnings:
         status.add("host", "warning", Verdict.WARN, warning)
+    for each in answer.damaged:
+        status.add("host", "damage", Verdict.WARN, each.message, each.hint)
 
 
-def _disk(status: Status, run_path: str) -> None:
-    """Add a warning when the disk that the run path is on is nearly full."""
-    import os
-
+def _storage(status: Status, answer: model.PingResult, option: str | None) -> None:
+    """Add how full it is where kukeond and containerd keep things, and what keeps the files of containers."""
     from kukeon_cli import quantities
 
-    try:
-        found = os.statvfs(run_path)
-    except OSError:
-        # Whoever may not look there learns no less about kukeond.
-        return
-    free = found.f_bavail * found.f_frsize
-    if free < LOW_DISK_BYTES or (found.f_files and found.f_favail < LOW_DISK_FILES):
-        files = f" and {found.f_favail} files" if found.f_files else ""
-        left = f"{quantities.size(free)}{files} left"
-        status.add("host", "disk", Verdict.WARN, f"{run_path}: {left}", "make room: kuke image delete, kuke delete")
+    own = "" if option is None else option
+    for each in answer.storage:
+        left = f"{quantities.size(each.free_bytes)} of {quantities.size(each.total_bytes)} free"
+        used = [_percent(each.free_bytes, each.total_bytes)]
+        low = each.free_bytes < LOW_DISK_BYTES
+        if each.total_files:
+            left += f", room for {each.free_files} files"
+            used.append(_percent(each.free_files, each.total_files))
+            low = low or each.free_files < LOW_DISK_FILES
+        detail = f"{left} ({max(used):.0f} % used), {each.path}"
+        if low or (answer.disk_warn_percent and max(used) >= answer.disk_warn_percent):
+            hint = f"make room: kuke{own} image delete, kuke{own} delete"
+            status.add("storage", each.name, Verdict.WARN, detail, hint)
+        else:
+            status.add("storage", each.name, Verdict.OK, detail)
+    if answer.snapshotter:
+        status.add("storage", "snapshotter", Verdict.OK, answer.snapshotter)
+
+
+def _percent(free: int, total: int) -> float:
+    """Return how much is used."""
+    return 100 * (total - free) / total if total else 0.0
 
 
 _MENDED_BY_RIGHTS = frozenset({"permission-denied", "read-only"})
@@ -234,7 +245,7 @@ def _parity(status: Status, client: Client, inside: Callable[[str], Client], run
             hint = f"kukeond does not see what is stored: restart it with sudo kuke{option} daemon restart"
             status.add("parity", f"view of {each.noun}", Verdict.FAIL, f"{each.differing[0]}{more}", hint)
     if not any(each.differing for each in found):
-        counts = ", ".join(f"{each.count} {each.noun}" for each in found)
+        counts = ", ".join(f"{each.count} {each.noun.removesuffix('s' * (each.count == 1))}" for each in found)
         status.add("parity", "views", Verdict.OK, f"kukeond and its files agree: {counts}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import errors
+from kukeon_api import errors, model
 from kukeon_runner import documents
 from kukeon_runner.bootstrap import bootstrap
 from kukeon_runner.controller.apply import Apply
@@ -24,7 +24,6 @@ from kukeon_runner.controller.upkeep import Upkeep
 from kukeon_runner.groundwork import BootstrapReport
 
 if TYPE_CHECKING:
-    from kukeon_api import model
     from kukeon_runner.runner import HostRunner
 
 
@@ -46,15 +45,40 @@ class Controller(Levels, Cells, Logs, Terminals, Images, Apply, DeleteDocuments,
     async def ping(self) -> model.PingResult:
         """Who answers, and how its host is now: no containerd version while containerd does not answer."""
         unreadable = self._unreadable()
-        version, warnings = "", [*self._missing, *unreadable]
+        version, snapshotter, warnings = "", "", [*self._missing, *unreadable]
+        places = {"run path": self.runner.context.layout.run_path}
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 version = await self.runner.context.host.containers.version()
+                snapshotter, places["containerd"] = await self.runner.context.host.containers.snapshotter()
                 warnings += await self.runner.spaces.troubles()
         except (errors.KukeonError, TimeoutError) as error:
             warnings.append(str(error) or f"containerd does not answer within {PROBE_TIMEOUT_S:g} s")
         return msgspec.structs.replace(
-            self._about, containerd_version=version, warnings=tuple(warnings), unreadable=tuple(unreadable)
+            self._about,
+            containerd_version=version,
+            snapshotter=snapshotter,
+            disk_warn_percent=self.runner.context.options.disk.warn_percent,
+            storage=tuple([each for name, path in places.items() if path and (each := await self._use(name, path))]),
+            warnings=tuple(warnings),
+            unreadable=tuple(unreadable),
+            damaged=tuple(
+                model.Damage(message=each.message, hint=each.hint)
+                for each in await asyncio.to_thread(self.runner.context.subnets.damage)
+            ),
+        )
+
+    async def _use(self, name: str, path: str) -> model.StorageUse | None:
+        found = await self.runner.context.host.kernel.disk_use(path)
+        if found is None:
+            return None  # a run path that was never set up, or is not ours to look at
+        return model.StorageUse(
+            name=name,
+            path=path,
+            total_bytes=found.total_bytes,
+            free_bytes=found.free_bytes,
+            total_files=found.total_files,
+            free_files=found.free_files,
         )
 
     def _unreadable(self) -> list[str]:

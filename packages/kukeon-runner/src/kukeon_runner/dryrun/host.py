@@ -135,11 +135,11 @@ class DryKernel:
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         return False
 
-    async def disk_used_percent(self, path: str) -> float | None:
-        return await self._real.disk_used_percent(path)
-
     async def exists(self, path: str) -> bool:
         return self._files[path] is not None if path in self._files else await self._real.exists(path)
+
+    async def disk_use(self, path: str) -> observed.DiskUse | None:
+        return await self._real.disk_use(path)
 
     async def read_file(self, path: str) -> str:
         if path not in self._files:
@@ -273,6 +273,9 @@ class DryContainers:
 
     async def version(self) -> str:
         return await self._real.version()
+
+    async def snapshotter(self) -> tuple[str, str]:
+        return await self._real.snapshotter()
 
     async def namespace_exists(self, namespace: str) -> bool:
         if namespace in self._namespaces:

@@ -17,6 +17,7 @@ from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
 from kukeon_runner.host import hangup, runtime_words, shims, users
+from kukeon_runner.host.containerd import introspection
 from kukeon_runner.host.containerd.containers import Runtime
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
 from kukeon_runner.host.containerd.tasks import TaskStatus
@@ -95,6 +96,12 @@ class LinuxContainers:
 
     async def version(self) -> str:
         return (await self._containerd.version()).version
+
+    async def snapshotter(self) -> tuple[str, str]:
+        found = await self._containerd.plugins()
+        name = introspection.choose_snapshotter(found)
+        kinds = {each.id: each.root for each in found if each.type == introspection.SNAPSHOTTER_TYPE}
+        return name, kinds[name]
 
     async def namespace_exists(self, namespace: str) -> bool:
         return await self._containerd.namespace_exists(namespace)

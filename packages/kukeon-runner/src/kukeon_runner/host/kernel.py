@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors
 from kukeon_cni import netns
 from kukeon_cni.errors import CniError
-from kukeon_runner import durable, etc
+from kukeon_runner import durable, etc, observed
 from kukeon_runner.host import abilities, devices, foreign_files, mounts, staging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kukeon_api import model
-    from kukeon_runner import observed
     from kukeon_runner.host.cgroups import Cgroups
 
 SHM_SIZE_BYTES = 64 * 1024 * 1024
@@ -147,18 +146,20 @@ class LinuxKernel:
     async def clear(self, root: str, parts: Sequence[str]) -> bool:
         return await asyncio.to_thread(_clear, Path(root), parts)
 
-    async def disk_used_percent(self, path: str) -> float | None:
+    async def exists(self, path: str) -> bool:
+        return await asyncio.to_thread(os.path.exists, path)
+
+    async def disk_use(self, path: str) -> observed.DiskUse | None:
         try:
             found = await asyncio.to_thread(os.statvfs, path)
         except OSError:
             return None
-        used = found.f_blocks - found.f_bfree
         # As df(1) counts: what is kept for root is neither used nor there to be used.
-        usable = used + found.f_bavail
-        return 100 * used / usable if usable else None
-
-    async def exists(self, path: str) -> bool:
-        return await asyncio.to_thread(os.path.exists, path)
+        reserved, kept = found.f_bfree - found.f_bavail, found.f_ffree - found.f_favail
+        unit = found.f_frsize
+        return observed.DiskUse(
+            (found.f_blocks - reserved) * unit, found.f_bavail * unit, found.f_files - kept, found.f_favail
+        )
 
     async def read_file(self, path: str) -> str:
         return await asyncio.to_thread(_read, Path(path))

@@ -89,10 +89,10 @@ class Kernel(Protocol):
         For what is left of pins and tmpfs when nobody knows any more what there was. True when something was there.
         """
 
-    async def disk_used_percent(self, path: str) -> float | None:
-        """How much of the disk that `path` is on is used, of what others than root may use; None when unknown."""
-
     async def exists(self, path: str) -> bool: ...
+    async def disk_use(self, path: str) -> observed.DiskUse | None:
+        """How full the file system is that `path` lies on; None when unknown."""
+
     async def read_file(self, path: str) -> str:
         """Raises FileNotFoundError."""
 
@@ -196,6 +196,9 @@ class Containers(Protocol):
 
     async def version(self) -> str:
         """containerd's version. Raises ConnectContainerd when it is away."""
+
+    async def snapshotter(self) -> tuple[str, str]:
+        """What keeps the files of containers, and in which directory ("" for one that does not say)."""
 
     async def namespace_exists(self, namespace: str) -> bool: ...
     async def create_namespace(self, namespace: str, labels: Mapping[str, str]) -> bool:

@@ -30,9 +30,10 @@ class Room:
         What cannot be measured keeps nobody from working.
         """
         limits, path = self._context.options.disk, self._context.layout.run_path
-        used = await self._context.host.kernel.disk_used_percent(path)
-        if used is None:
+        disk = await self._context.host.kernel.disk_use(path)
+        if disk is None or not disk.total_bytes:
             return
+        used = 100 * (disk.total_bytes - disk.free_bytes) / disk.total_bytes
         ref = model.ref_of(doc)
         if limits.block_percent and used >= limits.block_percent and not doc.spec.ignore_disk_pressure:
             raise errors.DiskPressure(

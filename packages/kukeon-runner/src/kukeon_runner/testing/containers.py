@@ -69,6 +69,9 @@ class FakeContainers:
     async def version(self) -> str:
         return "1.6.20"
 
+    async def snapshotter(self) -> tuple[str, str]:
+        return "overlayfs", "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs"
+
     async def namespace_exists(self, namespace: str) -> bool:
         return namespace in self.labels
 

@@ -152,11 +152,13 @@ class FakeKernel:
             self.shms -= found
         return bool(found)
 
-    async def disk_used_percent(self, path: str) -> float | None:
-        return self.disk_used
-
     async def exists(self, path: str) -> bool:
         return path in self.files
+
+    async def disk_use(self, path: str) -> observed.DiskUse | None:
+        if self.disk_used is None or path.startswith("/no/such"):
+            return None
+        return observed.DiskUse(10**9, round(10**7 * (100 - self.disk_used)), 10**6, 10**6)
 
     async def read_file(self, path: str) -> str:
         if path not in self.files:

@@ -35,6 +35,8 @@ class Plugin:
     id: str
     error: str = ""
     capabilities: tuple[str, ...] = ()
+    root: str = ""
+    """The directory that it keeps things in, where it says so."""
 
     @property
     def ok(self) -> bool:
@@ -57,7 +59,13 @@ async def plugins(scope: Scope) -> tuple[Plugin, ...]:
     """Return every plugin, also those that failed to load."""
     answer = await scope.unary(PLUGINS, pb.PluginsRequest(), "list containerd's plugins")
     return tuple(
-        Plugin(p.type, p.id, _why_unusable(p.init_err) if p.HasField("init_err") else "", tuple(p.capabilities))
+        Plugin(
+            p.type,
+            p.id,
+            _why_unusable(p.init_err) if p.HasField("init_err") else "",
+            tuple(p.capabilities),
+            p.exports.get("root", ""),
+        )
         for p in answer.plugins
     )
 

@@ -103,3 +103,13 @@ class KernelContract:
             await home.host.kernel.read_file(home.site.hosts)
         with pytest.raises(errors.HostError, match="cannot write"):
             await home.host.kernel.write_file(home.site.hosts, "no directory to be in")
+
+    async def test_how_full_the_disk_is(self, home: Home) -> None:
+        home.directory()
+        found = await home.host.kernel.disk_use("/")
+        assert found is not None
+        assert 0 < found.free_bytes < found.total_bytes
+        assert found.free_files <= found.total_files
+        assert await home.host.kernel.disk_use("/no/such/place") is None
+        name, directory = await home.host.containers.snapshotter()
+        assert name in directory

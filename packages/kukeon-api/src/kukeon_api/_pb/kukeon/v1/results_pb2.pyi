@@ -650,7 +650,7 @@ class PruneImagesResult(_message.Message):
     def __init__(self, realm: _Optional[str] = ..., namespace: _Optional[str] = ..., images: _Optional[_Iterable[_Union[PrunedImage, _Mapping]]] = ..., reclaimed_bytes: _Optional[int] = ..., dry_run: bool = ...) -> None: ...
 
 class PingResult(_message.Message):
-    __slots__ = ("ok", "version", "instance_id", "run_path", "containerd_mode", "containerd_version", "containerd_socket", "cgroup_mode", "warnings", "pid", "unreadable", "oci_runtime")
+    __slots__ = ("ok", "version", "instance_id", "run_path", "containerd_mode", "containerd_version", "containerd_socket", "cgroup_mode", "warnings", "pid", "unreadable", "oci_runtime", "damaged", "snapshotter", "storage", "disk_warn_percent")
     OK_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -663,6 +663,10 @@ class PingResult(_message.Message):
     PID_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_FIELD_NUMBER: _ClassVar[int]
     OCI_RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_FIELD_NUMBER: _ClassVar[int]
+    DISK_WARN_PERCENT_FIELD_NUMBER: _ClassVar[int]
     ok: bool
     version: str
     instance_id: str
@@ -675,7 +679,35 @@ class PingResult(_message.Message):
     pid: int
     unreadable: _containers.RepeatedScalarFieldContainer[str]
     oci_runtime: str
-    def __init__(self, ok: bool = ..., version: _Optional[str] = ..., instance_id: _Optional[str] = ..., run_path: _Optional[str] = ..., containerd_mode: _Optional[str] = ..., containerd_version: _Optional[str] = ..., containerd_socket: _Optional[str] = ..., cgroup_mode: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., unreadable: _Optional[_Iterable[str]] = ..., oci_runtime: _Optional[str] = ...) -> None: ...
+    damaged: _containers.RepeatedCompositeFieldContainer[Damage]
+    snapshotter: str
+    storage: _containers.RepeatedCompositeFieldContainer[StorageUse]
+    disk_warn_percent: int
+    def __init__(self, ok: bool = ..., version: _Optional[str] = ..., instance_id: _Optional[str] = ..., run_path: _Optional[str] = ..., containerd_mode: _Optional[str] = ..., containerd_version: _Optional[str] = ..., containerd_socket: _Optional[str] = ..., cgroup_mode: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., unreadable: _Optional[_Iterable[str]] = ..., oci_runtime: _Optional[str] = ..., damaged: _Optional[_Iterable[_Union[Damage, _Mapping]]] = ..., snapshotter: _Optional[str] = ..., storage: _Optional[_Iterable[_Union[StorageUse, _Mapping]]] = ..., disk_warn_percent: _Optional[int] = ...) -> None: ...
+
+class Damage(_message.Message):
+    __slots__ = ("message", "hint")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    hint: str
+    def __init__(self, message: _Optional[str] = ..., hint: _Optional[str] = ...) -> None: ...
+
+class StorageUse(_message.Message):
+    __slots__ = ("name", "path", "total_bytes", "free_bytes", "total_files", "free_files")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FILES_FIELD_NUMBER: _ClassVar[int]
+    FREE_FILES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    total_bytes: int
+    free_bytes: int
+    total_files: int
+    free_files: int
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., total_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., total_files: _Optional[int] = ..., free_files: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("source", "line", "document", "subject", "path", "message", "suggestion")

@@ -91,12 +91,6 @@ class KernelContract:
             assert await kernel.read_file(home.site.hosts) == text
         assert await kernel.exists(home.site.hosts)
 
-    async def test_a_disk_is_used_to_some_degree(self, home: Home) -> None:
-        home.directory()
-        used = await home.host.kernel.disk_used_percent(home.site.home)
-        assert used is not None
-        assert 0 < used <= 100
-
     async def test_files_that_cannot_be(self, home: Home) -> None:
         assert not await home.host.kernel.exists(home.site.hosts)
         with pytest.raises(FileNotFoundError):

@@ -32,6 +32,7 @@ spec:
   logMaxSize: 512Ki
   logMaxFiles: 3
   defaultMemoryLimitBytes: 1073741824
+  registryConfigDir: /certs.d
   diskPressureWarnPercent: 0
   diskPressureBlockPercent: 90
 """
@@ -50,6 +51,7 @@ spec:
         log_max_size="512Ki",
         log_max_files=3,
         default_memory_limit_bytes=1073741824,
+        registry_config_dir="/certs.d",
         disk_pressure_warn_percent=0,
         disk_pressure_block_percent=90,
     )
@@ -155,6 +157,7 @@ def test_what_is_no_size(text: str) -> None:
         ("logMaxFiles: 0", "spec.logMaxFiles: 0 is not 1 to 100"),
         ("logMaxFiles: 101", "spec.logMaxFiles: 101 is not 1 to 100"),
         ("defaultMemoryLimitBytes: -1", "spec.defaultMemoryLimitBytes: -1 is no number of bytes"),
+        ("registryConfigDir: certs.d", "spec.registryConfigDir: 'certs.d' is not an absolute path"),
         ("diskPressureWarnPercent: 101", "spec.diskPressureWarnPercent: 101 is not 0 to 100"),
         ("diskPressureBlockPercent: -1", "spec.diskPressureBlockPercent: -1 is not 0 to 100"),
     ],

@@ -27,6 +27,7 @@ SETTINGS = [
     ("log_max_size", "64Ki"),
     ("log_max_files", "3"),
     ("default_memory_limit_bytes", "1073741824"),
+    ("registry_config_dir", "/certs.d"),
     ("disk_pressure_warn_percent", "50"),
     ("disk_pressure_block_percent", "60"),
 ]
@@ -66,6 +67,7 @@ def test_flag_beats_environment_beats_file_beats_default(name: str, text: str) -
         ("log_max_files", "x"),
         ("default_memory_limit_bytes", "1Gi"),
         ("default_memory_limit_bytes", str(2**63)),
+        ("registry_config_dir", "certs.d"),
         ("disk_pressure_warn_percent", "101"),
         ("disk_pressure_block_percent", "-1"),
     ],

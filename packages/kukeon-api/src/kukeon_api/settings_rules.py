@@ -82,6 +82,7 @@ def _paths(spec: model.ServerConfigurationSpec | model.ClientConfigurationSpec) 
     found = {"runPath": spec.run_path, "containerdSocket": spec.containerd_socket}
     if isinstance(spec, model.ServerConfigurationSpec):
         found["socket"] = spec.socket
+        found["registryConfigDir"] = spec.registry_config_dir
     for name, value in found.items():
         if value and (not value.startswith("/") or "\0" in value):
             yield Problem(path=f"spec.{name}", message=f"{value[:80]!r} is not an absolute path")

@@ -200,7 +200,7 @@ def remedy(status: enum.StrEnum) -> str:
 def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) -> Options:
     from kukeon_api import settings_rules
     from kukeon_runner import Options
-    from kukeon_runner.options import DEFAULT_DISK, DiskLimits, LogLimits
+    from kukeon_runner.options import DEFAULT_DISK, DEFAULT_REGISTRY_CONFIG_DIR, DiskLimits, LogLimits
 
     disk = DiskLimits(
         _stated(server.setting("disk_pressure_warn_percent"), DEFAULT_DISK.warn_percent),
@@ -219,6 +219,7 @@ def _options(server: Server, gid: int, *, force_regenerate_cni: bool = False) ->
         logs=LogLimits(settings_rules.log_size(size) if size else LogLimits.max_bytes, files),
         default_memory_limit_bytes=server.setting("default_memory_limit_bytes") or 0,
         disk=disk,
+        registry_config_dir=server.setting("registry_config_dir") or DEFAULT_REGISTRY_CONFIG_DIR,
         force_regenerate_cni=force_regenerate_cni,
     )
 

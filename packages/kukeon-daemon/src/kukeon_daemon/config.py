@@ -44,6 +44,7 @@ class Settings:
     """Bytes."""
     log_max_files: int
     default_memory_limit_bytes: int
+    registry_config_dir: str
     disk_pressure_warn_percent: int
     disk_pressure_block_percent: int
 
@@ -59,6 +60,7 @@ class Settings:
             group_gid=self.socket_gid,
             logs=options.LogLimits(self.log_max_size, self.log_max_files),
             default_memory_limit_bytes=self.default_memory_limit_bytes,
+            registry_config_dir=self.registry_config_dir,
             disk=options.DiskLimits(self.disk_pressure_warn_percent, self.disk_pressure_block_percent),
         )
 
@@ -245,6 +247,14 @@ SETTINGS = (
         _bytes,
         "the memory of containers whose manifest says nothing of it (0: no limit)",
         "BYTES",
+    ),
+    Setting(
+        "registry_config_dir",
+        "KUKEOND_REGISTRY_CONFIG_DIR",
+        options.DEFAULT_REGISTRY_CONFIG_DIR,
+        _absolute,
+        "where registries are and whom to trust, in containerd's format (hosts.toml)",
+        "DIRECTORY",
     ),
     Setting(
         "disk_pressure_warn_percent",

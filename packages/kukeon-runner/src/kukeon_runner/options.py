@@ -10,6 +10,8 @@ DEFAULT_CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 DEFAULT_NAMESPACE_SUFFIX = "kukeon.io"
 DEFAULT_CGROUP_ROOT = "/kukeon"
 DEFAULT_POD_SUBNET = "10.88.0.0/16"
+DEFAULT_REGISTRY_CONFIG_DIR = "/etc/containerd/certs.d"
+"""Where containerd's own clients look, so that what was set up for them serves us as well."""
 
 ContainerdWish = Literal["auto", "system", "embedded"]
 
@@ -57,4 +59,6 @@ class Options:
     default_memory_limit_bytes: int = 0
     """Of containers that are made from now on and whose manifest says nothing of memory; 0 is none."""
     disk: DiskLimits = DEFAULT_DISK
+    registry_config_dir: str = DEFAULT_REGISTRY_CONFIG_DIR
+    """Where registries are and whom to trust: `kukeon_runner.host.registry.hosts` reads it."""
     force_regenerate_cni: bool = False

@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -92,3 +94,9 @@ async def test_who_stops_before_the_end_leaves_nothing_open(served: ServedRegist
             break
         await pieces.aclose()
         assert await registry.resolve(ref(served, f"x@{served.add_manifest('x', '1', MANIFEST).digest}"))
+
+
+def test_a_process_that_never_pulls_does_without_the_http_library():
+    code = "import kukeon_runner.opening, kukeon_runner.host.registry.client, sys; print('aiohttp' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

@@ -83,6 +83,12 @@ class ServerConfigurationSpec(Model):
     A manifest, or a space's defaults, that say 0 mean no limit. Default: 0, no limit.
     """
 
+    registry_config_dir: str | None = None
+    """Absolute path of the directory that says where registries are and whom to trust, in containerd's format.
+
+    Its files are read at each pull and push. Default: /etc/containerd/certs.d.
+    """
+
     disk_pressure_warn_percent: int | None = None
     """How full the disk of the run path may be before making a cell is worth a warning; 0 never. Default: 85."""
 

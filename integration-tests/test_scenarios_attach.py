@@ -4,6 +4,7 @@ import ctypes
 import os
 import stat
 import struct
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from kuketest.pseudo_terminal import Terminal
 
 GROUP = 64123
 """Of nobody, until a test runs as it."""
+BUILD_IMAGE = Path(__file__).resolve().parent.parent / "scripts" / "build-image"
 DETACH = b"\x1d\x1d"
 
 # It obeys what is typed, and ends when it is told to, as an interactive shell would not.
@@ -136,6 +138,20 @@ def test_a_socket_has_its_rights_from_its_first_moment(
     for name in ("busy", "early"):
         kukeon.kuke("kill", "cell", name)
         kukeon.kuke("delete", "cell", name)
+
+
+def test_a_program_at_a_terminal_has_its_images_environment(kukeon: Instance, tmp_path: Path) -> None:
+    archive, image = tmp_path / "flavoured.tar", "docker.io/library/flavoured:latest"
+    subprocess.run([BUILD_IMAGE, "--name", image, "--env", "FLAVOUR=vanilla", archive], check=True)
+    kukeon.kuke("image", "load", str(archive))
+    kukeon.apply(attachable("web", image=image, env=["MINE=too"]))
+    with at_a_terminal(kukeon, "attach", "web") as screen:
+        screen.type(b"echo $FLAVOUR-$MINE-$KUKEON_CELL_NAME-$TERM\r")
+        screen.shows(b"vanilla-too-web-xterm-256color")
+        screen.type(DETACH)
+        assert screen.ends() == 0
+    kukeon.kuke("delete", "cell", "web")
+    kukeon.kuke("image", "delete", image)
 
 
 @pytest.mark.scenario(34)

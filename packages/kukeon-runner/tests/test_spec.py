@@ -109,6 +109,27 @@ def test_resources_only_where_they_are_positive() -> None:
     assert "cpu" not in found
 
 
+def test_nothing_that_is_bound_passes_mounts_on() -> None:
+    """In either direction: what is mounted there later, inside or outside, stays where it was mounted."""
+    secret = model.ContainerSecret(name="s", from_file="/s", mount_path="/run/s")
+    volumes = tuple(model.VolumeMount(source=f"/v{way}", target=f"/{way}", read_only=bool(way)) for way in (0, 1))
+    found = [
+        *document(volumes=volumes, secrets=(secret,), attachable=True)["mounts"],
+        *document(privileged=True, host_network=True)["mounts"],
+        *spec.pause(PLACE, "s_t_c_root")["mounts"],
+    ]
+    bound = [each for each in found if each["type"] == "bind"]
+    assert {each["destination"] for each in bound} >= {
+        "/0",
+        "/1",
+        "/run/s",
+        "/etc/hosts",
+        "/dev/shm",
+        "/run/kukeon/tty",
+    }
+    assert [each for each in bound if "rprivate" not in each["options"]] == []
+
+
 @pytest.mark.parametrize(
     ("stated", "limit"),
     [

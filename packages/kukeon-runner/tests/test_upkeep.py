@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
+import random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
-from kukeon_api import model
+from kukeon_api import errors, model
+from kukeon_runner import observed
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
 from kukeon_runner.testing.host import FakeHost
 from kukeon_runner.verbs import ReconcileOutcome
@@ -30,14 +34,14 @@ async def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Controller:
     found = await prepared(host, tmp_path)
     for name in ("a-bad", "b-good"):
         await found.create_cell(cell(name, container("web", restart_policy="always", restart_backoff_seconds=0)))
-    look = host.network.attachment
+    look = host.kernel.pinned
 
-    async def stumbling(conflist: str, container_id: str) -> Any:
-        if "a-bad" in container_id:
+    async def stumbling(directory: str) -> Any:
+        if "a-bad" in directory:
             raise RuntimeError("a mistake of ours")
-        return await look(conflist, container_id)
+        return await look(directory)
 
-    monkeypatch.setattr(host.network, "attachment", stumbling)
+    monkeypatch.setattr(host.kernel, "pinned", stumbling)
     host.containers.end(NAMESPACE, BAD, 1)
     return found
 
@@ -98,6 +102,58 @@ async def test_a_look_that_waited_for_a_deletion_makes_nothing(tmp_path: Path) -
     assert deleting.result().metadata_deleted
     assert looking.result() == (None, ReconcileOutcome())
     assert (found.runner.cells.find(ref), host.traces()) == (None, before)
+
+
+async def test_nobody_sees_a_cell_between_a_start_that_failed_and_its_reason(tmp_path: Path) -> None:
+    ref = model.Ref("default", "default", "default", "hello")
+    for seed in range(10):
+        host, chance = FakeHost(), random.Random(seed)
+        found = await prepared(host, tmp_path / str(seed))
+        host.faults.turns = lambda chance=chance: chance.randrange(4)  # type: ignore[misc]
+        host.containers.broken.add("default_default_hello_b")
+        doc = cell("hello", container("a"), container("b"))
+        doc = msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, auto_delete=True))
+        async with asyncio.TaskGroup() as group:
+            making = group.create_task(refused(found, doc))
+            while not making.done():
+                await found.reconcile()
+                await asyncio.sleep(0)
+                if not making.done() and (stored := found.runner.cells.find(ref)) is not None:
+                    assert stored.status.state is not model.CellState.STOPPED
+        await found.reconcile()
+        status = found.runner.cells.get(ref).status
+        assert (status.state, status.reason) == (model.CellState.FAILED, "CreateCellFailed")
+        assert "there is no program" in status.message
+
+
+async def refused(found: Controller, doc: model.CellDoc) -> None:
+    with pytest.raises(errors.StartContainer):
+        await found.create_cell(doc)
+
+
+async def test_what_is_not_known_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    doc = cell("hello")
+    await found.create_cell(msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, auto_delete=True)))
+    ref, web = model.ref_of(doc), (NAMESPACE, "default_default_hello_web")
+    known = host.containers.tasks[web]
+    host.containers.tasks[web] = dataclasses.replace(known, status=observed.TaskStatus.UNKNOWN)
+    await found.reconcile()
+    assert found.runner.cells.get(ref).status.state is model.CellState.UNKNOWN
+    host.containers.tasks[web] = known
+    host.containers.end(*web, 0)
+
+    def away(*_: object) -> None:
+        raise errors.ConnectContainerd("containerd is away")
+
+    with monkeypatch.context() as broken:
+        for door in ("find", "survey"):
+            broken.setattr(host.containers, door, away)
+        await found.reconcile()
+    assert found.runner.cells.find(ref) is not None
+    await found.reconcile()
+    assert found.runner.cells.find(ref) is None, "it has ended, as is known now"
 
 
 @contextlib.asynccontextmanager

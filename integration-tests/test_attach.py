@@ -200,7 +200,7 @@ def test_what_cannot_be_attached_to(kukeon: Instance) -> None:
             assert screen.ends() == code
 
     refused(3, "nowhere", "hint:", "nowhere")
-    refused(2, "a, b have terminals", "--container NAME", "pair")
+    refused(2, "a, b have terminals", "kuke attach pair -c a", "pair")
     refused(7, "has no terminal", "attached to a, b", "pair", "-c", "c")
     refused(3, "cannot find container 'x'", "attached to a, b", "pair", "-c", "x")
     kukeon.kuke("kill", "container", "a", "--cell", "pair")

@@ -202,6 +202,15 @@ class TestSession:
             until(lambda seconds=seconds: not processes(seconds), "it to end")
         until(lambda: not left(shell), "nothing to be left")
 
+    def test_what_made_a_session_of_its_own_goes_on(self, client: kukeon_sdk.Client, shell: Instance) -> None:
+        staying, going = sleeping(), sleeping()
+        with client.exec(container(), ["sh", "-c", f"setsid sleep {staying[0]} & {going[1]}"]):
+            until(lambda: processes(staying[0]) and processes(going[0]), "both to run")
+        until(lambda: not processes(going[0]), "the program to end")
+        until(lambda: not left(shell), "nothing to be left")
+        (pid,) = processes(staying[0])
+        os.kill(pid, signal.SIGKILL)
+
     def test_many_at_once(self, client: kukeon_sdk.Client, shell: Instance) -> None:
         sessions = [client.exec(container(), ["sh", "-c", f"cat; exit {n}"]) for n in range(16)]
         for session in sessions:

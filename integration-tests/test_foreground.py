@@ -39,6 +39,18 @@ def test_rm_leaves_nothing_and_loses_nothing(kukeon: Instance) -> None:
     assert cells(kukeon) == []
 
 
+@pytest.mark.parametrize("line", [("nosuch:9", "--", "true"), ("busybox", "--", "nosuch")])
+@pytest.mark.parametrize("detached", [(), ("-d",)])
+def test_a_cell_without_a_chosen_name_that_cannot_start_is_not_left(
+    kukeon: Instance, line: tuple[str, ...], detached: tuple[str, ...]
+) -> None:
+    failed = kukeon.kuke("run", *detached, "--image", *line, code=None)
+    assert failed.code not in (0, 8), failed
+    assert "nosuch" in failed.err
+    assert "warning" not in failed.err
+    assert cells(kukeon) == []
+
+
 def test_rm_holds_for_a_client_that_is_gone(kukeon: Instance) -> None:
     line = ("run", "--rm", "--name", "left", "--image", "busybox", "--", "/bin/sh", "-c", "echo on; sleep 2")
     with kukeon.spawn_kuke(*line) as running:

@@ -40,7 +40,7 @@ def test_the_container_that_is_meant(found: model.CellDoc, named: str | None, ch
 @pytest.mark.parametrize(
     ("found", "named", "error", "words", "hint"),
     [
-        (cell(("b", True), ("a", True)), None, errors.Invalid, "a, b have terminals", "--container"),
+        (cell(("b", True), ("a", True)), None, errors.Invalid, "a, b have terminals", "kuke attach web -c a"),
         (cell(("a", False)), None, errors.AttachNotSupported, "none of its containers has a terminal", "kuke log web"),
         (cell(), None, errors.AttachNotSupported, "none of its containers", "attachable: true"),
         (cell(("a", False), ("b", True)), "a", errors.AttachNotSupported, "'default/default/default/web/a'", "to b"),

@@ -121,7 +121,7 @@ def test_which_container(kuke: Kuke, memory: MemoryClient, tmp_path: Path) -> No
     assert result.code == 2
     assert result.err == (
         "Error: cannot choose a container of cell 'default/default/default/two': it has a, b\n"
-        "hint: pass -c/--container NAME, or --all-containers\n"
+        "hint: name one: kuke log two -c a; or pass --all-containers\n"
     )
 
 

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from kukeon_cli.options import Decorator
 
 
-def elsewhere(flag: str, why: str) -> Decorator:
-    """Know a `flag` that belongs to other commands, to say why it is wrong here."""
+def elsewhere(flag: str, why: str, *, switch: bool = False) -> Decorator:
+    """Know a `flag` that belongs to other commands, to say why it is wrong here; a `switch` takes no value."""
 
-    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-        if value is not None and not ctx.resilient_parsing:
+    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value not in (None, False) and not ctx.resilient_parsing:
             raise click.UsageError(f"{flag} {why}", ctx=ctx)
 
-    return click.option(flag, hidden=True, expose_value=False, allow_from_autoenv=False, callback=refuse)
+    return click.option(
+        *flag.split("/"), is_flag=switch, hidden=True, expose_value=False, allow_from_autoenv=False, callback=refuse
+    )
 
 
 def later(*flags: str, instead: str = "", switch: bool = False) -> Decorator:

@@ -34,7 +34,7 @@ def target(cell: model.CellDoc, container: str | None) -> Ref:
     if not named and attachable:
         raise errors.Invalid(
             f"cannot choose a container of cell {str(ref)!r}: {', '.join(attachable)} have terminals",
-            hint="pass -c/--container NAME",
+            hint=f"name one: kuke attach {ref.name} -c {attachable[0]}",
         )
     if not named:
         raise errors.AttachNotSupported(
@@ -83,7 +83,7 @@ def command(
     """Connect this terminal with that of a container.
 
     NAME is its cell. Recent output is shown first. Ctrl-] twice leaves; the program goes on. Several may be attached
-    at the same time, and kukeond may be restarted meanwhile.
+    at the same time, and kukeond may be restarted meanwhile. The exit code is 0, however the program ends.
 
     \b
         kuke attach web

@@ -180,7 +180,8 @@ def command(
     """Run a program in a container.
 
     The program's exit code is that of kuke; its stdout and stderr come on ours. Signals that kuke gets are for the
-    program: press Ctrl-C three times within a second to leave it. When kuke or kukeond ends, it ends, too.
+    program: press Ctrl-C three times within a second to leave it. When kuke or kukeond ends, it ends, too, with what
+    it has started; only what has a session of its own, by setsid, goes on. Exit code 8: kukeond ended first.
 
     \b
         kuke exec web -- ls -l /tmp

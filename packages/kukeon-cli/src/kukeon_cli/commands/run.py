@@ -26,7 +26,7 @@ _BELONGS = {
     "name": (("profile", "image"), "is not for -f, where the file says the name, nor for a cell that is there"),
     "params": (("profile",), "is for -p/--profile"),
     "param_files": (("profile",), "is for -p/--profile"),
-    "program": (("image",), "is for --image"),
+    "program": (("image",), "is for --image; in a cell that is there: kuke exec CELL -- COMMAND"),
     "command": (("image",), "is for --image"),
     "tty": (("image",), "is for --image: other cells say 'attachable: true'"),
     "env": (("file", "profile", "image"), "is for cells that are described: one that is there keeps its environment"),
@@ -185,11 +185,20 @@ def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
     """Make the cell, or complete it, and start it unless `no_start`."""
     from kukeon_api import errors, model
     from kukeon_cli import creation
+    from kukeon_cli import foreground as following
 
     ref = model.ref_of(job.doc)
-    result: model.CreateCellResult = creation.make(
-        client, ref, lambda: client.create_cell(job.doc, no_start), "creating" if no_start else "starting"
-    )
+    try:
+        result: model.CreateCellResult = creation.make(
+            client, ref, lambda: client.create_cell(job.doc, no_start), "creating" if no_start else "starting"
+        )
+    except (errors.Unavailable, errors.TimedOut, errors.Denied, errors.AlreadyExists):
+        raise  # nobody knows what became of it, or it is not ours
+    except errors.KukeonError:
+        if job.prefix:
+            # Nobody has chosen its name, so nobody would look for it, or run it again.
+            following.remove(client, ref)
+        raise
     if job.new and not result.created:
         raise errors.CellExists(
             f"cannot make cell {str(ref)!r}: somebody else did just now", hint=f"run it: kuke run {ref.name}"
@@ -231,7 +240,10 @@ def _source(ctx: click.Context, given: dict[str, Any]) -> str:
     if len(chosen) != 1:
         ways = f"{', '.join(list(_SOURCES.values())[:-1])} or {list(_SOURCES.values())[-1]}"
         what = "nothing says what to run" if not chosen else f"{' and '.join(_SOURCES[name] for name in chosen)}"
-        raise click.UsageError(f"{what}: give one of {ways}" if not chosen else f"give one of {ways}, not {what}")
+        error = click.UsageError(f"{what}: give one of {ways}" if not chosen else f"give one of {ways}, not {what}")
+        if chosen == ["cell", "image"]:
+            error.hint = f"a command stands behind --: kuke run --image {given['image']} -- {given['cell']}"  # type: ignore[attr-defined]
+        raise error
     return chosen[0]
 
 
@@ -305,7 +317,8 @@ def _profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def _words(*flags: str, text: str) -> options.Decorator:
-    return click.option(*flags, multiple=True, type=options.Words(flags[0]), metavar="KEY=VALUE", help=text)
+    named = next(flag for flag in flags if flag.startswith("--"))
+    return click.option(*flags, multiple=True, type=options.Words(named), metavar="KEY=VALUE", help=text)
 
 
 @click.command("run", cls=_Command)
@@ -324,7 +337,7 @@ def _words(*flags: str, text: str) -> options.Decorator:
 @click.option("--name", metavar="NAME", help="With -p and --image: what to call the cell.  [default: a new name]")
 @click.option("-d", "--detach", is_flag=True, help="Leave the cell running and return.")
 @click.option("--rm", "remove", is_flag=True, help="Delete the cell when it has ended.")
-@click.option("--container", metavar="NAME", help="The container to attach to, and the one that --env is for.")
+@click.option("-c", "--container", metavar="NAME", help="The container to attach to, and the one that --env is for.")
 @_words("--param", "params", text="With -p: value of a parameter.")
 @click.option(
     "--param-file",
@@ -334,7 +347,8 @@ def _words(*flags: str, text: str) -> options.Decorator:
     metavar="FILE",
     help="With -p: file with a KEY=VALUE line for each parameter; --param counts more.",
 )
-@_words("--env", text="Variable for the program's environment.")
+@_words("-e", "--env", text="Variable for the program's environment.")
+@refusals.elsewhere("-i/--interactive", "is for kuke exec: with a terminal here, what runs gets it anyway", switch=True)
 @_words("--label", "labels", text="Label of the cell.")
 @options.ignore_disk_pressure
 @refusals.later("--from-blueprint", "--from-config", "--clone", instead="describe the cell in a file or a profile")
@@ -349,8 +363,8 @@ def command(ctx: click.Context, /, realm: str | None, space: str | None, stack: 
     flags stand in for what the file or the profile leaves open.
 
     In the foreground the exit code is the program's own. With a terminal here and there this is `kuke attach`:
-    ^]^] leaves, and the cell goes on. Without one the output is shown until the program ends; Ctrl-C stops the cell,
-    unless it ran before.
+    Ctrl-] twice leaves, and the cell goes on. Without one the output is shown until the program ends; Ctrl-C stops
+    the cell, unless it ran before.
 
     \b
         kuke run -f web.yaml -d

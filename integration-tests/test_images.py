@@ -129,5 +129,79 @@ def test_a_directory_as_umoci_writes_it_and_zstd(kukeon: Instance, image_archive
     kukeon.kuke("image", "delete", named)
 
 
+def digest_at(place: str) -> str:
+    return run("skopeo", "inspect", "--format", "{{.Digest}}", place).strip()
+
+
+@pytest.mark.exercises("SaveImage")
+def test_what_is_saved_skopeo_and_umoci_read(either: Instance, image_archive: Path) -> None:
+    kuke, home = either.kuke, either.home
+    digest = kuke("get", "image", manifests.IMAGE, "-o", "json").json()["digest"]
+    kuke("image", "save", "busybox", "--to", f"{home}/oci.tar")
+    assert digest_at(f"oci-archive:{home}/oci.tar:latest") == digest
+    kuke("image", "save", "busybox", "--to", f"{home}/saved/")
+    assert digest_at(f"oci:{home}/saved:latest") == digest
+    run("umoci", "unpack", "--image", f"{home}/saved:latest", f"{home}/unpacked")
+    assert (home / "unpacked" / "rootfs" / "bin" / "busybox").is_file()
+    kuke("image", "save", "busybox", "--format", "docker", "--to", f"{home}/docker.tar")
+    run("skopeo", "copy", "-q", f"docker-archive:{home}/docker.tar:{manifests.IMAGE}", f"oci:{home}/copied:again")
+    run("umoci", "unpack", "--image", f"{home}/copied:again", f"{home}/unpacked-again")
+    assert (home / "unpacked-again" / "rootfs" / "bin" / "busybox").is_file()
+    # There and back again, by us and by containerd's own tool, nothing changes.
+    kuke("image", "tag", "busybox", "example.invalid/round:1")
+    kuke("image", "save", "example.invalid/round:1", "--format", "docker", "--to", f"{home}/round.tar")
+    for form in ("oci.tar", "docker.tar"):
+        assert kuke("image", "load", f"{home}/{form}", "-o", "json").json()["images"] == [manifests.IMAGE]
+        assert kuke("get", "image", manifests.IMAGE, "-o", "json").json()["digest"] == digest
+    kuke("image", "delete", "example.invalid/round:1")
+    either.ctr("images", "import", f"{home}/round.tar")
+    assert kuke("get", "image", "example.invalid/round:1", "-o", "json").json()["digest"] == digest
+    either.ctr("images", "export", f"{home}/ctr.tar", "example.invalid/round:1")
+    kuke("image", "delete", "example.invalid/round:1")
+    kuke("image", "load", f"{home}/ctr.tar")
+    assert kuke("get", "image", "example.invalid/round:1", "-o", "json").json()["digest"] == digest
+    kuke("image", "delete", "example.invalid/round:1")
+    refused = kuke("image", "save", "busybox", "--platform", "linux/riscv64", "--to", f"{home}/none.tar", code=2)
+    assert "not for linux/riscv64" in refused.err
+    assert not (home / "none.tar").exists()
+    assert either.ctr("leases", "ls", "-q").split() == []
+
+
+def test_an_image_for_two_platforms_keeps_its_digest(kukeon: Instance, image_archive: Path) -> None:
+    home, name = kukeon.home, "example.invalid/two:1"
+    layout = archives.Layout(image_archive)
+    digest, other = layout.with_two_platforms(name, "linux/s390x")
+    layout.write(home / "two.tar")
+
+    def platforms() -> dict[str, bool]:
+        found = kukeon.kuke("image", "inspect", name, "-o", "json").json()
+        assert found["digest"] == digest
+        return {each["platform"]: each["present"] for each in found["platforms"]}
+
+    kukeon.kuke("image", "load", f"{home}/two.tar")
+    assert platforms()["linux/s390x"] is False
+    refused = kukeon.kuke("image", "save", name, "--platform", "all", "--to", f"{home}/all.tar", code=5)
+    assert "part of its content is missing" in refused.err
+    kukeon.kuke("image", "save", name, "--to", f"{home}/half.tar")
+    kukeon.kuke("image", "load", f"{home}/two.tar", "--platform", "all")
+    assert all(platforms().values())
+    kukeon.kuke("image", "save", name, "--platform", "all", "--to", f"{home}/all.tar")
+    run("skopeo", "copy", "-q", "--all", f"oci-archive:{home}/all.tar:1", f"oci:{home}/both:1")
+    kukeon.kuke("image", "save", name, "--platform", "linux/s390x", "--to", f"{home}/other.tar")
+    assert digest_at(f"oci-archive:{home}/other.tar:1") == other
+    for archive, expected in (("half.tar", False), ("all.tar", True)):
+        kukeon.kuke("image", "delete", name)
+        kukeon.kuke("image", "load", f"{home}/{archive}", "--platform", "all")
+        assert platforms()["linux/s390x"] is expected
+    kukeon.kuke("image", "delete", name)
+    kukeon.kuke("image", "load", f"{home}/other.tar", "--platform", "linux/s390x")
+    assert kukeon.kuke("get", "image", name, "-o", "json").json()["digest"] == other
+    refused = kukeon.kuke("create", "cell", "alien", "--image", name, "--", "/bin/sh", code=None)
+    assert refused.code
+    assert "linux/s390x" in refused.err
+    kukeon.kuke("delete", "cell", "alien", code=None)
+    kukeon.kuke("image", "delete", name)
+
+
 def run(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout

@@ -61,6 +61,32 @@ class Layout:
             }
         ).encode()
 
+    def with_two_platforms(self, name: str, other: str) -> tuple[str, str]:
+        """Make an index of the image and the same for `other` the only image; return both digests."""
+        ours = self.manifest()
+        config = json.loads(self.blob(ours["config"]["digest"]))
+        theirs = json.loads(json.dumps(ours))
+        system, architecture = other.split("/")
+        data = json.dumps({**config, "os": system, "architecture": architecture, "variant": ""}).encode()
+        theirs["config"] |= {"digest": self.put(data), "size": len(data)}
+        entries = []
+        for manifest, platform in ((ours, (config["os"], config["architecture"])), (theirs, (system, architecture))):
+            data = json.dumps(manifest).encode()
+            entries.append(
+                {
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "digest": self.put(data),
+                    "size": len(data),
+                    "platform": dict(zip(("os", "architecture"), platform, strict=True)),
+                }
+            )
+        kind = "application/vnd.oci.image.index.v1+json"
+        data = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).encode()
+        target = {"mediaType": kind, "digest": self.put(data), "size": len(data)}
+        listed = [{**target, "annotations": {NAME: "1", CONTAINERD_NAME: name}}]
+        self.files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": listed}).encode()
+        return target["digest"], entries[1]["digest"]
+
     def with_layer(self, layer: bytes, name: str) -> None:
         """Make an image of one gzip layer, consistent in every digest."""
         packed = gzip.compress(layer)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_cli import terminal
+from kukeon_cli import image_files, terminal
 from kukeon_cli.commands import image
 from kukeon_sdk import layout_directory, testing
 from kukeon_sdk.testing import archives
@@ -300,3 +300,55 @@ def test_a_directory_is_sent_as_an_archive(kuke: Kuke, memory: MemoryClient, tmp
     memory.trouble["load_image"] = [errors.InvalidArchive("cannot load the archive: no index.json")]
     refused = kuke("image", "load", str(tmp_path))
     assert (refused.code, refused.err) == (2, f"Error: cannot load '{tmp_path}': no index.json\n")
+
+
+@pytest.fixture
+def saved(memory: MemoryClient) -> str:
+    """The digest of an image that can be saved."""
+    real = testing.MemoryClient()
+    real.load_image("default", archives.oci("busybox"))
+    memory.world.images["default"], memory.world.blobs = real.world.images["default"], real.world.blobs
+    return memory.world.images["default"][BUSYBOX].digest
+
+
+def test_save_to_a_file(kuke: Kuke, saved: str, tmp_path: Path) -> None:
+    link, file = tmp_path / "link.tar", tmp_path / "real.tar"
+    link.symlink_to(file)
+    done = kuke("image", "save", "busybox", "--to", str(link))
+    assert (done.code, done.out, done.err) == (0, "", "")
+    (offered,) = archives.offered(file.read_bytes())
+    assert (offered.name, offered.digest) == (BUSYBOX, saved)
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o111 == 0
+    refused = kuke("image", "save", "absent", "--to", str(link))
+    assert refused.code == 3
+    assert archives.offered(file.read_bytes()) == (offered,), "what was there stays"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_save_to_a_directory_and_load_it_again(kuke: Kuke, saved: str, tmp_path: Path) -> None:
+    for place in (f"{tmp_path}/new/", str(tmp_path)):
+        assert kuke("image", "save", "busybox", "--to", place).code == 0
+    assert (tmp_path / "new" / "blobs" / "sha256" / saved.partition(":")[2]).is_file()
+    (offered,) = archives.offered(b"".join(layout_directory.archive(tmp_path / "new")))
+    assert offered.digest == saved
+    again = kuke("image", "save", "busybox", "--to", str(tmp_path))
+    assert (again.code, again.err.splitlines()[0]) == (2, f"Error: cannot write '{tmp_path}': it has an index.json")
+
+
+def test_save_where_nothing_can_be_written(kuke: Kuke, saved: str, tmp_path: Path) -> None:
+    there = tmp_path / "none" / "a.tar"
+    refused = kuke("image", "save", "busybox", "--to", str(there))
+    assert (refused.code, refused.err) == (1, f"Error: cannot write '{there}': No such file or directory\n")
+    assert kuke("image", "save", "busybox", "--to", "/dev/full").code == 1
+    assert kuke("image", "save", "--to", "a").code == 2
+
+
+def test_what_is_no_file_of_a_layout_is_not_written(tmp_path: Path) -> None:
+    for name in ("../out", "/out", "blobs/sha256/../../../out", "blobs/sha256/x", "other"):
+        evil = io.BytesIO()
+        with tarfile.open(fileobj=evil, mode="w") as tar:
+            tar.addfile(tarfile.TarInfo(name))
+        with pytest.raises(errors.Invalid, match="none of a layout"):
+            image_files.write(iter([evil.getvalue()]), f"{tmp_path}/made/")
+    assert not (tmp_path / "out").exists()

@@ -46,6 +46,15 @@ class ArchiveImages(FakeImages):
             self.described[namespace, each.digest] = self.memory.described(each)
         return [each.name for each in found]
 
+    async def save(
+        self, namespace: str, refs: Sequence[str], platform: str, format_: str
+    ) -> AsyncIterator[tuple[bytes, int]]:
+        images = [await self.info(namespace, ref) for ref in refs]
+        self.memory.world.docs[model.Ref("r")] = model.RealmDoc(metadata=model.Metadata(name="r"))
+        self.memory.world.images["r"] = {each.name: each for each in images}
+        for piece in self.memory.save_image("r", refs, platform, format_)()[0]:
+            yield piece.data, piece.total_bytes
+
     async def info(self, namespace: str, ref: str) -> model.ImageInfo:
         found = self.described[namespace, (await self.find(namespace, ref)).digest]
         return msgspec.structs.replace(found, name=ref)
@@ -111,7 +120,11 @@ class Waiting(Calls):
 
     def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
         async def call() -> Any:
-            return await getattr(self._client, name)(**arguments, timeout=timeout)
+            result = getattr(self._client, name)(**arguments, timeout=timeout)
+            if not hasattr(result, "__aiter__"):
+                return await result
+            async with result:
+                return [item async for item in result]
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(WAIT_S)
 

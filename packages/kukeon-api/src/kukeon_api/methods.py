@@ -201,6 +201,14 @@ _ALL = (
     Method("ListImages", (("realm", str),), model.ListImagesResult),
     Method("GetImage", (("realm", str), ("ref", str)), model.GetImageResult),
     Method("DeleteImage", (("realm", str), ("ref", str)), model.DeleteImageResult, writes=True),
+    Method(
+        "SaveImage",
+        (("realm", str), ("refs", tuple), ("platform", str), ("format", str)),
+        model.ArchivePiece,
+        listed="pieces",
+        stream="server",
+        defaults={"platform": "", "format": "oci"},
+    ),
     Method("TagImage", (("realm", str), ("ref", str), ("name", str)), model.TagImageResult, writes=True),
     Method(
         "PruneImages",

@@ -71,6 +71,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "image": (
         ("Load an archive into a realm", "kuke image load busybox.tar --realm lab"),
         ("All platforms of an OCI layout in a directory", "kuke image load ./layout --platform all"),
+        ("An archive for elsewhere", "kuke image save busybox --to busybox.tar --realm lab"),
         ("What is in it, and how it runs", "kuke image inspect busybox --realm lab"),
         ("One more name", "kuke image tag busybox registry.example/team/busybox:1 --realm lab"),
         ("How much disk is wasted", "kuke image prune --all --dry-run --realm lab"),

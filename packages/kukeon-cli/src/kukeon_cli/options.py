@@ -205,8 +205,8 @@ def selector(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def platform(verb: str) -> Decorator:
-    """Add `--platform`, which arrives in full: "" for this host's."""
+def platform(verb: str, unset: str = "the host's") -> Decorator:
+    """Add `--platform`, which arrives in full: "" for what `unset` says."""
 
     def parse(ctx: click.Context, param: click.Parameter, value: str) -> str:
         if ctx.resilient_parsing:
@@ -220,7 +220,7 @@ def platform(verb: str) -> Decorator:
         metavar="PLATFORM",
         default="",
         callback=parse,
-        help=f"Which platform to {verb}, like linux/arm64, or all.  [default: the host's]",
+        help=f"Which platform to {verb}, like linux/arm64, or all.  [default: {unset}]",
     )
 
 

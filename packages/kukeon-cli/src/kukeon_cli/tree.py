@@ -27,7 +27,7 @@ ROOT = (
     Entry("attach", f"{COMMANDS}.attach:command", "Connect this terminal with that of a container.", ("att",)),
     Entry("exec", f"{COMMANDS}.exec:command", "Run a program in a container."),
     Entry("log", f"{COMMANDS}.log:command", "Print what a container wrote.", ("logs",)),
-    Entry("image", f"{COMMANDS}.image:group", "Load, list, name, prune and delete images."),
+    Entry("image", f"{COMMANDS}.image:group", "Load, save, list, name and delete images."),
     Entry("daemon", f"{COMMANDS}.daemon:group", "Start, stop and look into kukeond."),
     Entry("doctor", f"{COMMANDS}.doctor:group", "Find out what keeps this host from running cells."),
     Entry("uninstall", f"{COMMANDS}.uninstall:command", "Remove everything that kukeon made on this host."),
@@ -127,6 +127,7 @@ LATER = {
 
 IMAGE = (
     Entry("load", f"{COMMANDS}.image:load_command", "Load an OCI or docker archive into a realm."),
+    Entry("save", f"{COMMANDS}.image_save:command", "Write images of a realm as an archive."),
     Entry("get", f"{COMMANDS}.get:image_command", "Images loaded into realms.", ("ls", "list")),
     Entry("inspect", f"{COMMANDS}.image_inspect:command", "Tell everything about an image.", ("describe",)),
     Entry("tag", f"{COMMANDS}.image_tag:command", "Give an image one more name."),

@@ -112,6 +112,7 @@ class Calls:
     list_images = _performed(Client.list_images)
     get_image = _performed(Client.get_image)
     delete_image = _performed(Client.delete_image)
+    save_image = _performed(Client.save_image)
     tag_image = _performed(Client.tag_image)
     prune_images = _performed(Client.prune_images)
     events = _performed(Client.events)

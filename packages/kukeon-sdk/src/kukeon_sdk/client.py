@@ -323,6 +323,23 @@ class Client(Protocol):
         """
         ...
 
+    def save_image(
+        self,
+        realm: str,
+        refs: Sequence[str],
+        *,
+        platform: str = "",
+        format: str = "oci",
+        timeout: float | None = None,
+    ) -> Stream[model.ArchivePiece]:
+        """Yield an archive of images, as it is written: `format` is `oci` or `docker`, which both load again.
+
+        Digests are kept. Without a `platform`, everything that is there of what the names point at goes along; `all`
+        refuses when part of it is missing; `linux/arm64` takes that one alone. Raises `RealmNotFound`, `ImageNotFound`,
+        `Conflict` for what is incomplete.
+        """
+        ...
+
     def tag_image(self, realm: str, ref: str, name: str, *, timeout: float | None = None) -> model.TagImageResult:
         """Give the image `ref` one more name; when there is an image `name`, the name moves.
 

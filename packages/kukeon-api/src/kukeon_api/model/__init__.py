@@ -108,6 +108,7 @@ from kukeon_api.model.space import (
 )
 from kukeon_api.model.stack import StackDoc, StackSpec, StackState, StackStatus
 from kukeon_api.model.streams import (
+    ArchivePiece,
     AttachEnded,
     Event,
     EventType,
@@ -156,6 +157,7 @@ def ref_of(doc: Doc) -> Ref:
 
 
 __all__ = [
+    "ArchivePiece",
     "AttachContainerResult",
     "AttachEnded",
     "Event",

@@ -118,3 +118,13 @@ class AttachEnded(Model):
 
     code: int | None = None
     """Its exit code. Absent when nobody knows."""
+
+
+class ArchivePiece(Model):
+    """A piece of an archive."""
+
+    data: bytes = b""
+    """The next bytes of it."""
+
+    total_bytes: int = 0
+    """How long the whole becomes."""

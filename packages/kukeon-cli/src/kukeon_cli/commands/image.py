@@ -185,4 +185,4 @@ INSTEAD = {
     "pull": "images are loaded from archives: skopeo copy docker://REF docker-archive:FILE; kuke image load FILE",
 }
 
-group = lazy.LazyGroup("image", entries=tree.IMAGE, instead=INSTEAD, help="Load, list, name, prune and delete images.")
+group = lazy.LazyGroup("image", entries=tree.IMAGE, instead=INSTEAD, help="Load, save, list, name and delete images.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, image_platform, image_ref, model
@@ -9,6 +10,9 @@ from kukeon_runner.controller.base import Base
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+ARCHIVE_FORMATS = ("oci", "docker")
 
 
 class Images(Base):
@@ -39,6 +43,25 @@ class Images(Base):
         namespace, name = self.runner.realms.namespace(realm), image_ref.normalise(ref)
         await self.runner.context.host.images.delete(namespace, name)
         return model.DeleteImageResult(realm=realm, namespace=namespace, ref=name)
+
+    async def save_image(
+        self, realm: str, refs: tuple[str, ...], platform: str = "", format: str = "oci"
+    ) -> AsyncIterator[model.ArchivePiece]:
+        """An archive of images, piece by piece. Raises RealmNotFound, ImageNotFound, Invalid.
+
+        The realm may go meanwhile: who reads slowly keeps nobody waiting.
+        """
+        names = tuple(dict.fromkeys(image_ref.normalise(ref) for ref in refs))
+        if not names:
+            raise errors.InvalidImage("cannot save images: none is named")
+        if format not in ARCHIVE_FORMATS:
+            raise errors.Invalid(f"cannot save images as {format[:50]!r}: expected {' or '.join(ARCHIVE_FORMATS)}")
+        platform = image_platform.check(platform)
+        namespace = self.runner.realms.namespace(realm)
+        saving = self.runner.context.host.images.save(namespace, names, platform, format)
+        async with contextlib.aclosing(saving) as pieces:
+            async for data, total in pieces:
+                yield model.ArchivePiece(data=data, total_bytes=total)
 
     async def tag_image(self, realm: str, ref: str, name: str) -> model.TagImageResult:
         """Give an image one more name. Raises RealmNotFound, ImageNotFound, InvalidImage."""

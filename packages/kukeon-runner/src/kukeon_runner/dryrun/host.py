@@ -13,7 +13,7 @@ from kukeon_runner.observed import TaskStatus
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import model
@@ -393,6 +393,11 @@ class DryImages:
 
     async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
         raise _unforeseen()
+
+    def save(
+        self, namespace: str, refs: Sequence[str], platform: str, format_: str
+    ) -> AsyncGenerator[tuple[bytes, int], None]:
+        return self._real.save(namespace, refs, platform, format_)
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         raise _unforeseen()

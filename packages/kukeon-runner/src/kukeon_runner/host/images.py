@@ -11,7 +11,7 @@ from kukeon_runner.host.containerd import archive, describe, prune
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
     from kukeon_runner.host.containerd.images import ImageRecord
@@ -74,13 +74,18 @@ class LinuxImages:
     async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
         return await archive.import_archive(self._containerd.with_namespace(namespace), chunks, platform)
 
+    def save(
+        self, namespace: str, refs: Sequence[str], platform: str, format_: str
+    ) -> AsyncGenerator[tuple[bytes, int], None]:
+        return archive.export(self._containerd.with_namespace(namespace), refs, platform, format_)
+
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         async with self._containerd.with_namespace(namespace).lease("image tag") as leased:
             target = (await leased.images.get(ref)).target
             # Nothing of it may go between the look and the new name; and what is gone must get no name.
             await leased.leases.add(leased.lease_id, "content", target.digest)
             if not await leased.content.exists(target.digest):
-                raise errors.ImageNotFound(
+                raise errors.Conflict(
                     f"cannot tag image {ref!r}: its content is missing", hint="load or pull the image again"
                 )
             await leased.images.create_or_update(name, target)

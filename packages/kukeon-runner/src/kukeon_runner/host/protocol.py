@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import errors, model
@@ -263,6 +263,14 @@ class Images(Protocol):
 
     async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
         """Import an archive and return the names of its images. `platform`: "" is the host's, `all` all that it has."""
+
+    def save(
+        self, namespace: str, refs: Sequence[str], platform: str, format_: str
+    ) -> AsyncGenerator[tuple[bytes, int], None]:
+        """An archive of images in pieces, each with the length of the whole. `format_` is oci or docker.
+
+        Raises ImageNotFound, Conflict when part of one is missing, InvalidArchive for a platform that one is not for.
+        """
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         """Have `name` point at what `ref` points at; its digest. Raises ImageNotFound."""

@@ -16,7 +16,7 @@ from kukeon_runner.testing.programs import FakeExecution
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from kukeon_runner import process_spec
     from kukeon_runner.testing.faults import Faults
@@ -296,6 +296,13 @@ class FakeImages:
     async def delete(self, namespace: str, ref: str) -> None:
         await self.find(namespace, ref)
         del self.present[namespace, ref]
+
+    async def save(
+        self, namespace: str, refs: Sequence[str], platform: str, format_: str
+    ) -> AsyncGenerator[tuple[bytes, int], None]:
+        """The names, one a line: what `load` takes one of."""
+        text = "\n".join([(await self.find(namespace, ref)).name for ref in refs]).encode()
+        yield text, len(text)
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         image = await self.find(namespace, ref)

@@ -14,9 +14,12 @@ import json
 import platform
 import re
 import tarfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors, image_ref
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 CONTAINERD_NAME = "io.containerd.image.name"
 OCI_NAME = "org.opencontainers.image.ref.name"
@@ -53,15 +56,23 @@ def oci(name: str = "", *, architecture: str = "") -> bytes:
         "layers": [_descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)],
     }
     data = _json(manifest)
-    target = _descriptor(MANIFEST, data)
-    if name:
-        target["annotations"] = {CONTAINERD_NAME: name, OCI_NAME: name}
+    blobs = {digest_of(blob): blob for blob in (data, config, layer)}
+    return layout([Offered(name, digest_of(data), MANIFEST)], blobs)
+
+
+def layout(images: Sequence[Offered], blobs: Mapping[str, bytes]) -> bytes:
+    """Return an OCI archive of images, by their names and digests alone, that are made of `blobs`."""
+    entries = []
+    for each in images:
+        entry = {"mediaType": each.media_type, "digest": each.digest, "size": len(blobs[each.digest])}
+        if each.name:
+            entry["annotations"] = {CONTAINERD_NAME: each.name, OCI_NAME: each.name}
+        entries.append(entry)
     files = {
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
-        "index.json": _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [target]}),
+        "index.json": _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}),
     }
-    files |= {f"blobs/{digest_of(blob).replace(':', '/')}": blob for blob in (data, config, layer)}
-    return _tar(files)
+    return _tar(files | {f"blobs/{digest.replace(':', '/')}": blob for digest, blob in blobs.items()})
 
 
 def docker(*names: str, architecture: str = "") -> bytes:

@@ -19,7 +19,7 @@ from kukeon_runner.host.containerd._pb import kukeon_containerd_pb2 as pb
 from kukeon_runner.host.containerd.connection import Rpc, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from datetime import datetime
 
 _SERVICE = "/containerd.services.content.v1.Content/"
@@ -85,6 +85,21 @@ class Content:
                     raise errors.Invalid(f"cannot read blob {digest}: it has more than {limit_bytes} bytes")
                 parts.append(answer.data)
         return b"".join(parts)
+
+    async def stream(self, digest: str, size: int) -> AsyncGenerator[bytes, None]:
+        """Yield a blob of `size` bytes in pieces, as fast as they are taken.  Raises NotFound; HostError when cut."""
+        left = size
+        request = pb.ReadContentRequest(digest=digest)
+        # However long its reader takes: nobody else waits for this.
+        async with contextlib.aclosing(
+            self.scope.stream(READ, request, f"read blob {digest}", timeout_s=None)
+        ) as answers:
+            async for answer in answers:
+                left -= len(answer.data)
+                if answer.data:
+                    yield answer.data
+        if left:
+            raise errors.HostError(f"cannot read blob {digest}: it has {size - left} bytes, not {size}")
 
     async def read_range(self, digest: str, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset` on; `size` is to be small and positive."""

@@ -98,6 +98,39 @@ class Images(Placed):
         assert platform.digest == found.digest
         assert found.size == platform.size > layer.size > 0
 
+    @pytest.mark.parametrize("form", ["oci", "docker"])
+    def test_what_is_saved_is_loaded_again(self, client: Client, place: Place, form: str) -> None:
+        client.load_image(place.realm, archives.oci("tiny"), timeout=WAIT_S)
+        client.tag_image(place.realm, "tiny", "example.invalid/other:2", timeout=WAIT_S)
+        before = client.list_images(place.realm, timeout=WAIT_S).images
+        pieces = list(
+            client.save_image(place.realm, ["tiny", "example.invalid/other:2", FULL], format=form, timeout=WAIT_S)
+        )
+        saved = b"".join(piece.data for piece in pieces)
+        assert {piece.total_bytes for piece in pieces} == {len(saved)}
+        for each in before:
+            client.delete_image(place.realm, each.name, timeout=WAIT_S)
+        loaded = client.load_image(place.realm, saved, timeout=WAIT_S)
+        assert set(loaded.images) == {each.name for each in before}
+        after = client.list_images(place.realm, timeout=WAIT_S).images
+        assert [(each.name, each.digest, each.size) for each in after] == [
+            (each.name, each.digest, each.size) for each in before
+        ]
+
+    def test_what_cannot_be_saved(self, client: Client, place: Place) -> None:
+        client.load_image(place.realm, archives.oci("tiny"), timeout=WAIT_S)
+        for kind, refs, options in (
+            ("ImageNotFound", ["tiny", "absent"], {}),
+            ("InvalidImage", [], {}),
+            ("InvalidImage", ["Bad Name"], {}),
+            ("Invalid", ["tiny"], {"format": "zip"}),
+            ("Invalid", ["tiny"], {"platform": "arm"}),
+        ):
+            with raises_kind(kind):
+                list(client.save_image(place.realm, refs, timeout=WAIT_S, **options))
+        with raises_kind("RealmNotFound"):
+            list(client.save_image(f"{place.realm}-no", ["tiny"], timeout=WAIT_S))
+
     def test_a_tag_is_one_more_name(self, client: Client, place: Place) -> None:
         client.load_image(place.realm, archives.oci("tiny"), timeout=WAIT_S)
         tagged = client.tag_image(place.realm, "tiny", "example.invalid/other:2", timeout=WAIT_S)

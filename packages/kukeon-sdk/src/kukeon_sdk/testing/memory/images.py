@@ -11,7 +11,7 @@ from kukeon_sdk.testing import archives
 from kukeon_sdk.testing.memory.world import changeable, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kukeon_sdk.testing.memory.world import World
 
@@ -45,6 +45,26 @@ class Images:
         name = self._image(realm, ref).name
         del self.world.images[realm][name]
         return model.DeleteImageResult(realm=realm, namespace=namespace, ref=name)
+
+    def save_image(
+        self, realm: str, refs: Sequence[str], platform: str, format: str
+    ) -> Callable[[], tuple[Iterable[model.ArchivePiece], bool]]:
+        """Return what gives all pieces: an OCI archive in either format."""
+
+        def more() -> tuple[Iterable[model.ArchivePiece], bool]:
+            image_platform.check(platform)
+            if format not in ("oci", "docker"):
+                raise errors.Invalid(f"cannot save images as {format!r}: expected oci or docker")
+            self.world.namespace(realm)
+            if not refs:
+                raise errors.InvalidImage("cannot save images: none is named")
+            images = [self._image(realm, ref) for ref in dict.fromkeys(map(image_ref.normalise, refs))]
+            blobs = {digest: self.world.blobs[digest] for each in images for digest in self._digests(each.digest)}
+            offered = [archives.Offered(each.name, each.digest, each.media_type) for each in images]
+            data = archives.layout(offered, blobs)
+            return [model.ArchivePiece(data=piece, total_bytes=len(data)) for piece in chunks.pieces(data)], True
+
+        return more
 
     def tag_image(self, realm: str, ref: str, name: str) -> model.TagImageResult:
         namespace, new = self.world.namespace(changeable(model.Ref(realm)).realm), image_ref.tag(name)

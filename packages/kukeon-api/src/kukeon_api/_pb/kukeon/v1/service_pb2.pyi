@@ -600,6 +600,24 @@ class DeleteImageReply(_message.Message):
     result: _results_pb2.DeleteImageResult
     def __init__(self, result: _Optional[_Union[_results_pb2.DeleteImageResult, _Mapping]] = ...) -> None: ...
 
+class SaveImageArgs(_message.Message):
+    __slots__ = ("realm", "refs", "platform", "format")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    REFS_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    refs: _containers.RepeatedScalarFieldContainer[str]
+    platform: str
+    format: str
+    def __init__(self, realm: _Optional[str] = ..., refs: _Optional[_Iterable[str]] = ..., platform: _Optional[str] = ..., format: _Optional[str] = ...) -> None: ...
+
+class SaveImageReply(_message.Message):
+    __slots__ = ("pieces",)
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    pieces: _containers.RepeatedCompositeFieldContainer[_streams_pb2.ArchivePiece]
+    def __init__(self, pieces: _Optional[_Iterable[_Union[_streams_pb2.ArchivePiece, _Mapping]]] = ...) -> None: ...
+
 class TagImageArgs(_message.Message):
     __slots__ = ("realm", "ref", "name")
     REALM_FIELD_NUMBER: _ClassVar[int]

@@ -1,4 +1,4 @@
-"""Loads image archives: OCI layouts and what `docker save` writes, streamed straight into containerd.
+"""Image archives: OCI layouts and what `docker save` writes, streamed straight into and out of containerd.
 
 An archive is hostile until proved otherwise.  It is read once, front to back, and never held: each file goes into the
 content store as it passes, under a lease, and only when everything that an image needs has been found, checked and
@@ -7,5 +7,6 @@ takes the rest.
 """
 
 from kukeon_runner.host.containerd.archive.load import import_archive
+from kukeon_runner.host.containerd.archive.save import export
 
-__all__ = ["import_archive"]
+__all__ = ["export", "import_archive"]

@@ -366,6 +366,8 @@ class TestNotSupportedYet:
         paper = {field.name: field.paper for field in fields_of(model.ContainerSpec)}[name]
         spec = container(**{name: self.SAYING[name]})
         assert told(cell(container(id="first"), spec)) == [(f"spec.containers[1].{paper}", "is not supported yet")]
+        (problem,) = rules.problems(cell(spec))
+        assert "space" in problem.suggestion, "what there is instead"
 
     def test_a_log_file_of_a_terminal(self) -> None:
         spec = container(attachable=True, tty=model.ContainerTty(log_file="/x"))

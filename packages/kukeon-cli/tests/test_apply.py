@@ -138,9 +138,11 @@ def test_a_directory_is_its_manifests(kuke: Kuke, memory: MemoryClient, tmp_path
     assert "no .yaml, .yml, .json file" in kuke("apply", "-f", str(empty)).err
 
 
-def test_a_failed_cell_exits_with_1_and_a_hint(kuke: Kuke, memory: MemoryClient, web: str, tmp_path: Path) -> None:
+def test_a_failed_cell_exits_with_the_code_of_its_kind_and_a_hint(
+    kuke: Kuke, memory: MemoryClient, web: str, tmp_path: Path
+) -> None:
     result = kuke("apply", "-f", web)
-    assert (result.code, result.out) == (1, 'Cell "web": failed\n')
+    assert (result.code, result.out) == (3, 'Cell "web": failed\n')
     assert result.err == (
         f"Error: cannot find image '{BUSYBOX}' in realm 'default'\n"
         "hint: load it: kuke image load FILE --realm default\n"
@@ -170,7 +172,7 @@ def test_equal_failures_are_told_once(kuke: Kuke, memory: MemoryClient) -> None:
     results += [failed(1002, "f", "StartCell", "cannot start cell 'a/f'")]
     memory.answers["apply_documents"] = [model.ApplyDocumentsResult(resources=tuple(results))]
     result = kuke("apply", "-f", "-", stdin=SPACE.encode())
-    assert (result.code, len(result.out.splitlines())) == (1, 1003)
+    assert (result.code, len(result.out.splitlines())) == (3, 1003)
     assert result.err.splitlines() == [
         "Error: cell 'c0': no image 'x'",
         "  the same: cell 'c1', cell 'c2' ... and 997 more",
@@ -186,15 +188,15 @@ def test_equal_failures_are_told_once(kuke: Kuke, memory: MemoryClient) -> None:
     [
         ("CreateCell", 1),
         ("StartCell", 1),
-        ("ImageNotFound", 1),
-        ("VolumeSourceNotFound", 1),
-        ("InvalidUser", 1),
+        ("ImageNotFound", 3),
+        ("VolumeSourceNotFound", 2),
+        ("InvalidUser", 2),
         ("BreakingChange", 5),
         ("ConnectContainerd", 8),
         ("NewInALaterVersion", 1),
     ],
 )
-def test_what_fails_on_the_host_is_no_wrong_input(kuke: Kuke, memory: MemoryClient, kind: str, code: int) -> None:
+def test_each_failure_has_the_code_of_its_kind(kuke: Kuke, memory: MemoryClient, kind: str, code: int) -> None:
     memory.answers["apply_documents"] = [model.ApplyDocumentsResult(resources=(failed(0, "web", kind, "no"),))]
     assert kuke("apply", "-f", "-", stdin=SPACE.encode()).code == code
 
@@ -301,7 +303,7 @@ def test_run_leaves_a_different_cell_alone(kuke: Kuke, memory: MemoryClient, web
         (("-d", "--container", "x"), WEB, 2, "--container says what to attach to"),
         (("-d", "--name", "x"), WEB, 2, "--name is not for -f"),
         (("-d", "--realm", "none"), WEB.replace("  realmId: default\n", ""), 3, "cannot find realm 'none'"),
-        (("-d",), WEB, 1, "hint: load it: kuke image load FILE --realm default"),
+        (("-d",), WEB, 3, "hint: load it: kuke image load FILE --realm default"),
     ],
 )
 def test_what_run_refuses(

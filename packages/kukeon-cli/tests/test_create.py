@@ -99,7 +99,7 @@ def test_a_cell_that_is_not_started(kuke: Kuke, memory: MemoryClient, image: str
         (("--image", "busybox", "--label", "a b=c"), 2, "--label: a label's key is"),
         (("--image", "busybox", "--label", "=x"), 2, "cannot use '=x' for --label"),
         (("--from-config", "x"), 7, "cannot use --from-config: it is not supported yet"),
-        (("--image", "missing"), 1, "hint: load it: kuke image load FILE --realm default"),
+        (("--image", "missing"), 3, "hint: load it: kuke image load FILE --realm default"),
     ],
 )
 def test_what_a_cell_is_refused_for(kuke: Kuke, flags: tuple[str, ...], code: int, words: str) -> None:
@@ -130,16 +130,16 @@ def test_a_cell_that_is_there_with_another_description_is_told(kuke: Kuke, memor
 
 def test_a_typo_that_was_stored_is_told_when_the_correction_fails(kuke: Kuke, memory: MemoryClient, image: str) -> None:
     result = kuke("create", "cell", "web", "--image", "busybx")
-    assert (result.code, "hint: load it" in result.err or "hint: did you mean" in result.err) == (1, True)
+    assert (result.code, "hint: load it" in result.err or "hint: did you mean" in result.err) == (3, True)
     memory.put(WEB, image="docker.io/library/busybx:latest", state=model.CellState.FAILED)
     memory.trouble["create_cell"] = [errors.ImageNotFound("cannot find image 'busybx'")]
     result = kuke("create", "cell", "web", "--image", image)
-    assert result.code == 1
+    assert result.code == 3
     assert result.err.startswith("Error: cannot find image 'busybx'\nhint: cell 'web' is there already and stays as")
     assert result.err.endswith("; change it with `kuke apply`, or delete it first\n")
     memory.trouble["create_container"] = [errors.InvalidUser("cannot use user 'bla'")]
     result = kuke("create", "container", "web", "--cell", "web", "--image", image, "--user", "1000")
-    assert result.code == 1
+    assert result.code == 2
     assert "hint: container 'web' is there already" in result.err
 
 

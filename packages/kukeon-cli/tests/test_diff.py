@@ -98,7 +98,7 @@ def test_the_code_is_the_same_in_each_format(kuke: Kuke, web: str, output: str) 
     assert kuke("diff", "-f", "-", "-o", output, stdin=b"kind: Sell\n").code == 2
     missing = CHANGED.replace("busybox:2", "none:1").encode()
     line = ("apply", "-f", "-", "-o", output)
-    assert kuke(*line, stdin=missing).code == 1
+    assert kuke(*line, stdin=missing).code == 3
 
 
 def test_a_dry_run_changes_nothing(kuke: Kuke, memory: MemoryClient, web: str) -> None:
@@ -197,5 +197,5 @@ def test_what_failed_is_not_waited_for(kuke: Kuke, memory: MemoryClient, web: st
     memory.trouble["get_cell"] = [errors.HostError("must not be asked")]
     missing = CHANGED.replace("name: web", "name: new").replace("busybox:2", "none:1").encode()
     result = kuke("apply", "-f", "-", "--wait", stdin=missing)
-    assert result.code == 1
+    assert result.code == 3
     assert "must not be asked" not in result.err

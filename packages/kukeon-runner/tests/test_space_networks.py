@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from ipaddress import IPv4Network
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kukeon_api import errors, model, ports
@@ -47,6 +48,19 @@ def denying(*rules: model.EgressRule) -> model.SpaceDoc:
     network = model.SpaceNetwork(egress=model.EgressPolicy(default="deny", allow=rules))
     spec = model.SpaceSpec(realm_id="default", network=network)
     return model.SpaceDoc(metadata=model.Metadata(name="default"), spec=spec)
+
+
+async def test_a_network_configuration_of_ones_own_is_refused_not_ignored(ready: Controller) -> None:
+    metadata = model.Metadata(name="blue")
+    spec = model.SpaceSpec(realm_id="default", cni_config_path="/etc/cni/net.d/x.conflist")
+    with pytest.raises(errors.Invalid, match=r"x\.conflist' as spec\.cniConfigPath") as caught:
+        await ready.create_space(model.SpaceDoc(metadata=metadata, spec=spec))
+    assert caught.value.hint == "leave spec.cniConfigPath out"
+    ref = model.Ref("default", "blue")
+    assert ready.runner.spaces.find(ref) is None
+    own = msgspec.structs.replace(spec, cni_config_path=ready.runner.context.layout.conflist(ref))
+    made = await ready.create_space(model.SpaceDoc(metadata=metadata, spec=own))
+    assert made.created
 
 
 class TestPorts:

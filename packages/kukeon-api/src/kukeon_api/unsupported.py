@@ -22,25 +22,29 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """A field that may only have its default or one of the `harmless` values; `[*]` in the path is every item."""
+    """A field that may only have its default or one of the `harmless` values; `[*]` in the path is every item.
+
+    `instead` says what there is in its place.
+    """
 
     path: str
     harmless: tuple[Any, ...] = ()
+    instead: str = ""
 
 
 _CONTAINER = (
-    Refused("networks"),
-    Refused("networksAliases"),
-    Refused("tty.logFile"),
-    Refused("cniConfigPath"),
+    Refused("networks", instead="a cell is in the network of its space; put it into another space"),
+    Refused("networksAliases", instead="cells of a space know each other by their names"),
+    Refused("tty.logFile", instead="see what the terminal showed: kuke log"),
+    Refused("cniConfigPath", instead="a container is in the network of its cell's space"),
 )
 
 FIELDS: dict[str, tuple[Refused, ...]] = {
     "Realm": (),
     "Space": (),
     "Stack": (),
-    "Cell": (*(Refused(f"spec.containers[*].{field.path}", field.harmless) for field in _CONTAINER),),
-    "Container": tuple(Refused(f"spec.{field.path}", field.harmless) for field in _CONTAINER),
+    "Cell": tuple(dataclasses.replace(each, path=f"spec.containers[*].{each.path}") for each in _CONTAINER),
+    "Container": tuple(dataclasses.replace(each, path=f"spec.{each.path}") for each in _CONTAINER),
     "ServerConfiguration": (Refused("spec.kukeondImage", harmless=("",)),),
     "ClientConfiguration": (),
 }
@@ -60,7 +64,7 @@ def problems(doc: model.Doc | model.ServerConfiguration | model.ClientConfigurat
     for refused in FIELDS[doc.kind]:
         for path, value, default in _values(doc, refused.path.split("."), ""):
             if value is not None and value != default and value not in refused.harmless:
-                yield Problem(path=path, message=MESSAGE)
+                yield Problem(path=path, message=MESSAGE, suggestion=refused.instead)
 
 
 def _values(holder: msgspec.Struct, steps: list[str], path: str) -> Iterator[tuple[str, Any, Any]]:

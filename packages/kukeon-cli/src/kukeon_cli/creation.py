@@ -44,13 +44,20 @@ def make(
     try:
         with look, terminal.Progress(f"{doing} {resources.described(ref)}"):
             result = work()
-    except (*failures.HOST_NOT_READY, errors.HostError) as exc:
-        failed = exc if isinstance(exc, errors.HostError) else _not_ready(exc, ref)
+    except (
+        errors.ImageNotFound,
+        errors.VolumeSourceNotFound,
+        errors.DeviceNotFound,
+        errors.SecretNotFound,
+        errors.InvalidUser,
+        errors.HostError,
+    ) as exc:
+        # What was accepted and cannot run on this host as it is.
+        hint = failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else exc.hint
         differing = drift.kept(client, wanted) if wanted is not None else []
         if differing:
             hint = f"{_as_it_was(ref, differing)}; {_CHANGE}"
-            failed = type(failed)(failed.message, hint=hint, kind=failed.kind, problems=failed.problems)
-        raise failed from exc
+        raise type(exc)(exc.message, hint=hint, kind=exc.kind, problems=exc.problems) from exc
     except errors.NotFound as exc:
         raise resources.with_hint(client, _missing(ref, exc), exc) from exc
     if wanted is not None and not _made(result):
@@ -76,16 +83,6 @@ def _as_it_was(ref: Ref, differing: Sequence[str]) -> str:
     more = f" and {len(differing) - _FEW} more" if len(differing) > _FEW else ""
     stays = f"{ref.kind.lower()} {ref.name!r} is there already and stays as it was first described"
     return f"{stays}: {where}{more} {'differs' if len(differing) == 1 else 'differ'}"
-
-
-def _not_ready(exc: errors.KukeonError, ref: Ref) -> errors.KukeonError:
-    """Return `exc` as the refusal of the host that it is: what was asked for is right."""
-    from kukeon_api import errors
-    from kukeon_cli import failures
-
-    hint = failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else exc.hint
-    cls = errors.CreateCell if ref.kind == "Cell" else errors.CreateContainer
-    return cls(exc.message, hint=hint)
 
 
 def _missing(ref: Ref, exc: errors.NotFound) -> Ref:

@@ -26,10 +26,6 @@ PARTIAL = 9
 MOST_PROBLEMS = 20
 """What fits on a screen below the line that says what they are about."""
 
-HOST_NOT_READY = (errors.ImageNotFound, errors.VolumeSourceNotFound, errors.InvalidUser)
-"""What a manifest that was accepted can still fail by: nothing asked for is missing and the input is right, so it
-exits like any other refusal of the host."""
-
 
 def report(exc: BaseException, *, verbose: bool = False, option: str | None = "") -> int:
     """Tell people about `exc` on stderr and return the exit code it means.

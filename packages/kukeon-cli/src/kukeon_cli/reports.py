@@ -57,11 +57,7 @@ def report(outcomes: Sequence[Failure | None]) -> int:
         told.add(failed.error.hint)
         prefix = "" if len(outcomes) == 1 else f"{failed.subject}: "
         failures.error(failed.error, prefix=f"Error: {prefix}", hint=hint, more=_same(others))
-    return failures.code_of_several([0 if failed is None else _code(failed.error) for failed in outcomes])
-
-
-def _code(error: errors.KukeonError) -> int:
-    return errors.HostError.exit_code if isinstance(error, failures.HOST_NOT_READY) else error.exit_code
+    return failures.code_of_several([0 if failed is None else failed.error.exit_code for failed in outcomes])
 
 
 def _same(others: Sequence[Failure]) -> str:

@@ -52,6 +52,16 @@ class Spaces(Purging[model.SpaceDoc]):
         path = self.context.layout.conflist(ref)
         return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, cni_config_path=path))
 
+    async def _register(self, ref: model.Ref, wanted: model.SpaceDoc) -> model.SpaceDoc:
+        own = self.context.layout.conflist(ref)
+        if wanted.spec.cni_config_path not in ("", own):
+            raise errors.Invalid(
+                f"cannot use {wanted.spec.cni_config_path!r} as spec.cniConfigPath of space {str(ref)!r}: the network"
+                f" is described in {own!r}, by kukeond",
+                hint="leave spec.cniConfigPath out",
+            )
+        return await super()._register(ref, wanted)
+
     def pieces(self, ref: model.Ref, doc: model.SpaceDoc) -> tuple[Piece, ...]:
         host, cgroup = self.context.host, self.context.layout.cgroup(ref)
         return (

@@ -105,6 +105,31 @@ def test_an_ended_program_is_seen_with_its_code(kukeon: Instance) -> None:
     kukeon.kuke("delete", "cell", "brief")
 
 
+@pytest.mark.parametrize(
+    ("what", "content", "words"),
+    [
+        ("noint", b"#!/no/such/interpreter\n", "no such file"),
+        ("garbage", b"\x7fELFgarbage", "exec format error"),
+        ("fails", b"#!/bin/sh\nexit 1\n", ""),
+    ],
+)
+def test_a_program_that_cannot_be_executed_is_told_to_whoever_starts_it(
+    kukeon: Instance, what: str, content: bytes, words: str
+) -> None:
+    program = kukeon.home / what
+    program.write_bytes(content)
+    program.chmod(0o755)
+    volumes = [{"source": str(program), "target": "/program", "readOnly": True}]
+    main = {"id": "main", "image": manifests.IMAGE, "command": "/program", "volumes": volumes}
+    assert 'container "main" ended at once with code 1' in kukeon.apply(manifests.cell("short", main)).out
+    started = kukeon.kuke("start", "cell", "short")
+    assert "warning: container 'main' of cell 'short' ended at once with code 1" in started.err
+    assert "kuke log short --container main" in started.err
+    until_equal(lambda: kukeon.state("short"), "Error", "the state of the cell")
+    assert words in kukeon.kuke("log", "short").err
+    kukeon.kuke("delete", "cell", "short")
+
+
 def test_root_container_killed_from_outside(kukeon: Instance, server_cell: str) -> None:
     address = kukeon.address(server_cell)
     wait_page(address)

@@ -43,13 +43,16 @@ def perform(client: Client, verb: Verb, refs: Sequence[Ref], out: Output, *, man
 
     `many`: programs get a list, however many there are.
     """
-    from kukeon_cli import resources, several
+    from kukeon_cli import resources, several, short_lives
 
     def work(ref: Ref) -> Any:
         return call(client, verb, ref)
 
     done, code = several.each(refs, work, lambda ref: f"{verb.doing} {resources.described(ref)}", "kuke get cells")
     lines = [line(verb, ref, result) for ref, result in done]
+    if verb.name in ("start", "restart"):
+        for _, result in done:
+            short_lives.tell(result)
     names = [f"{ref.kind.lower()}/{ref.name}" for ref, _ in done]
     if done or many:
         results = [result for _, result in done]

@@ -65,11 +65,12 @@ def background(client: Client, job: Job, out: Output) -> None:
     Raises `CellSpecDrift` when the cell that is there is another one, and changes nothing then.
     """
     from kukeon_api import model
-    from kukeon_cli import creation, lifecycle, resources
+    from kukeon_cli import creation, lifecycle, resources, short_lives
     from kukeon_cli.commands import start
 
     job, found = settled(client, job)
     result = started(client, job, found)
+    short_lives.tell(result)
     ref = model.ref_of(job.doc)
     if isinstance(result, model.CreateCellResult):
         lines = list(creation.lines(ref, result))

@@ -183,7 +183,9 @@ class Batch(Base):
         if survey is not None and await self.runner.cells.as_wanted(doc, survey, keep):
             return Done(model.ApplyAction.UNCHANGED)
         applied = await self.runner.cells.apply(doc, keep)
-        return _changed(applied) if applied.before is not None else Done(model.ApplyAction.CREATED)
+        if applied.before is None:
+            return Done(model.ApplyAction.CREATED, tuple(_ended(applied.outcome)))
+        return _changed(applied)
 
     async def _apply_container(self, doc: model.ContainerDoc) -> Done:
         applied = await self.runner.cells.apply_container(doc)
@@ -228,11 +230,18 @@ def _changed(applied: Applied) -> Done:
     assert before is not None
     changes = diff.cell(before, outcome.doc)
     if applied.recreated:
-        return Done(model.ApplyAction.RECREATED, (ROOT_RECREATED, *diff.lines(changes)), diff.details(changes))
-    repaired = _repaired(before, outcome) if outcome.steps else []
+        lines = (ROOT_RECREATED, *diff.lines(changes), *_ended(outcome))
+        return Done(model.ApplyAction.RECREATED, lines, diff.details(changes))
+    repaired = [*_repaired(before, outcome), *_ended(outcome)] if outcome.steps else []
     if outcome.steps and not changes and not repaired:
         repaired = ["leftovers of an earlier attempt removed"]
     return _updated(changes, repaired)
+
+
+def _ended(outcome: Outcome) -> list[str]:
+    """A line for each container that failed as soon as it was started: it could not be executed, for one."""
+    failed = (each for each in outcome.doc.status.containers if each.state is model.ContainerState.ERROR)
+    return [f'container "{each.name}" ended at once with code {each.exit_code}' for each in failed]
 
 
 def _repaired(before: model.CellDoc, outcome: Outcome) -> list[str]:

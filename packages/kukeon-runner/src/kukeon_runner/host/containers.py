@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
-from kukeon_runner.host import hangup, runtime_words, shims, users
+from kukeon_runner.host import first_program, hangup, runtime_words, shims, users
 from kukeon_runner.host.containerd import introspection
 from kukeon_runner.host.containerd.containers import Runtime
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
@@ -45,6 +45,9 @@ KILL_TIMEOUT_S = 30.0
 BUSY_TIMEOUT_S = 20.0
 BUSY_PAUSE_S = 0.1
 """containerd tells nobody when it has taken back a creation that was cut off, so it is asked again."""
+
+DEAD_TIMEOUT_S = 1.0
+"""How long a shim may take to tell of a process that is gone."""
 
 ROOT_USERS = frozenset({"", "0", "0:0"})
 """Spellings of root that need no look into the image."""
@@ -87,6 +90,7 @@ class LinuxContainers:
         self._logs = logs
         self._runtime = Runtime(binary=runtime)
         self._programs = Programs(containerd, programs)
+        self._created: dict[tuple[str, str], first_program.Created] = {}
 
     async def close(self) -> None:
         await self._containerd.close()
@@ -207,7 +211,9 @@ class LinuxContainers:
         while True:
             try:
                 with _explained(step.id):
-                    return await within.tasks.create(step.id, mounts=mounts, **streams)
+                    pid = await within.tasks.create(step.id, mounts=mounts, **streams)
+                self._created[step.namespace, step.id] = first_program.Created.of(pid)
+                return pid
             except errors.AlreadyExists:
                 if not busy:
                     raise
@@ -225,9 +231,15 @@ class LinuxContainers:
                 await asyncio.sleep(BUSY_PAUSE_S)
 
     async def start_task(self, namespace: str, id: str) -> None:
+        created = self._created.pop((namespace, id), None)
         with _explained(id):
             await self._within(namespace).tasks.start(id)
         await self._terminals.started(namespace, id)
+        if created is not None and not await created.executed():
+            # It could not be executed, or was done at once: whoever looks next is to see how it ended.
+            with contextlib.suppress(errors.NotFound, TimeoutError):
+                async with asyncio.timeout(DEAD_TIMEOUT_S):
+                    await self._within(namespace).tasks.wait(id)
 
     async def stop_task(
         self, namespace: str, id: str, signal: str, grace_s: float, *, hang_up: bool = False
@@ -279,6 +291,7 @@ class LinuxContainers:
             await asyncio.sleep(BUSY_PAUSE_S)
 
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
+        self._created.pop((namespace, id), None)
         try:
             ended = await self._within(namespace).tasks.delete(id)
         except errors.NotFound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import stat
@@ -31,6 +32,17 @@ def position(payload: bytes) -> int:
 def type_for_ever(client: Raw) -> None:
     while True:
         client.send(INPUT, b"x" * 60000)
+
+
+def was_dropped(client: Raw) -> bool:
+    """Read what is there: a word of having been dropped, or all that the program wrote."""
+    for kind, payload in client.frames():
+        if kind == NOTICE:
+            return True
+        client.shown = client.shown[-100:] + payload
+        if b"over\r\n" in client.shown:
+            return False
+    raise AssertionError("hung up without a word")
 
 
 class TestOneTerminal:
@@ -218,6 +230,25 @@ class TestTrouble:
             assert len(slow.shown) < 4_000_000
             assert list(slow.frames()) == []
         assert running.process.poll() is None
+
+    def test_many_clients_that_take_nothing_take_no_more_together_than_a_few(
+        self, tty: Kuketty, shim: MakeShim
+    ) -> None:
+        opened = tty.open()
+        # Not enough for a single client to be dropped.
+        shim(
+            opened, "/bin/sh", "-c", "read go; head -c 900000 /dev/zero | tr '\\0' 'x' | fold -w 99; echo over; read x"
+        )
+        with contextlib.ExitStack() as stack:
+            slow = [stack.enter_context(Raw(opened["socket"])) for _ in range(30)]
+            for each in slow:
+                each.next(LIVE)
+            quick = stack.enter_context(Raw(opened["socket"]))
+            quick.next(LIVE)
+            quick.send(INPUT, b"go\n")
+            quick.wait_shown(b"over\r\n")
+            assert tty.resident_kb() < 26_000
+            assert {was_dropped(each) for each in slow} == {True, False}
 
     def test_a_client_that_vanishes_disturbs_nobody(self, tty: Kuketty, shim: MakeShim) -> None:
         opened = tty.open()

@@ -17,13 +17,30 @@ if TYPE_CHECKING:
 
 MAX_WAITING_BYTES = 1 << 20
 """A client that is further behind is dropped."""
+FAIR_WAITING_BYTES = 128 * 1024
+MAX_ALL_WAITING_BYTES = 4 << 20
+"""While all clients together are further behind than this, so is each that is behind by more than its fair part."""
 
 HELLO_TIMEOUT_S = 10.0
 LINGER_S = 5.0
 """How long a client that is to go may take for its last frames."""
 
 _READ_BYTES = 64 * 1024
-_FRAMES_AT_ONCE = 64
+_PIECES_AT_ONCE = 64
+
+PIECE_BYTES = 8 * 1024
+"""Frames that wait are put together up to this size: each small one would take several times its size as an object."""
+
+
+class Backlog:
+    """What the clients of all terminals together have not taken yet."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+
+BACKLOG = Backlog()
+"""That of this process."""
 
 
 class Client:
@@ -34,9 +51,10 @@ class Client:
         self._connection = connection
         self._fd = connection.fileno()
         self._decoder = frames.Decoder()
-        self._out: collections.deque[bytes] = collections.deque()
+        self._out: collections.deque[bytearray] = collections.deque()
+        """Pieces of one or more whole frames."""
         self._sent = 0
-        """How much of the first frame in `_out` is gone already."""
+        """How much of the first piece in `_out` is gone already."""
         self._waiting = 0
         self._leaving = False
         self._paused = False
@@ -48,17 +66,17 @@ class Client:
         """Queue a frame and send what goes now."""
         if self._leaving or self._fd < 0:
             return
-        self._out.append(frame)
-        self._waiting += len(frame)
+        self._queue(frame)
         self._flush()
-        if self._waiting > MAX_WAITING_BYTES:
+        if self._waiting > _limit():
             self.drop("dropped: output comes faster than you take it")
 
     def drop(self, why: str) -> None:
         """Say why, forget everything else that is queued, and hang up."""
         if not self._leaving and self._fd >= 0:
-            # A frame that has begun must end, else the last one could not be told from its payload.
+            # A piece that has begun must end, else the last frame could not be told from a payload.
             self._out = collections.deque([self._out[0]] if self._sent else [])
+            self._count(sum(map(len, self._out)) - self._sent - self._waiting)
             self._leave(frames.notice(why))
 
     def finish(self, code: int | None) -> None:
@@ -77,14 +95,27 @@ class Client:
             self._loop.watch(self._fd, 0, self._ready)
             self._loop.forget((self, "patience"))
             self._connection.close()
+            self._count(-self._waiting)
             self._fd = -1
             self._terminal.left(self)
 
     def _leave(self, last: bytes) -> None:
         self._leaving = True
-        self._out.append(last)
+        self._queue(last)
         self._loop.call_in((self, "patience"), LINGER_S, self.close)
         self._flush()
+
+    def _queue(self, frame: bytes) -> None:
+        if self._out and len(self._out[-1]) + len(frame) <= PIECE_BYTES:
+            self._out[-1] += frame
+        else:
+            self._out.append(bytearray(frame))
+        self._count(len(frame))
+
+    def _count(self, more: int) -> None:
+        """Have `more` bytes waiting."""
+        self._waiting += more
+        BACKLOG.waiting += more
 
     def _watch(self) -> None:
         if self._fd >= 0:
@@ -100,8 +131,9 @@ class Client:
     def _flush(self) -> None:
         try:
             while self._out:
-                first = memoryview(self._out[0])[self._sent :]
-                self._taken(self._connection.sendmsg([first, *itertools.islice(self._out, 1, _FRAMES_AT_ONCE)]))
+                with memoryview(self._out[0]) as first, first[self._sent :] as rest:
+                    sent = self._connection.sendmsg([rest, *itertools.islice(self._out, 1, _PIECES_AT_ONCE)])
+                self._taken(sent)
         except BlockingIOError:
             pass
         except OSError:
@@ -113,7 +145,7 @@ class Client:
         self._watch()
 
     def _taken(self, count: int) -> None:
-        self._waiting -= count
+        self._count(-count)
         count += self._sent
         while self._out and count >= len(self._out[0]):
             count -= len(self._out.popleft())
@@ -151,3 +183,7 @@ class Client:
             self.send(frames.refused(kind, "the size is changed by a call to kukeond, ResizeTerminal"))
         else:
             self.send(frames.refused(kind, "unknown"))
+
+
+def _limit() -> int:
+    return FAIR_WAITING_BYTES if BACKLOG.waiting > MAX_ALL_WAITING_BYTES else MAX_WAITING_BYTES

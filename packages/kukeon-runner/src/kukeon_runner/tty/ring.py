@@ -2,63 +2,46 @@
 
 from __future__ import annotations
 
-import collections
+SLACK_BYTES = 32 * 1024
+"""How much more than it must a ring keeps, so that it moves its bytes only now and then."""
 
 
 class Ring:
-    """Keeps at least the last `size` bytes and at most one chunk more; `end` is the position after the last byte."""
+    """Keeps at least the last `size` bytes, in one piece; `end` is the position after the last byte.
+
+    Programs write in small pieces, of which each would take several times its size as an object of its own.
+    """
 
     def __init__(self, size: int, end: int = 0) -> None:
         self.size = size
         self.end = end
-        self._chunks: collections.deque[bytes] = collections.deque()
-        self._held = 0
+        self._kept = bytearray()
 
     @property
     def begin(self) -> int:
         """The position of the first byte that is still there."""
-        return self.end - self._held
+        return self.end - len(self._kept)
 
     def append(self, chunk: bytes) -> None:
-        """Add `chunk`, which is kept as it is: clients' queues hold the same object."""
-        self._chunks.append(chunk)
-        self._held += len(chunk)
+        self._kept += chunk
         self.end += len(chunk)
-        while self._held - len(self._chunks[0]) >= self.size:
-            self._held -= len(self._chunks.popleft())
+        if len(self._kept) > self.size + SLACK_BYTES:
+            del self._kept[: -self.size]
 
     def recall(self, tail: bytes) -> None:
         """Hold `tail` as the bytes before `end`, which an earlier process has seen."""
-        if tail:
-            self.append(tail)
-            self.end -= len(tail)
+        self.append(tail)
+        self.end -= len(tail)
 
-    def since(self, position: int | None) -> tuple[int, list[bytes]]:
-        """Where what follows begins, and its chunks.
+    def since(self, position: int | None) -> tuple[int, bytes]:
+        """Where what follows begins, and the bytes.
 
         Begins at `position` when that is still there. Otherwise (also for None) with the first whole line, as a part
-        of an escape sequence would be shown as text; the first chunk goes on for ever where no line ends.
+        of an escape sequence would be shown as text; with the first byte where no line ends.
         """
         if position is not None and self.begin <= position <= self.end:
-            return position, self._from(position)
+            return position, bytes(self._kept[position - self.begin :])
         if self.begin == 0:
-            return 0, list(self._chunks)
-        skipped = 0
-        for chunk in self._chunks:
-            found = chunk.find(b"\n")
-            if found >= 0:
-                start = self.begin + skipped + found + 1
-                return start, self._from(start)
-            skipped += len(chunk)
-        return self.begin, list(self._chunks)
-
-    def _from(self, position: int) -> list[bytes]:
-        skip = position - self.begin
-        chosen = []
-        for chunk in self._chunks:
-            if skip >= len(chunk):
-                skip -= len(chunk)
-                continue
-            chosen.append(chunk[skip:] if skip else chunk)
-            skip = 0
-        return chosen
+            return 0, bytes(self._kept)
+        start = self._kept.find(b"\n") + 1
+        return self.begin + start, bytes(self._kept[start:])

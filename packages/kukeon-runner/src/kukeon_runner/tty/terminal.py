@@ -139,10 +139,10 @@ class Terminal:
         """Welcome `client` with what it has missed."""
         if position is None and not replay:
             position = self._ring.end
-        begin, chunks = self._ring.since(position)
+        begin, missed = self._ring.since(position)
         client.send(frames.welcome(version, begin))
-        for chunk in chunks:
-            client.send(frames.frame(frames.OUTPUT, chunk))
+        for at in range(0, len(missed), frames.MAX_PAYLOAD):
+            client.send(frames.frame(frames.OUTPUT, missed[at : at + frames.MAX_PAYLOAD]))
         client.send(frames.frame(frames.LIVE))
         if self._ending:
             client.finish(self._code)

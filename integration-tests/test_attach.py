@@ -127,6 +127,7 @@ def kuketty_pid(kukeon: Instance) -> int:
     return int(text or 0)
 
 
+@pytest.mark.vm
 def test_attach_leave_and_come_back(web: Instance) -> None:
     with at_a_terminal(web, "attach", "web") as screen:
         screen.sees(b"Leave it with Ctrl-] Ctrl-]")
@@ -151,6 +152,21 @@ def test_attach_leave_and_come_back(web: Instance) -> None:
         assert screen.ends() == 0
     assert capture(web).read_bytes().count(b"typed-2") == 1
     assert "again-shell-yes" in web.kuke("log", "web").out
+
+
+@pytest.mark.vm
+@pytest.mark.exercises("Exec")
+def test_programs_beside_the_one_that_is_attached_to(web: Instance) -> None:
+    script = "cat; stty size || echo none; exit 3"
+    done = web.kuke("exec", "-i", "web", "--", "sh", "-c", script, manifest="hello\n", code=3)
+    assert done.out == "hello\nnone\n"
+    with at_a_terminal(web, "exec", "-it", "web", "--", "sh") as screen:
+        screen.sees(b"# ")
+        screen.types(b"stty size; echo in-$((1+1)); exit 6\r")
+        screen.sees(b"24 80")
+        screen.sees(b"in-2")
+        assert screen.ends() == 6
+    assert "in-2" not in web.kuke("log", "web").out
 
 
 def test_kukeond_and_kuketty_die_under_somebody_who_is_attached(web: Instance) -> None:

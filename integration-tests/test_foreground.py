@@ -15,13 +15,14 @@ import pytest
 
 from kuketest import manifests
 from kuketest.instance import Instance
-from kuketest.waiting import until, until_equal
+from kuketest.waiting import PATIENCE, until, until_equal
 
 
 def cells(kukeon: Instance) -> list[str]:
     return kukeon.kuke("get", "cells", "-o", "name").out.split()
 
 
+@pytest.mark.vm
 def test_the_programs_output_and_code_are_kukes(kukeon: Instance) -> None:
     script = "echo out; echo err >&2; exit 7"
     ran = kukeon.kuke("run", "--name", "job", "--image", "busybox", "--", "/bin/sh", "-c", script, code=7)
@@ -67,7 +68,7 @@ def test_ctrl_c_lets_the_program_say_goodbye(kukeon: Instance) -> None:
         assert running.stdout.readline() == "on\n"
         running.send_signal(signal.SIGINT)
         assert running.stdout.readline() == "bye\n"
-        assert running.wait(30) == 3
+        assert running.wait(30 * PATIENCE) == 3
     assert kukeon.state("polite") == "Stopped"
     kukeon.kuke("delete", "cell", "polite")
 
@@ -92,11 +93,12 @@ def shown(terminal: int, wanted: bytes) -> None:
     """Wait until `wanted` is on the screen."""
     seen = b""
     while wanted not in seen:
-        ready, _, _ = select.select([terminal], [], [], 30)
+        ready, _, _ = select.select([terminal], [], [], 30 * PATIENCE)
         assert ready, f"{wanted!r} did not come: {seen!r}"
         seen += os.read(terminal, 4096)
 
 
+@pytest.mark.vm
 def test_a_shell_in_an_image_is_at_this_terminal(kukeon: Instance) -> None:
     line = ("run", "--rm", "--name", "shell", "--image", "busybox", "--", "/bin/sh")
     with at_a_terminal(kukeon, *line) as (running, terminal):
@@ -104,7 +106,7 @@ def test_a_shell_in_an_image_is_at_this_terminal(kukeon: Instance) -> None:
         os.write(terminal, b"echo a$((1+1))b\r")
         shown(terminal, b"a2b")
         os.write(terminal, b"exit 9\r")
-        assert running.wait(30) == 9
+        assert running.wait(30 * PATIENCE) == 9
     assert cells(kukeon) == []
 
 
@@ -113,11 +115,11 @@ def test_leaving_a_terminal_leaves_the_cell(kukeon: Instance) -> None:
     with at_a_terminal(kukeon, *line) as (running, terminal):
         shown(terminal, b"# ")
         os.write(terminal, b"\x1d\x1d")
-        assert running.wait(30) == 0
+        assert running.wait(30 * PATIENCE) == 0
     assert kukeon.state("shell") == "Ready"
     with at_a_terminal(kukeon, "run", "shell") as (running, terminal):
         os.write(terminal, b"exit 4\r")
-        assert running.wait(30) == 4
+        assert running.wait(30 * PATIENCE) == 4
     kukeon.kuke("delete", "cell", "shell")
 
 

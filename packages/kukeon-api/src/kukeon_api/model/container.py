@@ -129,7 +129,7 @@ class ContainerTty(Model):
     """What to type into the fresh terminal, in order."""
 
     log_file: str = ""
-    """Absolute path in the container for a copy of what is shown."""
+    """Where in the container the program that keeps the terminal logs; it does not run in there."""
 
 
 class ContainerSpec(Model):

@@ -84,7 +84,7 @@ def test_attach_and_exec(member: Person, web: str) -> None:
             at.type(b"echo attached-$((1+1))\r")
             at.shows(b"attached-2")
             at.resize(31, 97)
-            at.type(b"until test \"$(stty size)\" = '31 97'; do :; done; echo sized-$((1+1))\r")
+            at.type(b"until test \"$(stty size)\" = '31 97'; do sleep 0.1; done; echo sized-$((1+1))\r")
             at.shows(b"sized-2")
             at.type(b"\x1d\x1d")
             assert at.ends() == 0
@@ -93,7 +93,7 @@ def test_attach_and_exec(member: Person, web: str) -> None:
         at.type(b"echo in-$((1+1))\r")
         at.shows(b"in-2")
         at.resize(40, 111)
-        at.type(b"until test \"$(stty size)\" = '40 111'; do :; done; echo sized-$((1+1)); exit 6\r")
+        at.type(b"until test \"$(stty size)\" = '40 111'; do sleep 0.1; done; echo sized-$((1+1)); exit 6\r")
         at.shows(b"sized-2")
         assert at.ends() == 6
         assert at.given_back

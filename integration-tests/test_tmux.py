@@ -72,7 +72,9 @@ class Window:
     def fits(self) -> None:
         """Wait until the program sees the window's own size."""
         rows, columns = self.ask("pane_height", "pane_width")
-        self.types(f"until test \"$(stty size)\" = '{rows} {columns}'; do :; done; echo fits-{columns}-$((1+1))")
+        self.types(
+            f"until test \"$(stty size)\" = '{rows} {columns}'; do sleep 0.1; done; echo fits-{columns}-$((1+1))"
+        )
         self.shows(f"fits-{columns}-2")
 
     @property

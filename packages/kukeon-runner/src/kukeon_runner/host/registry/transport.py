@@ -12,6 +12,7 @@ import errno
 import os
 import ssl
 import urllib.request
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -22,7 +23,7 @@ from kukeon_runner.host.registry import origins, values
 from kukeon_runner.host.registry.retries import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from kukeon_runner.host.registry.endpoints import TLS, Endpoint
     from kukeon_runner.host.registry.retries import Patience
@@ -156,7 +157,7 @@ class Transport:
                 request.method,
                 yarl.URL(request.url, encoded=True),
                 headers=request.headers,
-                data=request.body,
+                data=_Once(request.body, where) if isinstance(request.body, AsyncIterator) else request.body,
                 ssl=context,
                 proxy=endpoint.proxy or self._proxy(where),
                 timeout=timeout,
@@ -182,6 +183,20 @@ class Transport:
         if urllib.request.proxy_bypass(where.netloc):
             return None
         return self._proxies.get(where.scheme)
+
+
+class _Once:
+    """A body that is sent once: aiohttp repeats some requests by itself, and nothing would be left of this one."""
+
+    def __init__(self, body: AsyncIterator[bytes], where: origins.Origin) -> None:
+        self._body: AsyncIterator[bytes] | None = body
+        self._where = where
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        body, self._body = self._body, None
+        if body is None:
+            raise _closed(self._where)
+        return body
 
 
 class _Unreadable(OSError):
@@ -219,6 +234,10 @@ def _reading(path: str) -> Iterator[None]:
         raise _Unreadable(f"cannot read {path!r}: {error.strerror}") from error
 
 
+def _closed(where: origins.Origin) -> Trouble:
+    return Trouble(errors.RegistryClosed, f"registry {where.netloc!r} closed the connection half-way", passing=True)
+
+
 def _stalled(where: origins.Origin, patience: Patience) -> Trouble:
     words = f"registry {where.netloc!r} sent nothing, or next to nothing, for {patience.stall_s:g} s"
     return Trouble(errors.RegistryStalled, words, passing=True)
@@ -253,7 +272,7 @@ def _troubles(where: origins.Origin, patience: Patience) -> Iterator[None]:
     except (aiohttp.ServerTimeoutError, TimeoutError) as error:
         raise _stalled(where, patience) from error
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
-        raise Trouble(errors.RegistryClosed, f"{name} closed the connection half-way", passing=True) from error
+        raise _closed(where) from error
     except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
         raise Trouble(errors.NotARegistry, f"{name} is no registry: it does not answer in HTTP") from error
 

@@ -245,7 +245,7 @@ def test_the_generation_is_in_json_alone(kuke: Kuke, memory: MemoryClient) -> No
     assert "generation" not in yaml.safe_load(kuke("get", "cell", "web", "-o", "yaml").out)["metadata"]
 
 
-@pytest.mark.parametrize("word", ["build", "cp", "top"])
+@pytest.mark.parametrize("word", ["cp", "top"])
 def test_commands_of_later_are_refused_as_such(kuke: Kuke, word: str) -> None:
     result = kuke(word, "web")
     assert (result.code, result.out) == (7, "")

@@ -68,6 +68,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("What it said before it was started again", "kuke log web --previous --tail 50"),
         ("All containers of a cell", "kuke log web --all-containers -t --since 10m"),
     ),
+    "build": (
+        ("Out of the Dockerfile of this directory", "kuke build -t app:1 ."),
+        ("By buildah, for a realm", "kuke build -t app:1 --builder buildah --build-arg V=3 --realm lab ."),
+    ),
     "image": (
         ("Load an archive into a realm", "kuke image load busybox.tar --realm lab"),
         ("All platforms of an OCI layout in a directory", "kuke image load ./layout --platform all"),

@@ -27,6 +27,7 @@ ROOT = (
     Entry("attach", f"{COMMANDS}.attach:command", "Connect this terminal with that of a container.", ("att",)),
     Entry("exec", f"{COMMANDS}.exec:command", "Run a program in a container."),
     Entry("log", f"{COMMANDS}.log:command", "Print what a container wrote.", ("logs",)),
+    Entry("build", f"{COMMANDS}.build:command", "Have an image built and load it into a realm."),
     Entry("image", f"{COMMANDS}.image:group", "Load, save, list, name and delete images."),
     Entry("daemon", f"{COMMANDS}.daemon:group", "Start, stop and look into kukeond."),
     Entry("doctor", f"{COMMANDS}.doctor:group", "Find out what keeps this host from running cells."),
@@ -106,7 +107,6 @@ def lifecycle(verb: str) -> tuple[Entry, ...]:
 
 
 ROOT_LATER = {
-    "build": "build images",
     "team": "set up teams",
     "cp": "copy files",
     "top": "show what cells use",

@@ -13,7 +13,7 @@ from kukeon_cli import lazy, options, tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from kukeon_api import errors
+    from kukeon_api import errors, model
     from kukeon_cli.output import Output
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
@@ -32,25 +32,32 @@ def load(
     platform: str = "",
 ) -> None:
     """Send the archive on `stream` and print the images that it held; `total` is its size in bytes where known."""
-    from kukeon_api import errors, model
-    from kukeon_cli import resources, terminal
-
-    with terminal.Progress(f"loading {label}") as progress:
-        pieces = _pieces(stream, lambda sent: progress.update(_progress(label, sent, total)))
-        try:
-            result = client.load_image(realm, pieces, platform=platform)
-        except errors.RealmNotFound as exc:
-            raise resources.with_hint(client, model.Ref(realm), exc) from exc
-        except errors.KukeonError as exc:
-            raise _named(exc, label) from exc
-        except OSError as exc:
-            raise errors.HostError(f"cannot read {label}: {exc.strerror}") from exc
+    result = send(client, stream, label, total, realm, platform)
     noun = "image" if len(result.images) == 1 else "images"
     place = f' (namespace "{result.namespace}")' if result.namespace else ""
     ending = ":" if result.images else ""
     lines = [f'loaded {len(result.images)} {noun} into realm "{realm}"{place}{ending}']
     lines += [f"  - {name}" for name in result.images]
     out.result(result, lines, (f"image/{name}" for name in result.images))
+
+
+def send(
+    client: Client, stream: BinaryIO | Iterable[bytes], label: str, total: int | None, realm: str, platform: str
+) -> model.LoadImageResult:
+    """Send the archive on `stream`, showing how far it is; what is wrong with it is said of `label`."""
+    from kukeon_api import errors, model
+    from kukeon_cli import resources, terminal
+
+    with terminal.Progress(f"loading {label}") as progress:
+        pieces = _pieces(stream, lambda sent: progress.update(_progress(label, sent, total)))
+        try:
+            return client.load_image(realm, pieces, platform=platform)
+        except errors.RealmNotFound as exc:
+            raise resources.with_hint(client, model.Ref(realm), exc) from exc
+        except errors.KukeonError as exc:
+            raise _named(exc, label) from exc
+        except OSError as exc:
+            raise errors.HostError(f"cannot read {label}: {exc.strerror}") from exc
 
 
 def _named(exc: errors.KukeonError, label: str) -> errors.KukeonError:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kukeon_api import errors, model
-from kukeon_runner import observed
-from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
+from kukeon_api import errors, manifest, model
+from kukeon_runner import observed, wanted
+from kukeon_runner.testing.cells import NAMESPACE, cell, container, controller, prepared
 from kukeon_runner.testing.host import FakeHost
 from kukeon_runner.verbs import ReconcileOutcome
 
@@ -154,6 +154,61 @@ async def test_what_is_not_known_is_not_deleted(tmp_path: Path, monkeypatch: pyt
     assert found.runner.cells.find(ref) is not None
     await found.reconcile()
     assert found.runner.cells.find(ref) is None, "it has ended, as is known now"
+
+
+class TestAnotherVersion:
+    """Of kukeon, which makes other documents of the same manifests."""
+
+    WEB, ROOT = (f"default_default_hello_{name}" for name in ("web", "root"))
+
+    async def test_what_runs_runs_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        host = FakeHost()
+        await (await prepared(host, tmp_path)).create_cell(cell("hello"))
+        before = host.traces()
+        monkeypatch.setattr(wanted, "SPEC_VERSION", "next")
+        found = controller(host, tmp_path)
+        await found.reconcile()
+        assert (await found.start_cell(cell("hello"))).started is False
+        (told,) = (await found.apply_documents(manifest.dump([cell("hello")]).encode())).resources
+        assert told.action is model.ApplyAction.UNCHANGED
+        assert host.traces() == before
+        more = cell("hello", container("web"), container("more"))
+        (told,) = (await found.apply_documents(manifest.dump([more]).encode())).resources
+        assert told.changes == ('container "more" added',)
+
+    async def test_what_is_started_again_keeps_what_was_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        host = FakeHost()
+        found = await prepared(host, tmp_path)
+        await found.create_cell(cell("hello"))
+        await found.stop_cell(cell("hello"))
+        monkeypatch.setattr(wanted, "SPEC_VERSION", "next")
+        host.faults.log.clear()
+        await controller(host, tmp_path).start_cell(cell("hello"))
+        assert not [line for line in host.faults.log if line.startswith(("create default", "delete default"))]
+        assert {line for line in host.faults.log if line.startswith("renew")} == {
+            f"renew {self.WEB}",
+            f"renew {self.ROOT}",
+        }
+        for id in (self.WEB, self.ROOT):
+            labelled = dict(host.containers.records[NAMESPACE, id].labels)
+            assert labelled["kukeon.io/spec-hash"].startswith("next-")
+        host.faults.log.clear()
+        await controller(host, tmp_path).restart_cell(cell("hello"))
+        assert not [line for line in host.faults.log if line.startswith("renew")]
+
+    async def test_another_manifest_makes_it_anew_all_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        host = FakeHost()
+        await (await prepared(host, tmp_path)).create_cell(cell("hello"))
+        monkeypatch.setattr(wanted, "SPEC_VERSION", "next")
+        host.faults.log.clear()
+        changed = cell("hello", container("web", env=("A=1",)))
+        await controller(host, tmp_path).apply_documents(manifest.dump([changed]).encode())
+        assert f"delete {self.WEB}" in host.faults.log
+        assert f"renew {self.WEB}" not in host.faults.log
 
 
 @contextlib.asynccontextmanager

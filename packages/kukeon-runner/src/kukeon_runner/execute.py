@@ -31,6 +31,7 @@ from kukeon_runner.steps import (
     Publish,
     RemoveCgroup,
     RemoveSecrets,
+    RenewContainer,
     Results,
     StageSecrets,
     StartTask,
@@ -181,6 +182,8 @@ async def _act(step: Step, host: Host, results: Results) -> Any:
             return await host.network.members.withdraw(cell)
         case CreateContainer():
             return await host.containers.create(step)
+        case RenewContainer():
+            return await host.containers.renew(step)
         case DeleteContainer(namespace, id):
             return await host.containers.delete(namespace, id)
         case CreateTask():

@@ -180,6 +180,19 @@ class CreateContainer:
 
 
 @dataclass(frozen=True)
+class RenewContainer:
+    """Record in containerd what this version makes of a container, in place of what another version made of it.
+
+    Its root file system, with what was written to it, and its user stay.
+    """
+
+    namespace: str
+    id: str
+    labels: tuple[tuple[str, str], ...]
+    spec: str
+
+
+@dataclass(frozen=True)
 class DeleteContainer:
     """Delete the containerd record and the snapshot of `id`, whichever exist."""
 
@@ -247,6 +260,7 @@ Step = (
     | Publish
     | Withdraw
     | CreateContainer
+    | RenewContainer
     | DeleteContainer
     | CreateTask
     | StartTask

@@ -307,6 +307,11 @@ def spec_hash(wanted: model.ContainerSpec, *, nested: bool) -> str:
     return f"{version}-{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def same_manifest(one: str, other: str) -> bool:
+    """Whether two hashes are of the same manifest, whichever versions of `spec` they name."""
+    return one.partition("-")[2] == other.partition("-")[2] != ""
+
+
 _NOT_HASHED_NAMES = {
     each.encode_name for each in msgspec.structs.fields(model.ContainerSpec) if each.name in NOT_HASHED
 }

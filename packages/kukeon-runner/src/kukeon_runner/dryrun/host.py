@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kukeon_api import errors, labels
 from kukeon_runner import observed
+from kukeon_runner.dryrun.images import DryImages
 from kukeon_runner.firewall import Wall
 from kukeon_runner.members import Census, Members
 from kukeon_runner.observed import TaskStatus
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import model
@@ -307,6 +308,13 @@ class DryContainers:
     async def owner(self, namespace: str, id: str) -> tuple[int, int]:
         return 0, 0
 
+    async def renew(self, step: steps.RenewContainer) -> None:
+        found = await self.find(step.namespace, step.id)
+        if found is None:
+            raise errors.ContainerNotFound(f"cannot get container {step.id!r}: not found")
+        digest = dict(step.labels).get(labels.CONTAINERD_SPEC_HASH, "")
+        self._keep((step.namespace, step.id), dataclasses.replace(found, spec_hash=digest))
+
     async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
         return None
 
@@ -373,40 +381,3 @@ class DryContainers:
     def _keep(self, key: Key, container: observed.Container) -> None:
         self._gone.discard(key)
         self._records[key] = container
-
-
-class DryImages:
-    def __init__(self, real: protocol.Images) -> None:
-        self._real = real
-
-    async def find(self, namespace: str, ref: str) -> observed.Image:
-        return await self._real.find(namespace, ref)
-
-    async def list(self, namespace: str) -> Sequence[model.ImageInfo]:
-        return await self._real.list(namespace)
-
-    async def info(self, namespace: str, ref: str) -> model.ImageInfo:
-        return await self._real.info(namespace, ref)
-
-    async def delete(self, namespace: str, ref: str) -> None:
-        raise _unforeseen()
-
-    async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
-        raise _unforeseen()
-
-    def save(
-        self, namespace: str, refs: Sequence[str], platform: str, format_: str
-    ) -> AsyncGenerator[tuple[bytes, int], None]:
-        return self._real.save(namespace, refs, platform, format_)
-
-    async def tag(self, namespace: str, ref: str, name: str) -> str:
-        raise _unforeseen()
-
-    async def prune(
-        self, namespace: str, removable: Callable[[str], bool], *, dry_run: bool
-    ) -> tuple[Sequence[model.PrunedImage], int]:
-        return await self._real.prune(namespace, removable, dry_run=True)
-
-
-def _unforeseen() -> errors.Unsupported:
-    return errors.Unsupported("cannot tell beforehand what becomes of an image")

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -16,7 +15,7 @@ from urllib.parse import urlencode
 from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
-from kukeon_runner.host import first_program, hangup, runtime_words, shims, users
+from kukeon_runner.host import first_program, hangup, runtime_words, shims, stop_signals, users
 from kukeon_runner.host.containerd import introspection
 from kukeon_runner.host.containerd.containers import Runtime
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
@@ -25,7 +24,7 @@ from kukeon_runner.host.containerd.values import Mount
 from kukeon_runner.host.programs import Programs
 from kukeon_runner.options import DEFAULT_LOGS, LogLimits
 from kukeon_runner.together import together
-from kukeon_runner.wanted import STOP_SIGNAL_LABEL
+from kukeon_runner.wanted import IMAGE_DIGEST_LABEL, STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -164,6 +163,16 @@ class LinuxContainers:
         user = (await self._within(namespace).containers.get(id)).spec["process"].get("user", {})
         return int(user.get("uid", 0)), int(user.get("gid", 0))
 
+    async def renew(self, step: steps.RenewContainer) -> None:
+        containers = self._within(step.namespace).containers
+        before = await containers.get(step.id)
+        document, labels = json.loads(step.spec), dict(step.labels)
+        # It was looked up in the root file system, which stays; so does the image that this is of.
+        document["process"]["user"] = before.spec["process"]["user"]
+        if digest := before.labels.get(IMAGE_DIGEST_LABEL):
+            labels[IMAGE_DIGEST_LABEL] = digest
+        await containers.update(step.id, spec=document, labels=labels)
+
     async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
         containers = self._within(namespace).containers
         document = (await containers.get(id)).spec
@@ -256,7 +265,7 @@ class LinuxContainers:
         # Waiting begins before the signal, so that no exit falls between the two.
         waiting = asyncio.create_task(tasks.wait(id), name=f"wait for {id}")
         try:
-            stop, kill = _signal(signal), _signal("SIGKILL")
+            stop, kill = stop_signals.number(signal), stop_signals.number("SIGKILL")
             for number, patience_s in ((stop, grace_s), (kill, KILL_TIMEOUT_S)):
                 if patience_s > 0:
                     await tasks.kill(id, number)
@@ -280,7 +289,7 @@ class LinuxContainers:
 
     async def _hang_up(self, tasks: Tasks, state: TaskState, stop_signal: int) -> None:
         with contextlib.suppress(errors.NotFound):  # the stop signal was enough
-            await tasks.kill(state.id, _signal("SIGHUP"))
+            await tasks.kill(state.id, stop_signals.number("SIGHUP"))
             await asyncio.to_thread(hangup.hang_up, state.pid, stop_signal)
 
     async def _wait_forgotten(self, namespace: str, id: str) -> None:
@@ -373,20 +382,6 @@ def _explained(id: str) -> Iterator[None]:
 def _logger(path: str, limits: LogLimits) -> str:
     query = urlencode({"path": path, "max_size": limits.max_bytes, "max_files": limits.max_files})
     return f"binary://{native.path('kukelog')}?{query}"
-
-
-def _signal(name: str) -> int:
-    """The number of `SIGTERM`, `TERM` or `15`: images write all three."""
-    text = name.strip().upper()
-    if text.isdigit() and 0 < int(text) < signal.NSIG:
-        return int(text)
-    if text.startswith("SIGRTMIN+") and text.removeprefix("SIGRTMIN+").isdigit():
-        return min(signal.SIGRTMIN + int(text.removeprefix("SIGRTMIN+")), signal.SIGRTMAX)
-    try:
-        return signal.Signals[text if text.startswith("SIG") else f"SIG{text}"].value
-    except KeyError:
-        log.warning("unknown stop signal %r, using SIGTERM", name)
-        return signal.SIGTERM
 
 
 def _end(what: observed.Happening, fields: Mapping[str, Any]) -> observed.Exit | None:

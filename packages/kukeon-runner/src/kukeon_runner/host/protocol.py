@@ -212,6 +212,9 @@ class Containers(Protocol):
     async def owner(self, namespace: str, id: str) -> tuple[int, int]:
         """Who a recorded container runs as: uid and gid. Raises ContainerNotFound."""
 
+    async def renew(self, step: steps.RenewContainer) -> None:
+        """Raises ContainerNotFound."""
+
     async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
         """Have these variables in a recorded container's environment, in place of their namesakes."""
 

@@ -28,6 +28,7 @@ from kukeon_runner.steps import (
     Publish,
     RemoveCgroup,
     RemoveSecrets,
+    RenewContainer,
     StageSecrets,
     StartTask,
     Step,
@@ -86,7 +87,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     staying = {
         id
         for id, found in seen.containers.items()
-        if intact and id in by_id and _reusable(by_id[id], found) and _runs(found)
+        if intact and id in by_id and _usable(by_id[id], found) and _runs(found)
     }
     if only is not None:
         staying |= {id for id in {*by_id, *seen.containers} if id not in only and (intact or not _alive(seen, id))}
@@ -94,7 +95,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
         if id in staying:
             continue
         gone = _end_task(draft, site, id, found, End())
-        if (found.recorded or found.snapshot) and (id not in by_id or not _reusable(by_id[id], found)):
+        if (found.recorded or found.snapshot) and (id not in by_id or not _usable(by_id[id], found)):
             draft.add(DeleteContainer(site.namespace, id), gone)
     missing = [each for each in cell.containers if each.id not in staying]
     alive = any(_alive(seen, id) for id in staying)
@@ -143,7 +144,10 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     shim: Step | None = None
     for each in missing:
         recorded = None
-        if each.id not in seen.containers or not _reusable(each, seen.containers[each.id]):
+        if each.id in seen.containers and _usable(each, seen.containers[each.id]):
+            if seen.containers[each.id].spec_hash != each.spec_hash:
+                recorded = draft.add(RenewContainer(site.namespace, each.id, each.labels, each.spec), *ended)
+        else:
             deleted = DeleteContainer(site.namespace, each.id)
             recorded = draft.add(_create(site, each), deleted if deleted in draft else None)
         provided = _provide_secrets(draft, site, each, recorded, staging, *ended)
@@ -183,9 +187,21 @@ def reusable(spec_hash: str, found: observed.Container | None, *, needs_snapshot
     return found.snapshot or not needs_snapshot
 
 
+def outdated(spec_hash: str, found: observed.Container | None, *, needs_snapshot: bool) -> bool:
+    """Whether what is recorded is of the same manifest, and another version made it.
+
+    It is not made anew, which would cost what was written in it: where it runs it runs on, and before it is started the
+    next time its record is renewed.
+    """
+    if found is None or not found.recorded or found.spec_hash == spec_hash:
+        return False
+    return (found.snapshot or not needs_snapshot) and wanted.same_manifest(found.spec_hash, spec_hash)
+
+
 def intact(spec_hash: str, found: observed.Container) -> bool:
     """Whether `found` runs and is the container with this hash, so that `start` leaves it alone."""
-    return found.recorded and found.spec_hash == spec_hash and _runs(found)
+    fits = found.spec_hash == spec_hash or outdated(spec_hash, found, needs_snapshot=False)
+    return found.recorded and fits and _runs(found)
 
 
 def stop(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) -> Plan:
@@ -318,8 +334,9 @@ def _create(site: wanted.Site, each: wanted.Container) -> CreateContainer:
     )
 
 
-def _reusable(container: wanted.Container, found: observed.Container) -> bool:
-    return reusable(container.spec_hash, found, needs_snapshot=bool(container.image))
+def _usable(container: wanted.Container, found: observed.Container) -> bool:
+    digest, needed = container.spec_hash, bool(container.image)
+    return reusable(digest, found, needs_snapshot=needed) or outdated(digest, found, needs_snapshot=needed)
 
 
 def _alive(seen: observed.Cell, id: str) -> bool:

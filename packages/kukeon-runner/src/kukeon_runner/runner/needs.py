@@ -57,7 +57,9 @@ async def cell(
         image = found[each.image]
         existing = seen.containers.get(site.container_id(each.id, root=each.root))
         digest = wanted.spec_hash(each, nested=doc.spec.nested_cgroup_runtime)
-        reused = plan.reusable(digest, existing, needs_snapshot=True)
+        reused = plan.reusable(digest, existing, needs_snapshot=True) or (
+            existing is not None and plan.intact(digest, existing)
+        )
         if not reused:
             things[each.id] = await _found(context, each)
         if isinstance(image, errors.ImageNotFound):

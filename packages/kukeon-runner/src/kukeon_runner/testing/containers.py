@@ -107,6 +107,13 @@ class FakeContainers:
             raise errors.ContainerNotFound(f"cannot get container {id!r}: not found")
         return 0, 0
 
+    async def renew(self, step: steps.RenewContainer) -> None:
+        key = (step.namespace, step.id)
+        async with self.faults.act(f"renew {step.id}"):
+            if key not in self.records:
+                raise errors.ContainerNotFound(f"cannot get container {step.id!r}: not found")
+            self.records[key] = replace(self.records[key], spec=step.spec, labels=step.labels)
+
     async def fill_environment(self, namespace: str, id: str, values: Mapping[str, str]) -> None:
         key = (namespace, id)
         async with self.faults.act(f"fill environment of {id}"):

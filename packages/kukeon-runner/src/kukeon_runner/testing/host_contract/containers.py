@@ -53,6 +53,27 @@ class ContainersContract:
         with pytest.raises(errors.ContainerExists):
             await home.host.containers.create(step)
 
+    async def test_a_renewed_container_runs_what_is_recorded_then(self, home: Home) -> None:
+        await home.cell()
+        first, then = await home.step("web", Program.MISSING), await home.step("web")
+        renewed = (*(each for each in then.labels if each[0] != labels.CONTAINERD_SPEC_HASH),)
+        renewed = (*renewed, (labels.CONTAINERD_SPEC_HASH, "3-hash"))
+        step = steps.RenewContainer(home.namespace, first.id, renewed, then.spec)
+        with pytest.raises(errors.ContainerNotFound):
+            await home.host.containers.renew(step)
+        await home.host.containers.create(first)
+        for _ in range(2):
+            await home.host.containers.renew(step)
+        assert await home.look(first.id) == observed.Container(
+            recorded=True,
+            spec_hash="3-hash",
+            stop_signal=dict(then.labels).get(wanted.STOP_SIGNAL_LABEL, ""),
+            snapshot=True,
+        )
+        await home.host.containers.create_task(steps.CreateTask(home.namespace, first.id, ""))
+        await home.host.containers.start_task(home.namespace, first.id)
+        assert await home.status(first.id) is TaskStatus.RUNNING
+
     async def test_the_pause_container_needs_no_image(self, home: Home) -> None:
         await home.cell()
         step = await home.step("root")

@@ -250,3 +250,11 @@ def test_an_empty_settings_file_is_no_settings(tmp_path: Path, content: str) -> 
     (tmp_path / ".kuke").mkdir()
     (tmp_path / ".kuke" / "kuke.yaml").write_text(content)
     assert resolve(tmp_path, {}, {}).host.source == "default"
+
+
+def test_a_home_of_somebody_else_has_no_settings_for_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    assert resolve(tmp_path, {}, {}).run_path.value == "/opt/kukeon"

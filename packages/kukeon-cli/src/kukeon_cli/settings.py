@@ -154,7 +154,7 @@ def settings_file(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple
 
 
 def _file_values(path: Path, *, required: bool) -> dict[str, str | None]:
-    if not required and not path.exists():
+    if not required and not _exists(path):
         return {}
     from kukeon_api import errors
     from kukeon_cli import configuration
@@ -166,6 +166,17 @@ def _file_values(path: Path, *, required: bool) -> dict[str, str | None]:
             hint="write it, or leave --configuration and KUKE_CONFIGURATION away",
         )
     return {name: getattr(found.spec, field) for name, field in FIELDS.items()}
+
+
+def _exists(path: Path) -> bool:
+    """Tell whether there is such a file; one in a directory that is closed to us is none of ours.
+
+    HOME is another's after `setpriv` and some kinds of `sudo`.
+    """
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def _first(name: str, levels: tuple[tuple[str, Mapping[str, Any]], ...], default: str) -> Setting:

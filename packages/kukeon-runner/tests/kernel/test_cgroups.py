@@ -53,6 +53,15 @@ def hybrid(tmp_path: Path) -> Cgroups:
     return Cgroups.detect(root, mountinfo(tmp_path, *lines))
 
 
+def test_a_group_that_was_left_frozen_is_thawed(v2: Cgroups, tmp_path: Path) -> None:
+    assert v2.ensure("/top/cell")
+    for place, state in (("top", "1"), ("top/cell", "1\n")):
+        (tmp_path / "cgroup" / place / "cgroup.freeze").write_text(state)
+    assert not v2.ensure("/top/cell", leaf=True)
+    for place in ("top", "top/cell"):
+        assert (tmp_path / "cgroup" / place / "cgroup.freeze").read_text().strip() == "0"
+
+
 class TestDetect:
     def test_modes(self, v2: Cgroups, hybrid: Cgroups, tmp_path: Path) -> None:
         assert v2.mode == "v2"

@@ -60,6 +60,9 @@ class Unified:
         for depth, part in enumerate(parts, start=1):
             group /= part
             created = tree.make(group)
+            if not created and (tree.read(group / "cgroup.freeze") or "0").strip() != "0":
+                # Whoever killed what was in it was killed, too: no process would start in there.
+                self._freeze(group, "0")
             if depth < len(parts) or not leaf:
                 self._pass_down(group, effective)
         return created

@@ -230,6 +230,7 @@ def test_only_a_near_word_is_meant(word: str, known: str, meant: str) -> None:
         (("daemon", "bogus"), "no such command 'bogus'\nhint: see 'kuke daemon --help'"),
         (("create", "image", "x"), "hint: an image is loaded from an archive: kuke image load FILE"),
         (("delete", "container", "x"), "cell name is required (--cell)"),
+        (("describe", "web"), "no such command 'web'\nhint: say what it is, like: kuke describe cell web"),
         (("gett",), "no such command 'gett'\nhint: did you mean 'kuke get'?"),
         (("get", "cels"), "no such command 'cels'\nhint: did you mean 'kuke get cell'?"),
         (("get", "cells", "--bogus"), "no such option"),

@@ -31,7 +31,8 @@ _NO_FILES, _FILES = 4, 0
 def complete(ctx: click.Context, kind: str, incomplete: str, *, everywhere: bool = False) -> list[str]:
     """Return the names of `kind` that begin with `incomplete`, where the command with the flags so far would look.
 
-    A parent that is not stated is `default`, or with `everywhere` any.
+    A parent that is not stated is `default`, or with `everywhere` any. Of kind "container of the cell" are those of the
+    cell that the command itself is about.
     """
     import contextlib
     import os
@@ -73,6 +74,11 @@ def _names(client: Client, kind: str, ctx: click.Context, unset: str) -> Iterabl
     cells = client.list_cells(realm, space, stack, timeout=TIMEOUT_S)
     if kind == "cell":
         return [cell.metadata.name for cell in cells]
+    if kind == "container of the cell":
+        # With an option that still lacks its value, click leaves what stands before it where it is.
+        of_cell = ctx.params.get("name") or next(iter(ctx.args), "")
+        if not of_cell:
+            return []
     chosen = [cell for cell in cells if of_cell in ("", cell.metadata.name)]
     return [spec.id for cell in chosen for spec in cell.spec.containers]
 

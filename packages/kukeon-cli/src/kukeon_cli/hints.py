@@ -98,6 +98,9 @@ def _for_missing(ref: Ref, known: set[Ref], ancestors: list[Ref], client: Client
     if meant:
         other = min(other for other in known if other.name == meant)
         return f"did you mean {str(other)!r}? then pass {_flags(other, ref)}"
+    beside = sorted(other.name for other in known if other.parent == ref.parent)
+    if ref.kind == "Container" and beside:
+        return f"it has {', '.join(beside)}"
     return f"see: kuke get {ref.kind.lower()}s"
 
 

@@ -147,6 +147,8 @@ class LazyGroup(click.Group):
         hint = self.instead.get(name, "")
         if not hint and meant:
             hint = f"did you mean '{ctx.command_path} {self._by_name[meant].name}'?"
+        elif not hint and ctx.parent is not None and "cell" in self._by_name and not name.startswith("-"):
+            hint = f"say what it is, like: {ctx.command_path} cell {name}"
         error = click.UsageError(f"no such command {name!r}", ctx=ctx)
         if hint:
             error.hint = hint  # type: ignore[attr-defined]

@@ -363,6 +363,17 @@ def completion(kind: str, *, everywhere: bool = False) -> Callable[[click.Contex
     return complete
 
 
+def container(text: str) -> Decorator:
+    """Add `-c/--container`, a container of the cell that the command names."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from kukeon_cli import completion as names
+
+        return list(names.complete(ctx, "container of the cell", incomplete))
+
+    return click.option("-c", "--container", metavar="NAME", help=text, shell_complete=complete)
+
+
 def names_given(values: Iterable[str]) -> tuple[str, ...]:
     """Return `values` trimmed, in order, each once."""
     return tuple(dict.fromkeys(value.strip() for value in values))

@@ -75,7 +75,7 @@ def attach(session: Session, container: Ref) -> bool:
 @click.command("attach", cls=lazy.Command)
 @options.name("cell", variable="KUKE_ATTACH_CELL")
 @options.scope("realm", "space", "stack")
-@click.option("-c", "--container", metavar="NAME", help="The container; needed when several have terminals.")
+@options.container("The container; needed when several have terminals.")
 @click.pass_obj
 def command(
     session: Session, name: str, realm: str | None, space: str | None, stack: str | None, container: str | None

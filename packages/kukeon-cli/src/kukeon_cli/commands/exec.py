@@ -148,7 +148,7 @@ def environment(given: Sequence[str], own: Mapping[str, str], *, tty: bool) -> t
 @click.command("exec", cls=lazy.Command)
 @options.name("cell", variable="KUKE_EXEC_CELL", shown="CELL")
 @click.argument("program", nargs=-1, required=True, metavar="-- COMMAND...", type=click.UNPROCESSED)
-@click.option("-c", "--container", metavar="NAME", help="The container; needed when the cell has several.")
+@options.container("The container; needed when the cell has several.")
 @click.option("-i", "--interactive", is_flag=True, help="Give it our standard input.")
 @click.option("-t", "--tty", is_flag=True, help="Run it in a terminal.")
 @click.option("-u", "--user", metavar="USER[:GROUP]", default="", help="Who it runs as.  [default: the container's]")

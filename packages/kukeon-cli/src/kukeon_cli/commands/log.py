@@ -157,7 +157,7 @@ def _lines(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.command("log", cls=lazy.Command)
 @options.name("cell", variable="KUKE_LOG_CELL")
 @options.scope("realm", "space", "stack")
-@click.option("-c", "--container", metavar="NAME", help="The container; needed when the cell has several.")
+@options.container("The container; needed when the cell has several.")
 @click.option("--all-containers", is_flag=True, help="Every container; each line begins with its name.")
 @click.option(
     "-f", "--follow", is_flag=True, help="Go on as it is written, until Ctrl-C or until the container is gone."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kukeon_api import errors, image_ref, model, names
-from kukeon_cli import container_flags, manifests, profiles, resources
+from kukeon_cli import container_flags, resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,9 @@ def of_file(source: Source, scope: Scope) -> model.CellDoc:
 
     Raises `Invalid` for anything but one cell.
     """
+    # Reading YAML takes a tenth of what a run of an image takes, which reads none.
+    from kukeon_cli import manifests
+
     documents = manifests.parse([manifests.completed(source, scope.parents())])
     if len(documents) != 1 or not isinstance(documents[0].doc, model.CellDoc):
         held = ", ".join(f'{entry.doc.kind} "{entry.doc.metadata.name}"' for entry in documents)
@@ -52,6 +55,8 @@ def of_profile(
 
     Raises `ProfileNotFound`, and `ProfileInvalid` with everything that is wrong with the profile and the values.
     """
+    from kukeon_cli import profiles
+
     found = profiles.find(name, environ)
     given, problems = profiles.values(params, files)
     place = scope.at("Cell", cell or names.DEFAULT_STACK)

@@ -265,7 +265,7 @@ def _check(ctx: click.Context, source: str, given: dict[str, Any], session: Sess
 
 
 def _job(source: str, scope: Scope, session: Session, given: dict[str, Any], *, terminal: bool) -> Job:
-    from kukeon_cli import cell_sources, manifests, resources
+    from kukeon_cli import cell_sources, resources
 
     name = given["name"] or ""
     prefix, new = "", False
@@ -273,6 +273,8 @@ def _job(source: str, scope: Scope, session: Session, given: dict[str, Any], *, 
         case "cell":
             return Job(resources.get_cell(session.client, scope.at("Cell", given["cell"])), None)
         case "file":
+            from kukeon_cli import manifests
+
             (read,) = manifests.read([given["file"]])
             doc, told = cell_sources.of_file(read, scope), read.name
         case "profile":

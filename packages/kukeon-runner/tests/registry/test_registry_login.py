@@ -15,6 +15,7 @@ from kukeon_api.docker_config import Login
 from kukeon_runner.host.registry import retries
 from kukeon_runner.host.registry.client import Registry
 from kukeon_runner.host.registry.endpoints import TLS, Endpoint
+from kukeon_runner.host.registry.values import Descriptor, digest_of
 from kukeon_runner.testing.certificates import CertificateAuthority
 from kukeon_runner.testing.registry import PASS, Call, Reply, ServedRegistry, error, served_registry
 
@@ -258,6 +259,45 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
     return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
+async def test_a_registry_on_this_machine_does_not_have_passwords_sent_elsewhere(
+    served: ServedRegistry, patience: retries.Patience
+):
+    async with served_registry() as issuer:
+        elsewhere = issuer.address.replace("127.0.0.1", "0.0.0.0")
+        refusal = Reply(401, headers={"WWW-Authenticate": f'Bearer realm="http://{elsewhere}/token"'})
+        served.behaviour = lambda *_: refusal
+        async with Registry(credentials=lambda _: LOGIN, patience=patience) as registry:
+            with pytest.raises(errors.RegistryUntrusted, match="anybody could read the login"):
+                await registry.resolve(ref(served.address))
+        assert issuer.calls == []
+
+
+async def test_a_token_that_is_not_enough_is_asked_for_twice_at_most(
+    served: ServedRegistry, patience: retries.Patience
+):
+    tokens = Tokens(served, served)
+    issue = tokens.issue
+
+    def bad(call: Call, writer: object) -> Reply:
+        reply = issue(call, writer)
+        tokens.good.clear()
+        return reply
+
+    tokens.issue = bad  # type: ignore[method-assign]
+    async with Registry(credentials=only_for(served.address), patience=patience) as registry:
+        with pytest.raises(errors.RegistryUnauthorized, match="does not accept the login"):
+            await registry.manifest(ref(served.address), Descriptor("x", digest_of(MANIFEST), 1))
+    assert len(tokens.asked) == 2
+
+
+async def test_a_registry_may_name_a_repository_in_its_own_way(served: ServedRegistry, patience: retries.Patience):
+    tokens = Tokens(served, served)
+    served.add_manifest("other/app", "1", MANIFEST)
+    async with Registry(credentials=only_for(served.address), patience=patience) as registry:
+        await registry.resolve(image_ref.parse(f"{served.address}/other/app:1"))
+    assert "scope=repository%3Aother%2Fapp%3Apull&scope=repository%3Ateam%2Fapp%3Apull" in tokens.asked[0].target
+
+
 class TestTLS:
     """A registry with a certificate of its own authority."""
 
@@ -411,3 +451,12 @@ async def test_a_proxy_is_used_for_others_and_not_for_this_machine(
         async with Registry(lambda _: hosts, patience=patience) as registry:
             assert await registry.resolve(ref("registry.example")) == stored
         assert proxy.calls[0].headers["host"] == "registry.example"
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1:1", "socks5://me:secret@proxy:1"])
+async def test_proxies_of_the_environment(patience: retries.Patience, monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("http_proxy", value)
+    async with Registry(lambda _: (Endpoint("http://registry.example/v2"),), patience=patience) as registry:
+        with pytest.raises(errors.RegistryUnreachable, match=r"refused|none of HTTP") as caught:
+            await registry.resolve(ref("registry.example"))
+    assert "secret" not in f"{caught.value} {caught.value.hint}"

@@ -301,3 +301,25 @@ async def test_content_is_taken_byte_for_byte(served: ServedRegistry, patience: 
     served.behaviour = lambda *_: Reply(200, content, {"Content-Encoding": "gzip"})
     async with Registry(patience=patience) as registry:
         assert await read(registry, served, stored) == content
+
+
+@pytest.mark.parametrize("digest", ["sha256:../../../x", f"md5:{'0' * 32}", f"sha256:{'A' * 64}", "", "latest"])
+async def test_what_is_no_digest_is_asked_for_nowhere(served: ServedRegistry, patience: retries.Patience, digest: str):
+    described = values.Descriptor(values.MANIFEST_TYPES[0], digest, 10)
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.InvalidImage, match="is no digest of a kind that is known"):
+            await registry.manifest(ref(served.address), described)
+        with pytest.raises(errors.InvalidImage):
+            await anext(aiter(registry.blob(ref(served.address), described)))
+        with pytest.raises(errors.InvalidImage):
+            await registry.resolve(image_ref.parse(f"{served.address}/team/app@md5:{'0' * 32}"))
+    assert served.calls == []
+
+
+async def test_an_address_with_anything_in_it(served: ServedRegistry, patience: retries.Patience):
+    stored = served.add_blob(b"layer")
+    odd = f"/v2/x/blobs/{stored.digest}?a=%2F+b&b=\u00fc d\x01"
+    served.behaviour = lambda call, _: PASS if call.query else Reply(307, headers={"Location": odd})
+    async with Registry(patience=patience) as registry:
+        assert await read(registry, served, stored) == b"layer"
+    assert served.calls[1].target.endswith("?a=%2F+b&b=%C3%BC%20d%01")

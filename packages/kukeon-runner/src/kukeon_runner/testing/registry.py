@@ -34,6 +34,8 @@ class Call:
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes = b""
+    target: str = ""
+    """Path and query, as they were written."""
 
 
 @dataclass
@@ -151,7 +153,7 @@ class ServedRegistry:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         url = urllib.parse.urlsplit(target)
-        call = Call(method, url.path, dict(urllib.parse.parse_qsl(url.query)), headers)
+        call = Call(method, url.path, dict(urllib.parse.parse_qsl(url.query)), headers, target=target)
         self.calls.append(call)
         call.body = await reader.readexactly(int(headers.get("content-length", "0")))
         reply = self.behaviour(call, writer)

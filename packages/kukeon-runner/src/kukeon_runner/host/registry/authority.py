@@ -116,6 +116,12 @@ class Authority:
             raise Trouble(
                 errors.RegistryUntrusted, f"registry {host!r} sends us to {realm[:200]!r} for a token, without TLS"
             )
+        if self._login is not None and not where.is_private and not self._endpoint.plain_http:
+            raise Trouble(
+                errors.RegistryUntrusted,
+                f"registry {host!r} sends us to {where.netloc!r} for a token, where anybody could read the login on "
+                "the way: it has no TLS",
+            )
         with contextlib.closing(
             await self._transport.send(self._token_request(challenge, scopes), self._endpoint.for_origin(where))
         ) as answer:
@@ -139,6 +145,8 @@ class Authority:
     def _token_request(self, challenge: challenges.Challenge, scopes: Scopes) -> Request:
         realm = challenge.parameters["realm"]
         service = challenge.parameters.get("service", "")
+        # A registry may call the repository something else than its address does.
+        scopes = tuple(dict.fromkeys((*scopes, *challenge.parameters.get("scope", "").split())))
         login = self._login
         if login is not None and login.identity_token:
             form = {

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from kukeon_api import errors, image_ref
-from kukeon_runner.host.registry import endpoints, pull, push, retries
+from kukeon_runner.host.registry import endpoints, pull, push, retries, values
 from kukeon_runner.host.registry.endpoints import Capability
 from kukeon_runner.host.registry.retries import Trouble
 
@@ -75,6 +75,8 @@ class Registry:
         Raises ImageNotFound, ManifestNotSupported, NotARegistry, DigestMismatch.
         """
         name = ref.digest or ref.tag
+        if ref.digest:
+            _check_digest(ref, ref.digest)
         # Whose content is verified need not be trusted.
         capability = Capability.PULL if ref.digest else Capability.RESOLVE
         return await self._first(f"pull {str(ref)!r}", ref, capability, lambda at: pull.resolve(at, name))
@@ -84,6 +86,7 @@ class Registry:
 
         Raises ImageNotFound, LengthMismatch, DigestMismatch.
         """
+        _check_digest(ref, descriptor.digest)
         return await self._first(f"pull {str(ref)!r}", ref, Capability.PULL, lambda at: pull.manifest(at, descriptor))
 
     async def blob(self, ref: image_ref.ImageRef, descriptor: Described, offset: int = 0) -> AsyncIterator[bytes]:
@@ -93,6 +96,7 @@ class Registry:
         error: BlobNotFound, LengthMismatch, RegistryClosed, RegistryStalled. Who stops before the end closes the
         generator (`contextlib.aclosing`).
         """
+        _check_digest(ref, descriptor.digest)
         at = offset
         troubles: list[tuple[Endpoint, Trouble]] = []
         what = f"pull {str(ref)!r}"
@@ -221,9 +225,17 @@ class Registry:
     def _note(self, endpoint: Endpoint, trouble: Trouble, troubles: list[tuple[Endpoint, Trouble]]) -> None:
         troubles.append((endpoint, trouble))
         if endpoint.mirror_of:
-            log.warning("Mirror %s is passed over: %s", endpoint.origin, trouble)
+            # That a mirror has not everything is nothing to tell.
+            level = logging.INFO if issubclass(trouble.kind, errors.NotFound) else logging.WARNING
+            log.log(level, "Mirror %s is passed over: %s", endpoint.origin, trouble)
         if trouble.passing or issubclass(trouble.kind, errors.RegistryUnreachable):
             self._away.add(endpoint)
+
+
+def _check_digest(ref: image_ref.ImageRef, digest: str) -> None:
+    """Raise InvalidImage for a digest that nothing can be compared with, or that is none."""
+    if not values.is_digest(digest):
+        raise errors.InvalidImage(f"cannot pull {str(ref)!r}: {digest[:100]!r} is no digest of a kind that is known")
 
 
 def _error(what: str, troubles: list[tuple[Endpoint, Trouble]]) -> errors.KukeonError:

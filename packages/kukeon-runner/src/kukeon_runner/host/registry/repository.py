@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import urllib.parse
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from kukeon_runner.host.registry.endpoints import Endpoint
     from kukeon_runner.host.registry.transport import Transport
 
-_LOGINS = 3
-"""Anonymous, with an old token, with a new one."""
+_LAST = (False, False, True)
+"""Attempts to log in: with nothing, or an old token; with one that was got meanwhile; with a new one."""
 _REDIRECTS = 5
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_NO_ADDRESS = re.compile(r"[^!-~]")
 _SKIM_LIMIT_BYTES = 64 * 1024
 
 
@@ -64,10 +66,10 @@ class Repository:
         """
         scopes = scopes or self.scopes()
         authorization = self._authority.header(scopes)
-        for _ in range(_LOGINS):
+        for last in _LAST:
             request = Request(method, url, dict(headers or {}), answer_s=answer_s)
             answer = await self._follow(request, body, authorization)
-            if answer.status != 401 or answer.origin != self.endpoint.origin:
+            if last or answer.status != 401 or answer.origin != self.endpoint.origin:
                 return answer
             try:
                 found = await self._authority.answer(answer, authorization, scopes)
@@ -78,12 +80,14 @@ class Repository:
                 return answer
             await _skim(answer)
             authorization = found
-        return answer
+        raise AssertionError("the last attempt returns")
 
     def resolve(self, url: str, location: str) -> str:
         """Return the address that an answer from `url` names as `location`. Raises Trouble."""
         try:
-            return urllib.parse.urljoin(url, location)
+            # What may not stand in an address is written as it is in one; all else is left alone, signatures above all.
+            plain = _NO_ADDRESS.sub(lambda found: urllib.parse.quote(found[0].encode("utf-8", "replace")), location)
+            return urllib.parse.urljoin(url, plain)
         except ValueError as error:
             raise self._lost(error) from error
 

@@ -182,7 +182,17 @@ class Transport:
             return None
         if urllib.request.proxy_bypass(where.netloc):
             return None
-        return self._proxies.get(where.scheme)
+        proxy = self._proxies.get(where.scheme, "")
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"
+        if proxy and not proxy.startswith(("http://", "https://")):
+            # It may contain a password, so it is not shown.
+            raise Trouble(
+                errors.RegistryUnreachable,
+                f"registry {where.netloc!r} cannot be reached: the environment names a proxy that is none of HTTP",
+                hint=f"set {where.scheme}_proxy to one that begins with http://, or no_proxy to this host",
+            )
+        return proxy or None
 
 
 class _Once:

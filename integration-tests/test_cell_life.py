@@ -41,6 +41,28 @@ def test_another_cell_of_the_space_reaches_it(kukeon: Instance, server_cell: str
     kukeon.kuke("delete", "cell", "visitor")
 
 
+def test_cells_of_a_space_reach_each_other_by_name_wherever_they_are(kukeon: Instance, server_cell: str) -> None:
+    # The image's wget is linked without what looks names up.
+    get = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 1"
+    ask = f"while :; do {get} web 8080 && {get} web.default 8080; sleep 0.1; done"
+    kukeon.apply(manifests.cell("visitor", manifests.container("main", ask)))
+
+    def pages() -> int:
+        return kukeon.kuke("log", "visitor").out.count("page of web")
+
+    until(lambda: pages() >= 2, "the visitor to get a page by either name")
+    # Another cell takes the address that is free for a moment.
+    kukeon.kuke("stop", "cell", server_cell)
+    kukeon.apply(manifests.sleeper("squatter"))
+    kukeon.kuke("start", "cell", server_cell)
+    kukeon.remember_shims()
+    before = pages()
+    until(lambda: pages() > before + 1, "the visitor to find the cell at its new place")
+    for name in ("visitor", "squatter"):
+        kukeon.kuke("kill", "cell", name)
+        kukeon.kuke("delete", "cell", name)
+
+
 def test_containers_of_a_cell_share_its_network(kukeon: Instance) -> None:
     visitor = manifests.container(
         "visitor", "trap 'exit 0' TERM; until wget -qO- http://127.0.0.1:8080/; do :; done; sleep 3600 & wait"

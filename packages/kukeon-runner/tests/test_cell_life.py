@@ -74,6 +74,22 @@ async def test_stop_keeps_records_and_start_uses_them_again(tmp_path: Path) -> N
     assert not [entry for entry in host.faults.log if entry.startswith(("create default", "delete default"))]
 
 
+async def test_a_stop_uses_the_signal_that_the_image_asks_for_also_when_that_is_gone(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    host.images.add(NAMESPACE, "docker.io/library/quits:1", stop_signal="SIGQUIT")
+    await found.create_cell(cell("hello", container("web", image="docker.io/library/quits:1"), container("side")))
+    await host.images.delete(NAMESPACE, "docker.io/library/quits:1")
+    host.faults.log.clear()
+    await found.stop_cell(cell("hello"))
+    stops = {entry for entry in host.faults.log if entry.startswith("stop task")}
+    assert stops == {
+        f"stop task {WEB} SIGQUIT",
+        "stop task default_default_hello_side SIGTERM",
+        f"stop task {ROOT} SIGTERM",
+    }
+
+
 async def test_killed_tasks_stay_visible(tmp_path: Path) -> None:
     host = FakeHost()
     found = await prepared(host, tmp_path)

@@ -90,7 +90,7 @@ def actions(results: tuple[model.ApplyResourceResult, ...]) -> list[str]:
     ("dry", "real", "derived"),
     [
         (DryStore, Store, {"load", "docs", "exclusive"}),
-        (DrySubnets, Subnets, {"allocate", "allocated"}),
+        (DrySubnets, Subnets, {"allocate", "allocated", "damage"}),
         (credentials.DryStore, credentials.Store, set()),
     ],
 )

@@ -85,6 +85,21 @@ async def test_jobs_end_are_wound_down_or_deleted(place: Place) -> None:
         await seen(lambda: not [path for path in pins.rglob("*") if path.name == "net"])
 
 
+async def test_deaf_workloads_share_one_deadline_and_those_that_listen_are_not_hurried(place: Place) -> None:
+    async with place.opened() as found:
+        await place.load(found)
+        deaf = [sh(f"deaf{number}", "trap '' TERM; while :; do sleep 0.1; done") for number in range(3)]
+        polite = sh("polite", "trap 'sleep 0.3; exit 5' TERM; while :; do sleep 0.05; done")
+        await found.create_cell(of("web", *deaf, polite))
+        began = time.monotonic()
+        await found.runner.cells.stop(model.Ref("default", "default", "default", "web"), grace_s=2.0)
+        took = time.monotonic() - began
+        assert 2.0 <= took < 5.0, "three deadlines, one after the other, would be six seconds"
+        ended = {each.name: (each.exit_code, each.exit_signal) for each in status(found, "web").containers}
+        assert ended == dict.fromkeys([each.id for each in deaf], (137, "SIGKILL")) | {"polite": (5, "")}
+        assert place.tasks() == {}
+
+
 async def test_memory_that_runs_out_is_told(place: Place) -> None:
     async with place.opened() as found:
         await place.load(found)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -39,8 +40,8 @@ def web(name: str, *published: str) -> model.CellDoc:
     return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, containers=containers))
 
 
-def free_port() -> int:
-    with socket.socket() as trying:
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as trying:
         trying.bind(("127.0.0.1", 0))
         return int(trying.getsockname()[1])
 
@@ -97,6 +98,50 @@ async def test_a_port_leads_to_the_cell_wherever_it_goes(place: Place) -> None:
         await found.stop_cell(web("web"))
         assert await said("127.0.0.1", port) == ""
         assert route_localnet(place) == "0"
+
+
+async def test_a_port_of_udp(place: Place) -> None:
+    port = free_port(socket.SOCK_DGRAM)
+
+    async def answered() -> str:
+        """What a datagram to the port of the host is answered with."""
+
+        def ask() -> str:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+                asking.settimeout(0.5)
+                asking.connect(("127.0.0.1", port))
+                try:
+                    asking.send(b"who\n")
+                    return asking.recv(100).decode().strip()
+                except OSError:
+                    return ""
+
+        return await asyncio.to_thread(ask)
+
+    async with kept(place) as found:
+        await place.load(found)
+        doc = web("names", f"{port}:53/udp")
+        await found.create_cell(doc)
+        # The image has nothing that speaks UDP: this program of ours is in the cell's network.
+        within = f"--net=/proc/{place.tasks()['default_default_names_main']}/ns/net"
+        answering = await asyncio.create_subprocess_exec("nsenter", within, sys.executable, "-c", ANSWERS)
+        try:
+            await becomes(answered, "from 53")
+            await found.kill_cell(doc)
+            assert await answered() == ""
+        finally:
+            answering.kill()
+            await answering.wait()
+
+
+ANSWERS = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as answering:
+    answering.bind(("", 53))
+    while True:
+        _, who = answering.recvfrom(100)
+        answering.sendto(b"from 53", who)
+"""
 
 
 async def test_a_listener_of_the_host_is_a_clash(place: Place) -> None:

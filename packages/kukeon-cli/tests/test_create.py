@@ -180,6 +180,16 @@ def test_every_flag_of_a_container_arrives(kuke: Kuke, memory: MemoryClient, ima
     assert spec.working_dir == "/srv"
 
 
+def test_a_container_takes_its_command_as_a_cell_does(kuke: Kuke, memory: MemoryClient, image: str) -> None:
+    memory.put(WEB)
+    line = ("create", "container", "db", "--cell", "web", "--image", image)
+    for both in (("--command", "ls"), ("--args", "x")):
+        assert kuke(*line, *both, "--", "sh", "-c", "x").code == 2
+    assert kuke(*line, "--", "sh", "-c", "echo --image y").code == 0
+    spec = cell_of(memory).spec.containers[1]
+    assert (spec.command, spec.args) == ("sh", ("-c", "echo --image y"))
+
+
 def test_a_container_has_an_image_when_none_is_said(kuke: Kuke, memory: MemoryClient, image: str) -> None:
     memory.put(WEB)
     result = kuke("create", "co", "shell", "--cell", "web")

@@ -230,6 +230,7 @@ def test_only_a_near_word_is_meant(word: str, known: str, meant: str) -> None:
         (("daemon", "bogus"), "no such command 'bogus'\nhint: see 'kuke daemon --help'"),
         (("create", "image", "x"), "hint: an image is loaded from an archive: kuke image load FILE"),
         (("delete", "container", "x"), "cell name is required (--cell)"),
+        (("daemon", "status"), "no such command 'status'\nhint: how kukeond and its host are: kuke status"),
         (("describe", "web"), "no such command 'web'\nhint: say what it is, like: kuke describe cell web"),
         (("gett",), "no such command 'gett'\nhint: did you mean 'kuke get'?"),
         (("get", "cels"), "no such command 'cels'\nhint: did you mean 'kuke get cell'?"),
@@ -264,6 +265,8 @@ def test_the_same_name_elsewhere_is_a_hint(kuke: Kuke, memory: MemoryClient) -> 
         result = kuke(*line)
         assert result.code == 3, line
         assert "hint: cell 'default/blue/demo/web' exists: pass --space blue --stack demo" in result.err, line
+    partly = kuke("get", "cell", "web", "--space", "blue")
+    assert "hint: cell 'default/blue/demo/web' exists: pass --stack demo\n" in partly.err, "not: no stack 'default'"
 
 
 def test_a_near_name_is_a_hint(kuke: Kuke, memory: MemoryClient) -> None:

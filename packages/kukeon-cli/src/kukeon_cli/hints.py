@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, image_ref, model
+from kukeon_api import errors, image_ref, model, names
 from kukeon_cli import near, resources
 
 if TYPE_CHECKING:
@@ -81,13 +81,17 @@ def _images(client: Client, realm: str) -> list[str]:
 
 
 def _for_missing(ref: Ref, known: set[Ref], ancestors: list[Ref], client: Client) -> str:
+    elsewhere = sorted(
+        (other for other in known if other.name == ref.name), key=lambda other: (-_shared(other, ref), other)
+    )
     for ancestor in ancestors:
         present = _all(client, ancestor.kind)
         if ancestor not in present:
-            meant = _near(ancestor.name, present)
+            if elsewhere and ancestor.name == names.DEFAULT_REALM:
+                break  # most likely nobody asked for that one
+            meant = _near(ancestor.name, {other for other in present if other.parent == ancestor.parent})
             there = f"; did you mean {meant!r}?" if meant else ""
             return f"there is no {ancestor.kind.lower()} {str(ancestor)!r}{there}"
-    elsewhere = sorted(other for other in known if other.name == ref.name)
     if elsewhere:
         flags = _flags(elsewhere[0], ref)
         return f"{ref.kind.lower()} {str(elsewhere[0])!r} exists: pass {flags}"
@@ -102,6 +106,12 @@ def _for_missing(ref: Ref, known: set[Ref], ancestors: list[Ref], client: Client
     if ref.kind == "Container" and beside:
         return f"it has {', '.join(beside)}"
     return f"see: kuke get {ref.kind.lower()}s"
+
+
+def _shared(one: Ref, other: Ref) -> int:
+    """Return how many of the outermost names both have in common."""
+    pairs = zip(one.parts, other.parts, strict=False)
+    return next((depth for depth, (mine, theirs) in enumerate(pairs) if mine != theirs), len(one.parts))
 
 
 def _all(client: Client, kind: str) -> set[Ref]:

@@ -177,6 +177,7 @@ def _described(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("container", cls=lazy.Command)
 @options.name("container", variable="KUKE_CREATE_CONTAINER_NAME", complete=False)
+@click.argument("program", metavar="[-- COMMAND [ARG...]]", nargs=-1, type=click.UNPROCESSED)
 @options.scope("realm", "space", "stack", "cell")
 @_described
 @options.output()
@@ -185,6 +186,7 @@ def command(
     session: Session,
     /,
     name: str,
+    program: tuple[str, ...],
     realm: str | None,
     space: str | None,
     stack: str | None,
@@ -199,9 +201,13 @@ def command(
 
     \b
         kuke create container db --cell web --image postgres:16 --env POSTGRES_DB=shop
-        kuke create container log --cell web --image busybox --command tail --args=-f --args=/var/log/app
+        kuke create container log --cell web --image busybox -- tail -f /var/log/app
     """
     from kukeon_cli import resources
 
+    if program:
+        if given["command"] is not None or given["args"]:
+            raise click.UsageError("give --command and --args or a command after --, not both")
+        given |= {"command": program[0], "args": program[1:]}
     ref = resources.Scope(realm, space, stack, cell).at("Container", name)
     create(session.client, document(ref, given), session.output(output))

@@ -295,4 +295,9 @@ def _logs(session: Session, follow: bool, tail: int | None, **given: Any) -> int
 
 logs_command = _verb("logs", timeout=False)(_logs)
 
-group = lazy.LazyGroup("daemon", entries=tree.DAEMON, help="Start, stop and look into kukeond.")
+group = lazy.LazyGroup(
+    "daemon",
+    entries=tree.DAEMON,
+    instead={"status": "how kukeond and its host are: kuke status"},
+    help="Start, stop and look into kukeond.",
+)

@@ -12,19 +12,19 @@ import msgspec
 import pytest
 
 from conftest import WAIT_S, Served
-from kukeon_api import model
+from kukeon_api import errors, methods, model
 from kukeon_runner.controller import Controller
 from kukeon_runner.testing import cells
 from kukeon_runner.testing.containers import FakeImages
 from kukeon_runner.testing.host import FakeHost
-from kukeon_sdk import UnixClient, aio
+from kukeon_sdk import UnixClient, aio, streams
 from kukeon_sdk.calls import Calls
 from kukeon_sdk.testing import archives, contract
 from kukeon_sdk.testing.memory.images import Images
 from kukeon_sdk.testing.memory.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
     from pathlib import Path
 
 
@@ -119,17 +119,72 @@ class Waiting(Calls):
         self._loop = loop
 
     def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
-        async def call() -> Any:
-            result = getattr(self._client, name)(**arguments, timeout=timeout)
-            if not hasattr(result, "__aiter__"):
-                return await result
-            async with result:
-                return [item async for item in result]
+        if methods.BY_PYTHON[name].stream == "server":
+            return streams.Stream(WaitingItems(getattr(self._client, name)(**arguments, timeout=timeout), self._wait))
 
-        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(WAIT_S)
+        async def call() -> Any:
+            return await getattr(self._client, name)(**arguments, timeout=timeout)
+
+        result = self._wait(call())
+        return WaitingSession(result, self._wait) if methods.BY_PYTHON[name].stream else result
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        if self._loop.is_closed():
+            work.close()
+            raise errors.Conflict("the loop is closed")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(WAIT_S)
+        self._wait(self._client.close())
+
+
+class WaitingItems:
+    """An asynchronous stream as the source of one that waits."""
+
+    def __init__(self, stream: aio.AsyncStream[Any], wait: Callable[[Any], Any]) -> None:
+        self._stream = stream
+        self._wait = wait
+
+    def receive(self) -> Any:
+        async def item() -> Any:
+            return await anext(self._stream, None)
+
+        found = self._wait(item())
+        return None if found is None else (found,)
+
+    def cancel(self) -> None:
+        with contextlib.suppress(errors.Conflict):  # dropped after the server
+            self._wait(self._stream.close())
+
+
+class WaitingSession:
+    """An asynchronous session as one that waits."""
+
+    def __init__(self, session: aio.AsyncExecSession | aio.AsyncAttachSession, wait: Callable[[Any], Any]) -> None:
+        self._session = session
+        self._wait = wait
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._session, name)
+
+        async def call(*args: Any, timeout: float | None = None) -> Any:
+            try:
+                async with asyncio.timeout(timeout):
+                    return await found(*args)
+            except TimeoutError as error:
+                raise errors.TimedOut("not yet") from error
+
+        return (lambda *args, **more: self._wait(call(*args, **more))) if callable(found) else found
+
+    def __iter__(self) -> Iterator[Any]:
+        while piece := self.read():
+            yield piece
+
+    def __enter__(self) -> WaitingSession:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 class Archives:

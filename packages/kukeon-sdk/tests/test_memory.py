@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kukeon_api import errors, methods, model
-from kukeon_sdk.testing import MemoryClient, archives, contract
+from kukeon_sdk.testing import MemoryClient, archives, contract, programs
 
 DEFAULT = model.Ref("default", "default", "default")
 
@@ -27,10 +27,12 @@ def client() -> MemoryClient:
     return client
 
 
-class TestMemoryClient(contract.ClientContract):
+class TestMemoryClient(contract.ClientContract, contract.WorkloadContract):
     @pytest.fixture
     def client(self) -> MemoryClient:
-        return MemoryClient()
+        client = MemoryClient()
+        client.programs.update(programs.BASIC)
+        return client
 
     @pytest.fixture
     def image(self) -> bytes:
@@ -98,18 +100,15 @@ class TestTheContractItself:
 
     TEXT = "\n".join(path.read_text() for path in Path(contract.__file__).parent.glob("*.py"))
 
-    # In memory nothing runs that could be talked with.
-    TALKING = frozenset(each.python for each in methods.METHODS.values() if each.stream) | {"resize_terminal"}
-
-    @pytest.mark.parametrize("name", sorted(methods.BY_PYTHON.keys() - TALKING))
+    @pytest.mark.parametrize("name", sorted(methods.BY_PYTHON))
     def test_every_method_is_called(self, name: str) -> None:
         assert f"client.{name}" in self.TEXT
 
-    # Lists answer documents; attaching has no result yet.
+    # Lists answer documents; the path of a terminal's socket is for those who can reach it.
     ANSWERING = tuple(
         each
         for each in methods.METHODS.values()
-        if not each.listed and not each.stream and each.name not in ("AttachContainer", "ResizeTerminal")
+        if not each.listed and each.stream != "both" and each.name != "AttachContainer"
     )
 
     @pytest.mark.parametrize("method", ANSWERING, ids=lambda method: method.name)

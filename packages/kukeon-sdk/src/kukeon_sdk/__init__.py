@@ -20,6 +20,56 @@ if TYPE_CHECKING:
     from kukeon_sdk.sessions import AttachSession, ExecSession
     from kukeon_sdk.streams import Stream
 
+    # Constants by name, so that a type checker knows which there are; a test compares them with the table of methods.
+    METHOD_PING: str
+    METHOD_APPLY_DOCUMENTS: str
+    METHOD_DELETE_DOCUMENTS: str
+    METHOD_CREATE_REALM: str
+    METHOD_CREATE_SPACE: str
+    METHOD_CREATE_STACK: str
+    METHOD_CREATE_CELL: str
+    METHOD_CREATE_CONTAINER: str
+    METHOD_GET_REALM: str
+    METHOD_GET_SPACE: str
+    METHOD_GET_STACK: str
+    METHOD_GET_CELL: str
+    METHOD_GET_CONTAINER: str
+    METHOD_LIST_REALMS: str
+    METHOD_LIST_SPACES: str
+    METHOD_LIST_STACKS: str
+    METHOD_LIST_CELLS: str
+    METHOD_LIST_CONTAINERS: str
+    METHOD_START_CELL: str
+    METHOD_STOP_CELL: str
+    METHOD_KILL_CELL: str
+    METHOD_RESTART_CELL: str
+    METHOD_START_CONTAINER: str
+    METHOD_STOP_CONTAINER: str
+    METHOD_KILL_CONTAINER: str
+    METHOD_RESTART_CONTAINER: str
+    METHOD_DELETE_REALM: str
+    METHOD_DELETE_SPACE: str
+    METHOD_DELETE_STACK: str
+    METHOD_DELETE_CELL: str
+    METHOD_DELETE_CONTAINER: str
+    METHOD_PURGE_REALM: str
+    METHOD_PURGE_SPACE: str
+    METHOD_PURGE_STACK: str
+    METHOD_PURGE_CELL: str
+    METHOD_PURGE_CONTAINER: str
+    METHOD_REFRESH_ALL: str
+    METHOD_ATTACH_CONTAINER: str
+    METHOD_LOG_CONTAINER: str
+    METHOD_LOAD_IMAGE: str
+    METHOD_LIST_IMAGES: str
+    METHOD_GET_IMAGE: str
+    METHOD_DELETE_IMAGE: str
+    METHOD_EVENTS: str
+    METHOD_LOGS: str
+    METHOD_EXEC: str
+    METHOD_ATTACH: str
+    METHOD_RESIZE_TERMINAL: str
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -56,12 +106,20 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("errors", "model"):
-        return importlib.import_module(f"kukeon_api.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name == "SERVICE_NAME" or name.startswith("METHOD_"):
-        methods = importlib.import_module("kukeon_api.methods")
-        return methods.SERVICE if name == "SERVICE_NAME" else getattr(methods, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # else it would take every misspelled name for one of these
+
+    def __getattr__(name: str) -> Any:
+        if name in ("errors", "model"):
+            return importlib.import_module(f"kukeon_api.{name}")
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        if name == "SERVICE_NAME" or name.startswith("METHOD_"):
+            methods = importlib.import_module("kukeon_api.methods")
+            return methods.SERVICE if name == "SERVICE_NAME" else getattr(methods, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    methods = importlib.import_module("kukeon_api.methods")
+    constants = (f"METHOD_{name.upper()}" for name in methods.BY_PYTHON)
+    return sorted({*globals(), *__all__, *constants})

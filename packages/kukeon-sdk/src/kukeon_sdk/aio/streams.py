@@ -32,6 +32,7 @@ class AsyncStream(Generic[T]):
     def __init__(self, begin: Callable[[], Awaitable[AsyncSource[T]]]) -> None:
         self._begin = begin
         self._source: AsyncSource[T] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._items: Iterator[T] = iter(())
         self._over = False
 
@@ -64,7 +65,7 @@ class AsyncStream(Generic[T]):
             if self._over:  # closed meanwhile
                 source.cancel()
                 return None
-            self._source = source
+            self._source, self._loop = source, asyncio.get_running_loop()
         return await self._source.receive()
 
     async def close(self) -> None:
@@ -77,8 +78,8 @@ class AsyncStream(Generic[T]):
     """For `contextlib.aclosing`."""
 
     def __del__(self) -> None:
-        """Hang up on behalf of whoever dropped it."""
-        if self._source is not None:
+        """Hang up on behalf of whoever dropped it; in a loop that is closed there is nothing left to do."""
+        if self._source is not None and self._loop is not None and not self._loop.is_closed():
             self._source.cancel()
 
     async def __aenter__(self) -> Self:

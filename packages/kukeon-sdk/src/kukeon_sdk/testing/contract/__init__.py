@@ -1,7 +1,7 @@
 """The contract of `kukeon_sdk.Client`: one suite for every implementation.
 
 Derive a test class from `ClientContract` and give it two fixtures: `client`, and `image`, the bytes of an archive of an
-image with a shell and `sleep` (for a kukeon that runs nothing, `archives.oci("busybox")` does):
+image with busybox's shell and programs (for a kukeon in memory, `archives.oci("busybox")` does):
 
     class TestMine(contract.ClientContract):
         @pytest.fixture
@@ -9,6 +9,10 @@ image with a shell and `sleep` (for a kukeon that runs nothing, `archives.oci("b
 
         @pytest.fixture
         def image(self): ...
+
+It runs programs beside those of containers: `cat`, `echo`, `env`, `sh -c`, `sleep`, `stty`, `true` and `yes`, those of
+`kukeon_sdk.testing.programs.BASIC`. Where containers' own programs run, too, derive from `WorkloadContract` as well: it
+is about what they write, and what is typed at their terminals.
 
 Every test makes a realm with a name of its own and purges it, so that the tests may share one kukeon with other work.
 For good messages of failing assertions, call `pytest.register_assert_rewrite("kukeon_sdk.testing.contract")` before
@@ -25,16 +29,20 @@ from kukeon_api import errors, methods, model
 from kukeon_sdk.testing.contract.applying import Applying
 from kukeon_sdk.testing.contract.cells import Cells
 from kukeon_sdk.testing.contract.containers import Containers
+from kukeon_sdk.testing.contract.events import Events
 from kukeon_sdk.testing.contract.images import Images
 from kukeon_sdk.testing.contract.levels import Levels
+from kukeon_sdk.testing.contract.logs import Logs
 from kukeon_sdk.testing.contract.place import WAIT_S, Place
+from kukeon_sdk.testing.contract.programs import Programs
 from kukeon_sdk.testing.contract.purging import Purging
+from kukeon_sdk.testing.contract.terminals import Terminals
 
 if TYPE_CHECKING:
     from kukeon_sdk.client import Client
 
 
-class ClientContract(Levels, Cells, Containers, Purging, Applying, Images):
+class ClientContract(Levels, Cells, Containers, Purging, Applying, Images, Events, Programs):
     """What every client does; there is nothing that one may leave out."""
 
     def test_ping_tells_who_answers_and_what_it_found(self, client: Client, place: Place) -> None:
@@ -69,4 +77,8 @@ class ClientContract(Levels, Cells, Containers, Purging, Applying, Images):
             client.ping(timeout=0)
 
 
-__all__ = ["ClientContract", "Place"]
+class WorkloadContract(Logs, Terminals):
+    """What clients do with the output and the terminals of containers' own programs."""
+
+
+__all__ = ["ClientContract", "Place", "WorkloadContract"]

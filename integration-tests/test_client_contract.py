@@ -11,7 +11,7 @@ from kukeon_sdk.testing import contract
 from kuketest.instance import Instance
 
 
-class TestClientContract(contract.ClientContract):
+class TestClientContract(contract.ClientContract, contract.WorkloadContract):
     """Through kukeond's socket."""
 
     @pytest.fixture
@@ -33,7 +33,7 @@ def alone(new_instance: Callable[..., Instance]) -> Iterator[Instance]:
     instance.remember_shims()
 
 
-class TestClientContractInProcess(contract.ClientContract):
+class TestClientContractInProcess(contract.ClientContract, contract.WorkloadContract):
     """Without kukeond."""
 
     @pytest.fixture

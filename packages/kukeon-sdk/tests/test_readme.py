@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import contextlib
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 
 import kukeon_sdk
 from kukeon_api import errors, model
-from kukeon_sdk.testing import MemoryClient, archives
+from kukeon_sdk.sessions import AttachSession
+from kukeon_sdk.testing import MemoryClient, archives, programs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from conftest import Daemon
     from kukeon_api.parts import Part
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-WAITING, STREAMS, ASYNCIO, TESTING = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+(WAITING, CONTAINER, EXEC, LOGS, ATTACH, EVENTS, ASYNCIO, TESTING, PROGRAMS) = re.findall(
+    r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL
+)
 
 MANIFEST = b"""
 kind: Cell
@@ -61,31 +66,74 @@ def test_waiting(memory: MemoryClient, capsys: pytest.CaptureFixture[str]) -> No
     assert memory.list_cells()[0].status.state is model.CellState.STOPPED
 
 
-def test_streams(daemon: Daemon, memory: MemoryClient, capsys: pytest.CaptureFixture[str]) -> None:
-    def program(asked: Iterator[Part], command: tuple[str, ...], **_: Any) -> Iterator[Part]:
-        yield "started", model.ExecStarted(pid=1)
-        read = 0
-        for name, value in asked:
-            if name == "stdin" and command == ("cat",):
-                yield "stdout", value
-            elif name == "stdin":
-                read += len(value)
-            elif name == "stdin_closed":
-                yield "stdout", b"%d\n" % read
-                yield "exit", model.ExitStatus()
-                return
-            elif name == "signal":
-                yield "exit", model.ExitStatus(code=128 + value, signal="SIGTERM")
-                return
+def served(open_session: Callable[..., Any]) -> Callable[..., Iterator[Part]]:
+    """A session of a kukeon in memory as what the wire carries."""
 
-    happened = model.Event(cursor="1-1", at=dt.datetime.now(dt.UTC), type=model.EventType.CREATED, ref="default")
-    daemon.answers |= {"exec": program, "events": lambda **_: iter((happened,))}
-    run(STREAMS)
+    def answer(asked: Iterator[Part], **start: Any) -> Iterator[Part]:
+        with open_session(**start) as session:
+            terminal = isinstance(session, AttachSession)
+            yield "started", True if terminal else model.ExecStarted(pid=session.pid)
+            verbs = {"stdin": session.write, "input": session.write, "stdin_closed": lambda _: session.close_stdin()}
+            verbs |= {"signal": session.signal} if not terminal else {}
+
+            def feed() -> None:
+                with contextlib.suppress(grpc.RpcError):  # the client hung up
+                    for name, value in asked:
+                        verbs[name](value)
+
+            threading.Thread(target=feed, daemon=True).start()
+            for piece in session:
+                yield ("output", piece) if terminal else piece
+            yield ("ended", session.ended) if terminal else ("exit", session.wait())
+
+    return answer
+
+
+@pytest.fixture
+def web(daemon: Daemon, memory: MemoryClient) -> MemoryClient:
+    """What the examples of streams are about: a cell with a shell on a terminal, or with a log."""
+    for name in ("events", "logs", "kill_cell", "list_cells"):
+        daemon.answers[name] = getattr(memory, name)
+    daemon.answers |= {"exec": served(memory.exec), "attach": served(memory.attach)}
+    memory.programs.update(programs.BASIC)
+    memory.load_image("default", archives.oci("busybox"))
+    return memory
+
+
+def have(memory: MemoryClient, command: str, *args: str, attachable: bool = False) -> None:
+    container = model.ContainerSpec(id="main", image="busybox", command=command, args=args, attachable=attachable)
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default"}
+    spec = model.CellSpec(**place, containers=(container,))
+    memory.create_cell(model.CellDoc(metadata=model.Metadata(name="web"), spec=spec))
+
+
+def test_exec(web: MemoryClient, capsys: pytest.CaptureFixture[str]) -> None:
+    have(web, "sleep", "inf")
+    run(CONTAINER + EXEC)
+    assert capsys.readouterr().out.splitlines() == ["0 b'hello'", "stdout b'one line\\n'", "SIGTERM"]
+
+
+def test_logs(web: MemoryClient, capsys: pytest.CaptureFixture[str]) -> None:
+    have(web, "no-such-program")
+    web.write(model.Ref("default", "default", "default", "web", "main"), b"starting\nlistening\n")
+    run(CONTAINER + LOGS)
+    assert capsys.readouterr().out.splitlines() == ["stdout b'listening'"]
+
+
+def test_attach(web: MemoryClient, capsys: pytest.CaptureFixture[str]) -> None:
+    have(web, "sh", attachable=True)
+    run(CONTAINER + ATTACH)
+    assert "hi\n" in capsys.readouterr().out.replace("\r", "")
+
+
+def test_events(web: MemoryClient, capsys: pytest.CaptureFixture[str]) -> None:
+    have(web, "sleep", "inf")
+    run(CONTAINER + EVENTS)
+    cell = "default/default/default/web"
     assert capsys.readouterr().out.splitlines() == [
-        "0 b'5\\n'",
-        "stdout b'one line\\n'",
-        "SIGTERM",
-        "Created default",
+        f"Created {cell} Pending",
+        f"StateChanged {cell} Ready",
+        f"Killed {cell}/main 137",
     ]
 
 
@@ -101,7 +149,7 @@ def test_asyncio(memory: MemoryClient) -> None:
 
 
 def test_testing() -> None:
-    run(TESTING)
+    run(TESTING + PROGRAMS)
 
 
 def test_the_names_of_the_wire() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kukeon_api import errors
 from kukeon_cli import interruption
 from kukeon_sdk.calls import Calls
+from kukeon_sdk.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -69,7 +70,7 @@ class InProcessClient(Calls):
         if timeout is not None and timeout <= 0:
             raise _timed_out(method, timeout)
         if method.stream:
-            return self._stream(method, arguments)
+            return self._stream(method, arguments, timeout)
         feed = _Feed(arguments[method.upload]) if method.upload else None
         accepted = _accepted(method, arguments)
         try:
@@ -79,8 +80,8 @@ class InProcessClient(Calls):
                 raise feed.error from None
             raise
 
-    def _stream(self, method: Method, arguments: dict[str, Any]) -> Any:
-        """Return the items, or the session, of a method that streams; it ends with them, whatever the time."""
+    def _stream(self, method: Method, arguments: dict[str, Any], timeout: float | None) -> Any:
+        """Return the items, or the session, of a method that streams; it ends with them, or when time is over."""
         from kukeon_cli import inprocess_streams
         from kukeon_sdk import sessions, streams
 
@@ -92,7 +93,9 @@ class InProcessClient(Calls):
                 raise errors.NotSupportedYet(f"cannot do {method.name}: this version is not able to")
             return does(*(accepted[name] for name, _ in method.params), *([asked] if method.stream == "both" else []))
 
-        link = inprocess_streams.Link(self._start, self._give_up, generator)
+        link = inprocess_streams.Link(
+            self._start, self._give_up, generator, Deadline(timeout), lambda: _timed_out(method, timeout)
+        )
         self._links.add(link)
         if method.stream == "server":
             return streams.Stream(inprocess_streams.Items(link))

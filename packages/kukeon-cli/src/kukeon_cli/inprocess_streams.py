@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from kukeon_api.methods import Method
     from kukeon_api.parts import Part
+    from kukeon_sdk.deadline import Deadline
 
 
 class Link:
     """A `sessions.Link` to a controller in this process.
 
     `start` has work begun on the loop, `give_up` cancels it and waits for its end. `generator` makes, on the loop, what
-    is drawn from; it is given what the session asks.
+    is drawn from; it is given what the session asks. At the `deadline` it is ended, with what `expired` returns.
     """
 
     def __init__(
@@ -30,11 +31,15 @@ class Link:
         start: Callable[[Coroutine[Any, Any, Any]], Future[Any]],
         give_up: Callable[[Future[Any]], None],
         generator: Callable[[AsyncIterator[Part]], Coroutine[Any, Any, AsyncGenerator[Any, None]]],
+        deadline: Deadline,
+        expired: Callable[[], errors.KukeonError],
     ) -> None:
         self._start = start
         self._give_up = give_up
         self._make = generator
         self._made: AsyncGenerator[Any, None] | None = None
+        self._deadline = deadline
+        self._expired = expired
         self._asked: asyncio.Queue[Part] = asyncio.Queue()
         self._drawing: Future[Any] | None = None
         self._cancelled = False
@@ -52,9 +57,14 @@ class Link:
                 raise errors.Conflict("cannot go on: this stream was closed")
             drawing = self._drawing = self._start(self._draw())
         try:
-            return drawing.result()
+            return drawing.result(self._deadline.left_s())
         except concurrent.futures.CancelledError:
             return None
+        except TimeoutError as exc:
+            if drawing.done():  # the work's own
+                raise
+            self.cancel()
+            raise self._expired() from exc
 
     def cancel(self) -> None:
         """End it, and return when it has cleared away what it had begun. Twice is fine."""

@@ -58,7 +58,8 @@ class Terminals(Containers):
                     yield "position", begun
                 yield "output", shown
                 told = stream.position
-            yield "ended", model.AttachEnded(code=stream.code)
+            code = stream.code if stream.code is not None else await self._code(ref)
+            yield "ended", model.AttachEnded(code=code)
         finally:
             if feeding is not None:
                 feeding.cancel()
@@ -74,6 +75,20 @@ class Terminals(Containers):
                 with contextlib.suppress(errors.Invalid, errors.NotFound):
                     exec_rules.check_size(value.rows, value.columns)
                     await self._resize(ref, value.rows, value.columns)
+
+    async def _code(self, ref: model.Ref) -> int | None:
+        """How the terminal's program ended, for when nobody told the terminal in time. None: nobody knows."""
+        try:
+            cell, spec = self._find(ref)
+        except errors.NotFound:
+            return None
+        site = self.runner.cells.site(model.ref_of(cell))
+        found = await self.runner.context.host.containers.find(
+            site.namespace, site.container_id(spec.id, root=spec.root)
+        )
+        if found is not None and found.task is not None:
+            return found.task.exit.code if found.task.exit is not None else None
+        return next((each.exit_code for each in cell.status.containers if each.name == ref.container), None)
 
     async def _resize(self, ref: model.Ref, rows: int, columns: int) -> None:
         cell, spec = self._find(ref)

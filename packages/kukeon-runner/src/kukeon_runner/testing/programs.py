@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from kukeon_api import tiny_shell
 from kukeon_runner import observed
 
 if TYPE_CHECKING:
@@ -14,14 +15,13 @@ if TYPE_CHECKING:
     from kukeon_api import errors
     from kukeon_runner.process_spec import Program
 
-NAMES = frozenset({"echo", "cat", "sleep", "yes", "sh", "size"})
+NAMES = tiny_shell.NAMES | {"size"}
 
 
 class FakeExecution:
-    """A program that has started.
+    """A program that has started: one of `kukeon_api.tiny_shell`.
 
-    `echo`, `cat`, `sleep` and `yes` do what everybody knows; `sh -c` knows `exit N` and `echo WORDS >&2`. `size` writes
-    the size of its terminal, now and when it changes.
+    Or `size`, which writes the size of its terminal, now and when it changes.
     """
 
     def __init__(self, wanted: Program, pid: int, now: Callable[[], dt.datetime]) -> None:
@@ -29,55 +29,53 @@ class FakeExecution:
         self.wanted = wanted
         self.ended = False
         self._now = now
-        self._pieces: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        self._flow = asyncio.Event()
+        self._size = (wanted.rows, wanted.columns)
+        self._told: list[bytes] = []
+        """What the terminal itself shows: what is typed, and new sizes."""
+        self._changed = asyncio.Event()
         self._exit: asyncio.Future[observed.Exit] = asyncio.get_running_loop().create_future()
         self._error: errors.KukeonError | None = None
-        match wanted.command:
-            case ("echo", *words):
-                self._say("stdout", *words)
-                self.finish(0)
-            case ("sh", "-c", script) if script.startswith("exit "):
-                self.finish(int(script.removeprefix("exit ")))
-            case ("sh", "-c", script) if script.startswith("echo ") and script.endswith(" >&2"):
-                self._say("stderr", *script.split()[1:-1])
-                self.finish(0)
-            case ("sh", *_):
-                self.finish(2)
-            case ("yes",):
-                self._flow.set()
-            case ("size",):
-                self._say("stdout", f"{wanted.rows}x{wanted.columns}")
+        argv = ("sleep",) if wanted.command == ("size",) else wanted.command
+        env = dict(entry.split("=", 1) for entry in wanted.env)
+        self._program = tiny_shell.TinyProgram(argv, env, lambda: self._size)
+        if wanted.command == ("size",):
+            self._tell_size()
 
     async def read(self) -> tuple[str, Any] | None:
         while True:
             if self._error is not None:
                 raise self._error
-            if self._pieces.empty() and self._exit.done():
+            if self._told:
+                return "stdout", self._told.pop(0)
+            if self._exit.done():
                 return None
-            if self._pieces.empty() and self._flow.is_set():
-                return "stdout", b"y\n" * 4096
-            # Told of everything, also of the end and of a failure, which have no name.
-            name, value = await self._pieces.get()
-            if name:
-                return name, value
+            if (part := self._program.next()) is not None:
+                return self._shown(*part)
+            if self._program.code is not None:
+                self.finish(self._program.code)
+                return None
+            self._changed.clear()
+            await self._changed.wait()
 
     def fail(self, error: errors.KukeonError) -> None:
         self._error = error
-        self._tell("", None)
+        self._changed.set()
 
     async def write(self, data: bytes) -> None:
-        self._tell("stdin_taken", len(data))
-        if self.wanted.command[0] == "cat":
-            self._tell("stdout", data)
+        if self.wanted.tty:
+            data = data.replace(b"\r", b"\n")
+            self._told.append(tiny_shell.on_a_terminal(data))
+        self._program.feed(data)
+        self._changed.set()
 
     async def close_stdin(self) -> None:
-        if self.wanted.command[0] == "cat":
-            self.finish(0)
+        self._program.close_stdin()
+        self._changed.set()
 
     async def resize(self, rows: int, columns: int) -> None:
-        if self.wanted.command[0] == "size":
-            self._say("stdout", f"{rows}x{columns}")
+        self._size = (rows, columns)
+        if self.wanted.command == ("size",):
+            self._tell_size()
 
     async def signal(self, number: int) -> None:
         self.finish(128 + number)
@@ -91,13 +89,15 @@ class FakeExecution:
 
     def finish(self, code: int) -> None:
         """Let it end by itself."""
-        self._flow.clear()
         if not self._exit.done():
             self._exit.set_result(observed.Exit(code, self._now()))
-            self._tell("", None)
+            self._changed.set()
 
-    def _say(self, stream: str, *words: str) -> None:
-        self._tell("stdout" if self.wanted.tty else stream, " ".join(words).encode() + b"\n")
+    def _tell_size(self) -> None:
+        self._told.append(b"%dx%d\n" % self._size)
+        self._changed.set()
 
-    def _tell(self, name: str, value: Any) -> None:
-        self._pieces.put_nowait((name, value))
+    def _shown(self, name: str, value: Any) -> tuple[str, Any]:
+        if self.wanted.tty and name in ("stdout", "stderr"):
+            return "stdout", tiny_shell.on_a_terminal(value)
+        return name, value

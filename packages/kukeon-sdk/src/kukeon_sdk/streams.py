@@ -53,10 +53,10 @@ class Stream(Generic[T]):
             except errors.KukeonError:
                 if self._over:  # closed meanwhile
                     break
-                self._over = True
+                self.close()
                 raise
             if found is None:
-                self._over = True
+                self.close()
             else:
                 self._items = iter(found)
         raise StopIteration

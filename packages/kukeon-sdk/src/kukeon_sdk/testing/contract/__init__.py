@@ -58,6 +58,9 @@ class ClientContract(Levels, Cells, Containers, Purging, Applying, Images, Event
         assert answer.cgroup_mode
         assert answer.oci_runtime
         assert not any(place.realm in each for each in (*answer.warnings, *answer.unreadable))
+        assert not any(place.realm in str(each) for each in answer.damaged)
+        assert all(answer.snapshotter or not each for each in answer.storage)
+        assert 0 <= answer.disk_warn_percent <= 100
 
     def test_every_method_is_there(self, client: Client) -> None:
         assert [name for name in methods.BY_PYTHON if not callable(getattr(client, name, None))] == []

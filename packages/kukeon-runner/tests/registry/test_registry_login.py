@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import shutil
 import ssl
 import urllib.parse
 from collections.abc import Callable
@@ -228,6 +229,23 @@ async def test_a_redirect_to_another_host_takes_no_login_along(served: ServedReg
     assert storage.calls[0].query == {"signature": "a/b="}
 
 
+async def test_headers_of_the_configuration_go_along_and_change_nothing_of_ours(
+    served: ServedRegistry, patience: retries.Patience
+):
+    stored = served.add_blob(b"layer")
+    headers = (("X-Own", "1"), ("range", "bytes=3-"), ("authorization", "Basic of the file"), ("host", "other"))
+    endpoint = Endpoint(f"http://{served.address}/v2", headers=headers)
+    async with Registry(lambda _: (endpoint,), patience=patience) as registry:
+        assert [piece async for piece in registry.blob(ref(served.address), stored)] == [b"layer"]
+        assert served.calls[0].headers["authorization"] == "Basic of the file"
+        assert (served.calls[0].headers["x-own"], served.calls[0].headers["host"]) == ("1", served.address)
+        served.behaviour = demand_basic
+        served.add_manifest("team/app", "1", MANIFEST)
+    async with Registry(lambda _: (endpoint,), only_for(served.address), patience) as registry:
+        await registry.resolve(ref(served.address))
+    assert served.calls[-1].headers["authorization"] == BASIC
+
+
 async def test_storage_that_refuses_is_not_told_a_password(served: ServedRegistry, patience: retries.Patience):
     async with served_registry() as storage:
         storage.behaviour = demand_basic
@@ -256,6 +274,8 @@ async def test_no_password_goes_where_others_can_read_it(served: ServedRegistry,
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    if shutil.which("openssl") is None:
+        pytest.skip("these tests need openssl")
     return CertificateAuthority(tmp_path_factory.mktemp("authority"))
 
 
@@ -360,6 +380,15 @@ class TestTLS:
         tls = make(tmp_path)
         async with Registry(lambda _: (self.endpoint(served, tls),), patience=patience) as registry:
             with pytest.raises(errors.RegistryConfigInvalid, match=r"are no use: .*(missing|junk)\.crt"):
+                await registry.resolve(ref(served.address))
+
+    async def test_a_key_with_a_password_is_no_use(
+        self, authority: CertificateAuthority, served: ServedRegistry, patience: retries.Patience
+    ):
+        pair = authority.lock(authority.vouch("locked"), "secret")
+        tls = TLS(client=((str(pair.certificate), str(pair.key)),))
+        async with Registry(lambda _: (self.endpoint(served, tls),), patience=patience) as registry:
+            with pytest.raises(errors.RegistryConfigInvalid, match="its key needs a password"):
                 await registry.resolve(ref(served.address))
 
     async def test_from_tls_nothing_leads_to_plain_http(

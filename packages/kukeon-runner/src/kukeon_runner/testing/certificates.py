@@ -53,6 +53,12 @@ class CertificateAuthority:
         )
         return Pair(certificate, key)
 
+    def lock(self, pair: Pair, password: str) -> Pair:
+        """Return `pair` with a key that needs a password."""
+        key = pair.key.with_suffix(".locked")
+        _openssl("pkey", "-in", pair.key, "-aes256", "-passout", f"pass:{password}", "-out", key)
+        return Pair(pair.certificate, key)
+
 
 def _openssl(*arguments: str | Path) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=60)

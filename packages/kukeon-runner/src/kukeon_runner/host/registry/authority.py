@@ -85,6 +85,7 @@ class Authority:
                 self._asked = True
             if bearer := found.get("bearer"):
                 token, lifetime_s = await self._fetch(bearer, scopes)
+                self._basic = False
                 self._tokens[scopes] = (token, time.monotonic() + lifetime_s - min(_SPARE_S, lifetime_s / 2))
                 return f"Bearer {token}"
             if "basic" in found and self._login is not None and not self._basic and self._login.password:

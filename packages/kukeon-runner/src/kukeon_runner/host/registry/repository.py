@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LAST = (False, False, True)
 """Attempts to log in: with nothing, or an old token; with one that was got meanwhile; with a new one."""
+_OURS = frozenset({"authorization", "host", "range", "accept-encoding", "content-length", "transfer-encoding"})
+"""Headers that a configuration cannot add to: what they say is ours to know. A login counts while there is no other."""
 _REDIRECTS = 5
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _NO_ADDRESS = re.compile(r"[^!-~]")
@@ -126,9 +128,10 @@ class Repository:
         home = self.endpoint.origin
         for _ in range(_REDIRECTS):
             where = self._allowed(request.url)
-            own = dict(self.endpoint.headers) if where == home else {}
-            if authorization and where == home:
-                own["Authorization"] = authorization
+            own = {}
+            if where == home:
+                own = {name: value for name, value in self.endpoint.headers if name.lower() not in _OURS}
+                own |= {"Authorization": authorization} if authorization else self._configured_authorization()
             content = body() if callable(body) else body
             sent = dataclasses.replace(request, headers={**own, **request.headers}, body=content)
             answer = await self._transport.send(sent, self.endpoint.for_origin(where))
@@ -141,6 +144,12 @@ class Repository:
             else:
                 request = dataclasses.replace(request, url=url)
         raise Trouble(errors.NotARegistry, f"registry {home.netloc!r} sends us from one place to the next")
+
+    def _configured_authorization(self) -> dict[str, str]:
+        for name, value in self.endpoint.headers:
+            if name.lower() == "authorization":
+                return {"Authorization": value}
+        return {}
 
     def _lost(self, error: ValueError) -> Trouble:
         host = self.endpoint.origin.netloc

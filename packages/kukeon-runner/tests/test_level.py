@@ -347,6 +347,20 @@ async def test_two_realms_do_not_share_a_namespace(tmp_path: Path) -> None:
     assert found.runner.realms.find(model.Ref("thief")) is None
 
 
+async def test_without_containerd_there_are_no_namespaces_to_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    assert await found.runner.list_containerd_namespaces() == (NAMESPACE,)
+
+    def away() -> None:
+        raise errors.ConnectContainerd("containerd is away")
+
+    monkeypatch.setattr(host.containers, "namespaces", away)
+    assert await found.runner.list_containerd_namespaces() == ()
+
+
 async def test_a_namespace_that_was_made_beforehand_for_its_images_is_taken(tmp_path: Path) -> None:
     host = FakeHost()
     host.containers.labels["shop.kukeon.io"] = {}

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from kukeon_api import errors, model
@@ -491,8 +492,14 @@ async def test_a_cell_is_looked_at(stage: Place) -> None:
     assert count == 1
     assert {each.name: each.exit_code for each in seen.status.containers} == {"main": 137, "side": None}
     assert await runner.refresh_cell(cell()) == (seen, 0)
-    assert await runner.populate_and_persist_cell_container_statuses(cell()) == seen
+    assert await runner.get_container_state(cell(), "main") is model.ContainerState.ERROR
     assert stage.tasks().keys() == {ROOT, SIDE}, "a refresh starts nothing"
+    stage.containerd.ctr("tasks", "pause", SIDE, namespace=stage.namespace)
+    paused = await runner.populate_and_persist_cell_container_statuses(cell())
+    assert {each.name: each.state for each in paused.status.containers}["side"] is model.ContainerState.PAUSED
+    assert await runner.get_cell(cell()) == paused, "it is stored"
+    stage.containerd.ctr("tasks", "resume", SIDE, namespace=stage.namespace)
+    await runner.populate_and_persist_cell_container_statuses(cell())
 
     os.kill(tasks[ROOT], signal.SIGKILL)
     await stage.ended(ROOT)
@@ -501,6 +508,55 @@ async def test_a_cell_is_looked_at(stage: Place) -> None:
     assert stage.tasks().keys() == {ROOT, SIDE}, "what a running cell owes its workloads is made anew"
     assert stage.tasks()[SIDE] == tasks[SIDE]
     assert await runner.get_cell(cell()) == healed
+
+
+@pytest.mark.exercises("Runner.reconcile_cell", "ReconcileOutcome")
+async def test_a_cell_that_is_over_is_wound_down_or_goes(stage: Place) -> None:
+    runner = stage.runner
+    await runner.create_cell(cell(container(args=("-c", "exit 3"))))
+    await runner.start_cell(cell())
+    await stage.ended(MAIN)
+    over, outcome = await runner.reconcile_cell(cell())
+    assert (over.status.state, outcome) == (model.CellState.ERROR, ReconcileOutcome(updated=True))
+    assert over.status.containers[0].exit_code == 3
+    assert stage.tasks() == {}, "no root container holds the cell open"
+    assert MAIN in stage.records()
+    assert await runner.reconcile_cell(cell()) == (over, ReconcileOutcome())
+    await runner.delete_cell(cell())
+
+    doc = cell(container(args=("-c", "exit 3")))
+    doc = msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, auto_delete=True))
+    await runner.create_cell(doc)
+    await runner.start_cell(doc)
+    await stage.ended(MAIN)
+    assert (await runner.reconcile_cell(doc))[1] == ReconcileOutcome(deleted=True)
+    assert stage.records() == set()
+    assert not stage.cgroup(CELL)
+    with pytest.raises(errors.CellNotFound):
+        await runner.get_cell(doc)
+
+
+@pytest.mark.exercises("Runner.start_container")
+async def test_a_container_that_an_operator_starts_in_vain_ends_its_cell(stage: Place) -> None:
+    runner = stage.runner
+    program = Path(stage.options.run_path).parent / "program"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    volume = model.VolumeMount(source=str(program), target="/program", read_only=True)
+    side = model.ContainerSpec(id="side", image=IMAGE, command="/program", volumes=(volume,))
+    await runner.create_cell(cell(container(), side))
+    await runner.start_cell(cell())
+    await runner.stop_container(cell(), "side")
+    assert stage.tasks().keys() == {ROOT, MAIN}
+    program.chmod(0o644)
+    with pytest.raises(errors.StartContainer, match="side"):
+        await runner.start_container(cell(), "side")
+    failed = await runner.get_cell(cell())
+    assert (failed.status.state, failed.status.reason) == (model.CellState.FAILED, "StartContainerFailed")
+    assert stage.tasks() == {}
+    program.chmod(0o755)
+    assert (await runner.start_cell(cell())).status.state is model.CellState.READY
+    assert stage.tasks().keys() == {ROOT, MAIN, SIDE}
 
 
 @pytest.mark.exercises(
@@ -550,7 +606,11 @@ async def test_containers_of_a_cell_live(stage: Place) -> None:
     await runner.start_container(cell(), "side")
     changed = await runner.update_container(cell(), container("side", env=("A=1",)))
     assert changed.spec.containers[1].env == ("A=1",)
-    assert stage.tasks()[SIDE] != side
+    again = stage.tasks()[SIDE]
+    assert again != side
+    changed = await runner.update_container(cell(), container("side", env=("A=1",), restart_policy="always"))
+    assert changed.spec.containers[1].restart_policy == "always"
+    assert stage.tasks()[SIDE] == again, "what no process is made of changes without a new one"
     await runner.delete_container(cell(), "side")
     assert SIDE not in stage.records()
     assert [each.id for each in (await runner.get_cell(cell())).spec.containers] == ["main"]
@@ -559,7 +619,8 @@ async def test_containers_of_a_cell_live(stage: Place) -> None:
     await runner.purge_container(cell(), "side")
     assert stage.tasks()[MAIN] == main, "nothing of that concerned the other container"
 
-    await runner.create_container(cell(), container("side"))
+    await runner.ensure_container(cell(), container("side"))
+    assert stage.tasks().keys() == {ROOT, MAIN, SIDE}
     await runner.purge_container(cell(), "side")
     assert SIDE not in stage.records()
     assert [each.id for each in (await runner.get_cell(cell())).spec.containers] == ["main"]

@@ -1,5 +1,6 @@
 """The reference registry as it is: TLS by an authority of one's own, passwords, what is pushed comes back."""
 
+import asyncio
 import hashlib
 import os
 import shutil
@@ -68,7 +69,13 @@ def credentials(host: str) -> Login | None:
 
 async def push(registry: Registry, ref: image_ref.ImageRef, layers: list[bytes]) -> Descriptor:
     """Push an image of these layers and return its descriptor."""
-    config = b"{}"
+    config = msgspec.json.encode(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]},
+        }
+    )
     for content in (config, *layers):
 
         async def pieces(content: bytes = content) -> AsyncIterator[bytes]:
@@ -153,6 +160,25 @@ async def test_without_tls_and_passwords_nothing_need_be_configured(plain: Docke
         ref = image_ref.parse(f"{plain.address}/app")
         pushed = await push(registry, ref, [b"layer"])
         assert await registry.resolve(ref) == pushed
+
+
+async def test_what_we_push_others_read_and_the_other_way_round(plain: DockerRegistry, tmp_path: Path):
+    if shutil.which("skopeo") is None:
+        pytest.skip("this test needs skopeo")
+    ours = image_ref.parse(f"{plain.address}/ours:1")
+    theirs = image_ref.parse(f"{plain.address}/theirs:1")
+    async with Registry() as registry:
+        pushed = await push(registry, ours, [os.urandom(3_000_000), b"second"])
+        # It compares every digest on its way, down and up.
+        for source, target in (
+            (f"docker://{ours}", f"oci:{tmp_path}/layout:1"),
+            (f"oci:{tmp_path}/layout:1", f"docker://{theirs}"),
+        ):
+            tls = ("--src-tls-verify=false", "--dest-tls-verify=false")
+            process = await asyncio.create_subprocess_exec("skopeo", "copy", "--quiet", *tls, source, target)
+            assert await process.wait() == 0
+        assert await registry.resolve(theirs) == pushed
+        assert await registry.manifest(theirs, pushed) == await registry.manifest(ours, pushed)
 
 
 async def test_a_manifest_without_its_parts_is_not_taken(plain: DockerRegistry):

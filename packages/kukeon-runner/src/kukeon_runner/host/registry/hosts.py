@@ -11,7 +11,6 @@ import dataclasses
 import logging
 import posixpath
 import re
-import tomllib
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +84,8 @@ class _Parsing:
         self._file = file
 
     def endpoints(self, content: bytes) -> tuple[Endpoint, ...]:
+        import tomllib  # most hosts have no such file
+
         try:
             document = tomllib.loads(content.decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

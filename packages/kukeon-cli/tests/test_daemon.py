@@ -197,6 +197,11 @@ def test_init_writes_settings_starts_and_reports(host: Host, monkeypatch: pytest
     pid = host.service().pid()
     again = initialise(host)
     assert again.lines()[0] == "Kukeon runtime already initialized"
+    titles = [line for line in again.lines() if line.endswith(":") and not line.startswith("    ")]
+    assert titles in (
+        ["Actions:", "  Host:", "  Default hierarchy:", "  Daemon:"],
+        ["Actions:", "  Host:", "  Daemon:"],
+    )
     outcomes = [outcome for rows in again.rows.values() for _, outcome in rows]
     assert set(outcomes) == {"already existed", "already running"}
     assert host.service().pid() == pid

@@ -48,6 +48,23 @@ def test_one_process_holds_a_run_path_and_is_named(tmp_path: Path, other: subpro
     assert flock.holder(str(tmp_path)) == other.pid
 
 
+@pytest.mark.parametrize(
+    ("words", "name"), [(("-m", "kukeon_daemon"), "kukeond"), (("/usr/bin/kuke",), "kuke"), (("x.py",), "python")]
+)
+def test_a_holder_is_called_by_its_own_name(tmp_path: Path, words: tuple[str, ...], name: str) -> None:
+    hold = (
+        "import sys; from kukeon_runner import flock; held = flock.hold_run_path(sys.argv[1]);"
+        " print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", hold, str(tmp_path), *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(errors.RunPathLocked, match=rf"{name}[.0-9]* \(process {process.pid}\)"):
+            flock.hold_run_path(str(tmp_path))
+        process.communicate()
+
+
 def test_changes_are_refused_while_it_is_held(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     with pytest.raises(errors.RunPathLocked, match=str(other.pid)), flock.one_change(str(tmp_path)):
         pass

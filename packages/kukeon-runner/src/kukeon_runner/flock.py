@@ -27,6 +27,9 @@ PATIENCE_S = 0.2
 CHANGE_PATIENCE_S = 10.0
 _PAUSE_S = 0.002
 
+_OURS = {"kukeond": "kukeond", "kukeon_daemon": "kukeond", "kuke": "kuke"}
+"""What a command line has of the programs that hold a run path, however they were started -> what they are called."""
+
 _SHARED_DIRECTORY_MODE = 0o755
 _SHARED_MODE = 0o600
 
@@ -207,13 +210,23 @@ def _pid(fd: int) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def _program(pid: int) -> str:
+    """What people call the program of a process, "" when that cannot be told. A Python's name says nothing."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        if ours := next((_OURS[name] for word in words[:6] if (name := word.rpartition("/")[2]) in _OURS), ""):
+            return ours
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def _held(run_path: str, fd: int) -> errors.RunPathLocked:
     pid = _pid(fd)
     who = "another process"
     if pid:
-        who = f"process {pid}"
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
-            who = f"{comm.read().strip()} (process {pid})"
+        name = _program(pid)
+        who = f"{name} (process {pid})" if name else f"process {pid}"
     return errors.RunPathLocked(
         f"cannot change {run_path!r}: {who} holds it",
         hint="leave out `--no-daemon` and `--run-path` to go through the daemon, or stop it first: `kuke daemon stop`",

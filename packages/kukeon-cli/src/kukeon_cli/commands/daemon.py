@@ -278,7 +278,7 @@ def recreate_command(session: Session, output: str, timeout_s: float, kukeond_im
     daemon_reset.recreate(server, service, session.dial, session.output(output), timeout_s=timeout_s)
 
 
-@click.option("--tail", type=click.IntRange(min=0), metavar="LINES", help="Only the last lines.  [default: all]")
+@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only the last lines.  [default: all]")
 @click.option("-f", "--follow", is_flag=True, help="Go on as it is written, until Ctrl-C.")
 def _logs(session: Session, follow: bool, tail: int | None, **given: Any) -> int:
     from kukeon_cli import service as services

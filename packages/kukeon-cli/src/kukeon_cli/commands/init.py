@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from kukeon_sdk.client import Client
 
 
+SECTIONS = ("Host", "Default hierarchy", "Daemon")
+"""In the order in which they are told, whatever is looked at first."""
+
+
 @dataclass
 class Report:
     """What init found and did, section by section."""
 
     server: Server
-    rows: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    rows: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: {section: [] for section in SECTIONS})
     hints: list[str] = field(default_factory=list)
     ready: bool = False
 
@@ -60,6 +64,8 @@ class Report:
             "Actions:",
         ]
         for section, rows in self.rows.items():
+            if not rows:
+                continue
             lines.append(f"  {section}:")
             lines += [f"    - {label}: {outcome}" for label, outcome in rows]
         if self.ready:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_cli import failures, near
+from kukeon_cli import failures, near, resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +267,19 @@ def test_the_same_name_elsewhere_is_a_hint(kuke: Kuke, memory: MemoryClient) -> 
         assert "hint: cell 'default/blue/demo/web' exists: pass --space blue --stack demo" in result.err, line
     partly = kuke("get", "cell", "web", "--space", "blue")
     assert "hint: cell 'default/blue/demo/web' exists: pass --stack demo\n" in partly.err, "not: no stack 'default'"
+
+
+def test_commands_in_hints_lead_to_where_it_is(kuke: Kuke, memory: MemoryClient) -> None:
+    for ref in (("blue",), ("blue", "net"), ("blue", "net", "front"), ("blue", "net", "front", "shop")):
+        memory.put(model.Ref(*ref))
+    scope = ("--realm", "blue", "--space", "net", "--stack", "front")
+    result = kuke("attach", "shop", *scope)
+    assert result.err.endswith(f"what they write: kuke log shop {' '.join(scope)}\n")
+    result = kuke("run", "--image", "busybox", "--name", "shop", *scope, "--", "ls")
+    assert f"kuke delete cell shop {' '.join(scope)}\n" in result.err
+    assert "--realm" not in resources.scope_flags(model.Ref("default", "default", "default", "web"))
+    assert resources.scope_flags(model.Ref("default", "net", "default", "web", "main")) == " --space net"
+    assert resources.scope_flags(model.Ref("blue", "net")) == " --realm blue"
 
 
 def test_a_near_name_is_a_hint(kuke: Kuke, memory: MemoryClient) -> None:

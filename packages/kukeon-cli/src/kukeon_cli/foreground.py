@@ -187,7 +187,8 @@ def follow(ending: Ending, output: Output, interrupts: Interrupts, *, ours: bool
             end = ending.wait(_LOOK_S)
             output.check()
             if interrupts.count and not ours:
-                raise interruption.Interrupted(f"the cell goes on running: kuke stop cell {cell.name}")
+                stop = f"kuke stop cell {cell.name}{resources.scope_flags(cell)}"
+                raise interruption.Interrupted(f"the cell goes on running: {stop}")
             if interrupts.count and not stopping:
                 stopping = True
                 threading.Thread(target=_stop, args=(ending.client, cell), daemon=True).start()
@@ -239,7 +240,7 @@ def exit_code(container: model.Ref, end: End) -> int:
         why = f": {end.why}" if end.why else ""
         raise errors.HostError(
             f"cannot tell how container {container.name!r} of cell {container.cell!r} ended{why}",
-            hint=f"see: kuke describe cell {container.cell}",
+            hint=f"see: kuke describe cell {container.cell}{resources.scope_flags(container)}",
         )
     return end.code
 

@@ -171,6 +171,13 @@ def listed(client: Client, kind: Kind, scope: Scope = Scope()) -> Sequence[model
     return sorted(docs, key=place)
 
 
+def scope_flags(ref: Ref) -> str:
+    """Return what a command needs beside names to find `ref`, ` --space blue`; a container's cell is such a name."""
+    parents = ref.parts[:3] if ref.cell else ref.parts[:-1]
+    pairs = zip(LEVELS, parents, strict=False)
+    return "".join(f" --{level} {name}" for level, name in pairs if name != names.DEFAULT_REALM)
+
+
 def missing(client: Client, ref: Ref) -> errors.NotFound:
     """Return the error that says that `ref` is not there, with the hint that helps most."""
     from kukeon_cli import hints

@@ -92,9 +92,4 @@ def _doing(left: Sequence[Ref]) -> str:
 
 
 def _hint(ref: Ref) -> str:
-    flags = "".join(
-        f" --{level} {name}"
-        for level, name in zip(resources.LEVELS, ref.parts[:-1], strict=False)
-        if name != model.DEFAULT_REALM
-    )
-    return f"see why: kuke get cell {ref.name}{flags}"
+    return f"see why: kuke get cell {ref.name}{resources.scope_flags(ref)}"

@@ -22,8 +22,10 @@ def target(cell: model.CellDoc, container: str | None) -> Ref:
     and `Invalid` naming the choice when there are several.
     """
     from kukeon_api import errors, model
+    from kukeon_cli import resources
 
     ref = model.ref_of(cell)
+    scope = resources.scope_flags(ref)
     known = [each.id for each in cell.spec.containers]
     attachable = sorted(each.id for each in cell.spec.containers if each.attachable)
     default = cell.spec.tty.default if cell.spec.tty is not None else ""
@@ -34,12 +36,12 @@ def target(cell: model.CellDoc, container: str | None) -> Ref:
     if not named and attachable:
         raise errors.Invalid(
             f"cannot choose a container of cell {str(ref)!r}: {', '.join(attachable)} have terminals",
-            hint=f"name one: kuke attach {ref.name} -c {attachable[0]}",
+            hint=f"name one: kuke attach {ref.name}{scope} -c {attachable[0]}",
         )
     if not named:
         raise errors.AttachNotSupported(
             f"cannot attach to cell {str(ref)!r}: none of its containers has a terminal",
-            hint="say 'attachable: true' for one of them and apply; what they write: kuke log " + ref.name,
+            hint=f"say 'attachable: true' for one of them and apply; what they write: kuke log {ref.name}{scope}",
         )
     if named not in known:
         raise errors.ContainerNotFound(
@@ -49,7 +51,7 @@ def target(cell: model.CellDoc, container: str | None) -> Ref:
     if named not in attachable:
         raise errors.AttachNotSupported(
             f"cannot attach to container {str(ref.child(named))!r}: it has no terminal (attachable is not true)",
-            hint=choice or f"what it writes: kuke log {ref.name} --container {named}",
+            hint=choice or f"what it writes: kuke log {ref.name}{scope} --container {named}",
         )
     return ref.child(named)
 
@@ -60,13 +62,14 @@ def attach(session: Session, container: Ref) -> bool:
     Raises `Invalid` unless there is a person: a keyboard and a screen.
     """
     from kukeon_api import errors
-    from kukeon_cli import attaching, terminal
+    from kukeon_cli import attaching, resources, terminal
     from kukeon_sdk import interaction
 
     if not (terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)):
         raise errors.Invalid(
             "cannot attach: stdin and stdout must be a terminal",
-            hint=f"to see what it shows: kuke log {container.cell} --container {container.name} --follow",
+            hint=f"to see what it shows: kuke log {container.cell}{resources.scope_flags(container)} --container"
+            f" {container.name} --follow",
         )
     told = f"Attached to {container}. Leave it with Ctrl-] Ctrl-]."
     return attaching.attach(session, container, told).how is interaction.How.ENDED

@@ -94,7 +94,7 @@ def target(client: Client, cell: Ref, container: str | None) -> Ref:
     else:
         raise errors.Invalid(
             f"cannot choose a container of cell {str(cell)!r}: it has {', '.join(sorted(workloads))}",
-            hint=f"name one: kuke exec {cell.name} -c {sorted(workloads)[0]} -- COMMAND",
+            hint=f"name one: kuke exec {cell.name}{resources.scope_flags(cell)} -c {sorted(workloads)[0]} -- COMMAND",
         )
     if chosen not in own:
         choice = f"it has {', '.join(sorted(own))}" if own else "it has none"
@@ -106,6 +106,7 @@ def target(client: Client, cell: Ref, container: str | None) -> Ref:
 def _check_runs(cell: CellDoc, container: Ref) -> None:
     """Raise `TaskNotRunning` with what to do next for a container that is known not to run."""
     from kukeon_api import errors, model
+    from kukeon_cli import resources
 
     status = next((each for each in cell.status.containers if each.name == container.name), None)
     states = model.ContainerState
@@ -113,16 +114,11 @@ def _check_runs(cell: CellDoc, container: Ref) -> None:
     # What is unknown, or about to change, is kukeond's to judge.
     if state not in (states.STOPPED, states.FAILED, states.NOT_CREATED, states.EXITED, states.ERROR):
         return
-    scope = "".join(
-        f" --{level} {getattr(container, level)}"
-        for level in ("realm", "space", "stack")
-        if getattr(container, level) != "default"
-    )
     runs = any(each.state is model.ContainerState.READY for each in cell.status.containers)
     start = f"container {container.name} --cell {container.cell}" if runs else f"cell {container.cell}"
     raise errors.TaskNotRunning(
         f"cannot run anything in container {str(container)!r}: it is {state}",
-        hint=f"start it: kuke start {start}{scope}",
+        hint=f"start it: kuke start {start}{resources.scope_flags(container)}",
     )
 
 

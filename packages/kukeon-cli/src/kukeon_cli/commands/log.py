@@ -63,7 +63,8 @@ def targets(client: Client, cell: Ref, container: str | None, *, every: bool = F
         raise errors.ContainerNotFound(f"cell {str(cell)!r} has no container with a log")
     raise errors.Invalid(
         f"cannot choose a container of cell {str(cell)!r}: it has {', '.join(sorted(own))}",
-        hint=f"name one: kuke log {cell.name} -c {sorted(own)[0]}; or pass --all-containers",
+        hint=f"name one: kuke log {cell.name}{resources.scope_flags(cell)} -c {sorted(own)[0]}; or pass"
+        " --all-containers",
     )
 
 

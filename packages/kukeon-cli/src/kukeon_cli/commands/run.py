@@ -149,9 +149,10 @@ def settled(client: Client, job: Job) -> tuple[Job, model.CellDoc | None]:
     if not isinstance(found, model.CellDoc):
         return job, None
     if job.new:
+        where = resources.scope_flags(ref)
         raise errors.CellExists(
             f"cannot make cell {str(ref)!r}: it exists",
-            hint=f"run it: kuke run {ref.name}; or make room: kuke delete cell {ref.name}",
+            hint=f"run it: kuke run {ref.name}{where}; or make room: kuke delete cell {ref.name}{where}",
         )
     refuse_drift(client, job.doc, found, job.source)
     return job, _usable(found, half_made_is_fine=True)
@@ -160,12 +161,14 @@ def settled(client: Client, job: Job) -> tuple[Job, model.CellDoc | None]:
 def _usable(found: model.CellDoc, *, half_made_is_fine: bool = False) -> model.CellDoc:
     """Return the cell; raises `Conflict` when nobody knows what running it would mean."""
     from kukeon_api import errors, model
+    from kukeon_cli import resources
 
     state = found.status.state
     if state is model.CellState.UNKNOWN or (state is model.CellState.PENDING and not half_made_is_fine):
         raise errors.Conflict(
             f"cannot run cell {str(model.ref_of(found))!r}: it is {state}",
-            hint=f"look again: kuke refresh; if it stays so: kuke delete cell {found.metadata.name}",
+            hint=f"look again: kuke refresh; if it stays so: kuke delete cell {found.metadata.name}"
+            + resources.scope_flags(model.ref_of(found)),
         )
     return found
 
@@ -185,7 +188,7 @@ def started(client: Client, job: Job, found: model.CellDoc | None) -> Any:
 def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
     """Make the cell, or complete it, and start it unless `no_start`."""
     from kukeon_api import errors, model
-    from kukeon_cli import creation
+    from kukeon_cli import creation, resources
     from kukeon_cli import foreground as following
 
     ref = model.ref_of(job.doc)
@@ -202,7 +205,8 @@ def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
         raise
     if job.new and not result.created:
         raise errors.CellExists(
-            f"cannot make cell {str(ref)!r}: somebody else did just now", hint=f"run it: kuke run {ref.name}"
+            f"cannot make cell {str(ref)!r}: somebody else did just now",
+            hint=f"run it: kuke run {ref.name}{resources.scope_flags(ref)}",
         )
     return result
 

@@ -1,5 +1,6 @@
 """kukeond comes and goes, also badly; cells stay."""
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -44,6 +45,21 @@ def test_what_ended_while_it_was_away_is_noticed(kukeon: Instance, server_cell: 
         return next(status.get("exitCode") for status in statuses if status["name"] == "web")
 
     until_equal(exit_code, 128 + signal.SIGKILL, "the exit code")
+
+
+@pytest.mark.parametrize("verb", ["delete", "purge"])
+def test_what_died_with_its_shim_while_it_was_away_goes_without_a_trace(kukeon: Instance, verb: str) -> None:
+    """The fixture compares what is on the host before and after: addresses, links, rules, mounts and the rest."""
+    kukeon.apply(manifests.sleeper("dead"))
+    pids = [kukeon.task_pid(name, "dead") for name in ("root", "main")]
+    shim = int(Path(f"/proc/{pids[0]}/stat").read_text().rpartition(")")[2].split()[1])
+    kukeon.stop()
+    for pid in (shim, *pids):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (shim, *pids)), "all of the cell to be gone")
+    kukeon.start()
+    kukeon.kuke(verb, "cell", "dead")
+    assert kukeon.kuke("get", "cell", "dead", code=3).out == ""
 
 
 @pytest.mark.parametrize(

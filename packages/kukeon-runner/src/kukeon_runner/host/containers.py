@@ -158,6 +158,8 @@ class LinuxContainers:
             raise errors.Conflict(f"cannot delete container {id!r}: it has a task", hint="stop it first")
         await within.containers.delete(id)
         await within.snapshots.remove(id)
+        # One shim serves a cell, whose id is that of its containers without their names.
+        await asyncio.to_thread(shims.forget_socket, self._containerd.socket, namespace, id.rpartition("_")[0])
 
     async def owner(self, namespace: str, id: str) -> tuple[int, int]:
         user = (await self._within(namespace).containers.get(id)).spec["process"].get("user", {})

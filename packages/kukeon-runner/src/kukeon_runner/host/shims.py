@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import re
 import shutil
 import signal
+import socket as socketlib
+import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +26,12 @@ _PROGRAM = "containerd-shim-runc-v2"
 _BUNDLES = "io.containerd.runtime.v2.task"
 _RUNC_STATE = Path("/run/containerd/runc")
 """Where the shim keeps runc's state, whatever containerd's own directories are."""
+
+FRESH_S = 1.0
+"""A socket that is younger may be that of a shim which is being started; that takes microseconds."""
+
+_SOCKETS = Path("/run/containerd/s")
+"""Where shims listen, whatever containerd's own directories are."""
 
 _IN_THE_WAY = re.compile(r"mkdir (?P<path>/\S+): file exists")
 
@@ -110,6 +120,32 @@ def clear(socket: str, namespace: str, id: str, words: str) -> None:
     log.warning("removing what a creation of %s in %s left: %s", id, namespace, found["path"])
     mounts.unmount_below(found["path"])
     shutil.rmtree(found["path"], ignore_errors=True)
+
+
+def forget_socket(socket: str, namespace: str, group: str) -> bool:
+    """Remove the socket that a shim for `group` left which was killed; False when there is none, or one listens.
+
+    Nobody else does: a shim removes its own when it ends, and containerd only before it starts another of that name.
+    """
+    # SocketAddress of containerd's runtime/v2/shim: a hash, since paths of sockets are short.
+    digest = hashlib.sha256(f"{socket}/{namespace}/{group}".encode()).hexdigest()
+    path = _SOCKETS / digest
+    try:
+        # Between its making and the moment in which a shim listens, nobody does either.
+        found = path.lstat()
+        if not stat.S_ISSOCK(found.st_mode) or time.time() - found.st_mtime < FRESH_S:
+            return False
+    except OSError:
+        return False
+    with socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM) as asking:
+        try:
+            asking.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return True
+        except OSError as error:
+            log.info("leaving %s: %s", path, error.strerror)
+    return False
 
 
 def _is_shim(entry: Path, socket: str, namespace: str, id: str) -> bool:

@@ -1,6 +1,7 @@
 """A registry in memory, and a Registry that waits for nothing between its attempts."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
@@ -35,5 +36,11 @@ def waits() -> Waits:
 
 @pytest.fixture
 def patience(waits: Waits) -> retries.Patience:
-    """Three attempts, no waiting between them, and a fifth of a second until silence is a stall."""
-    return retries.Patience(attempts=3, stall_s=0.2, connect_s=2.0, sleep=waits)
+    """Three attempts, and no waiting between them."""
+    return retries.Patience(attempts=3, sleep=waits)
+
+
+@pytest.fixture
+def impatience(patience: retries.Patience) -> retries.Patience:
+    """The same, with a fifth of a second until silence is a stall: for registries that are silent anyway."""
+    return dataclasses.replace(patience, stall_s=0.2)

@@ -140,7 +140,7 @@ async def test_an_upload_that_is_refused(
     assert type(caught.value) is kind
 
 
-async def test_a_registry_that_takes_nothing(served: ServedRegistry, patience: retries.Patience):
+async def test_a_registry_that_takes_nothing(served: ServedRegistry, impatience: retries.Patience):
     async def stop_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         if request.startswith(b"POST"):
@@ -150,7 +150,7 @@ async def test_a_registry_that_takes_nothing(served: ServedRegistry, patience: r
 
     served.serve = stop_reading  # type: ignore[method-assign]
     content = bytes(50_000_000)
-    async with Registry(patience=dataclasses.replace(patience, attempts=1)) as registry:
+    async with Registry(patience=dataclasses.replace(impatience, attempts=1)) as registry:
         with pytest.raises(errors.RegistryStalled, match=r"took nothing for 0\.2 s"):
             await registry.upload_blob(ref(served), described(content), pieces_of(content))
 

@@ -280,6 +280,14 @@ def test_an_archive_that_is_refused(kuke: Kuke, memory: MemoryClient, installed:
     assert installed.left == []
 
 
+def test_an_image_of_another_name(kuke: Kuke, installed: Builders, context: Path) -> None:
+    body = "sys.argv[-2] = sys.argv[-2].replace('app:1', 'other:2'); words = sys.argv[1:]"
+    installed.install("buildah", body=body)
+    result = kuke("build", "-t", "app:1", str(context), environ=installed.environ)
+    assert result.code == 1
+    assert f"cannot build {APP!r}: buildah has made 'docker.io/library/other:2' instead" in result.err
+
+
 def test_nowhere_to_put_the_archive(kuke: Kuke, installed: Builders, context: Path, tmp_path: Path) -> None:
     installed.install("buildah")
     line = ("build", "-t", "app:1", str(context))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def build(client: Client, builder: str, wanted: Build, names: Sequence[str], realm: str, out: Output) -> None:
     """Build an image, load it into the realm under each of `names`, of which the first is its own, and say so."""
+    from kukeon_api import errors
     from kukeon_cli import builders
     from kukeon_cli.commands import image
 
@@ -31,6 +32,9 @@ def build(client: Client, builder: str, wanted: Build, names: Sequence[str], rea
         size = os.fstat(archive.fileno()).st_size
         platform = wanted.platforms[0] if len(wanted.platforms) == 1 else "all" if wanted.platforms else ""
         result = image.send(client, archive, f"{wanted.name!r}", size, realm, platform)
+    if wanted.name not in result.images:
+        made = ", ".join(map(repr, result.images)) or "an image without a name"
+        raise errors.HostError(f"cannot build {wanted.name!r}: {builder} has made {made} instead")
     for name in names[1:]:
         client.tag_image(realm, wanted.name, name)
     _tell(result, builder, names, realm, out)

@@ -61,6 +61,19 @@ def test_rm_holds_for_a_client_that_is_gone(kukeon: Instance) -> None:
     kukeon.kuke("wait", "cell/left", "--for=deleted", "--timeout", "30s")
 
 
+def test_it_goes_on_over_a_restart_of_kukeond(kukeon: Instance) -> None:
+    script = "n=0; while [ $n -lt 30 ]; do echo $n; n=$((n+1)); sleep 0.1; done; exit 5"
+    with kukeon.spawn_kuke("run", "--rm", "--image", "busybox", "--", "/bin/sh", "-c", script) as running:
+        assert running.stdout is not None
+        first = [running.stdout.readline() for _ in range(8)]
+        kukeon.sigkill()
+        kukeon.start()
+        rest, err = running.communicate(timeout=60 * PATIENCE)
+    assert (running.returncode, err) == (5, "")
+    assert ("".join(first) + rest).split() == [str(number) for number in range(30)]
+    assert cells(kukeon) == []
+
+
 def test_ctrl_c_lets_the_program_say_goodbye(kukeon: Instance) -> None:
     script = "trap 'echo bye; exit 3' TERM; echo on; while :; do sleep 0.1; done"
     with kukeon.spawn_kuke("run", "--name", "polite", "--image", "busybox", "--", "/bin/sh", "-c", script) as running:

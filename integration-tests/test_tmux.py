@@ -161,6 +161,12 @@ def test_run(window: Window, kukeon: Instance) -> None:
     window.fits()
     window.leave()
     window.is_given_back(0)
+    window.kuke("run", "--rm", "--name", "other", "--image", "busybox", "--", "/bin/sh")
+    window.shows("Attached to cell/other")
+    os.kill(window.client, signal.SIGHUP)
+    window.is_given_back(128 + signal.SIGHUP)
+    assert kukeon.state("other") == "Ready"
+    kukeon.kuke("delete", "cell", "other")
     window.kuke("run", "job")
     window.shows("# ")
     window.types(f"clear; {FULL_SCREEN}; sleep 1; exit 9")

@@ -334,6 +334,7 @@ def test_a_kukeond_that_dies_meanwhile_is_told(
         raise errors.Unavailable("cannot finish Logs: kukeond ended during the call", hint="start it")
 
     monkeypatch.setattr(type(memory), "logs", lambda self, doc, **how: dies())
+    monkeypatch.setattr("kukeon_cli.happenings.RECONNECT_S", 0.0)
     result = kuke("log", "web", "-f")
     assert result.code == 8
     assert result.err == "from kukeond\nError: cannot finish Logs: kukeond ended during the call\nhint: start it\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from kukeon_api import errors, model
-from kukeon_cli import failures, happenings, interruption, resources
+from kukeon_cli import failures, happenings, interruption, log_stream, resources
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -57,11 +57,12 @@ class Ending:
         self._events = events
         self._code: int | None = None
         self._looked = 0.0
+        self._away: float | None = None
 
     def wait(self, timeout_s: float) -> End | None:
-        """Wait for the end; None when it has not come in time."""
+        """Wait for the end; None when it has not come in time. kukeond may be restarted meanwhile."""
         if not self._looked:
-            return self.look()
+            return self._look_patiently()
         event = self._events.next(timeout_s)
         happened = [event, *self._events.pending()] if event is not None else []
         for each in happened:
@@ -69,7 +70,18 @@ class Ending:
                 self._code = each.exit_code if each.exit_code is not None else self._code
         if not happened and self._events.supported and time.monotonic() - self._looked < happenings.LOOK_S:
             return None
-        return self.look()
+        return self._look_patiently()
+
+    def _look_patiently(self) -> End | None:
+        try:
+            found = self.look()
+        except errors.Unavailable:
+            self._away = self._away or time.monotonic()
+            if time.monotonic() - self._away > happenings.RECONNECT_S:
+                raise
+            return None
+        self._away = None
+        return found
 
     def look(self) -> End | None:
         """Return how the program ended, None when it has not, or is about to be started again."""
@@ -131,7 +143,7 @@ class Output:
 
     def _copy(self) -> None:
         try:
-            for entry in self._client.logs(resources.container_document(self._container), follow=True):
+            for entry in log_stream.follow(self._client, resources.container_document(self._container)):
                 stream = sys.stderr if entry.stream is model.LogStream.STDERR else sys.stdout
                 whole = entry.partial or entry.stream is model.LogStream.TERMINAL
                 stream.buffer.write(entry.data if whole else entry.data + b"\n")

@@ -110,8 +110,14 @@ def entries(session: Session, container: Ref, wish: Wish) -> Iterator[Entries]:
 
 def batches(client: Client, doc: model.ContainerDoc, wish: Wish) -> Iterator[Entries]:
     """Yield what the container wrote, as kukeond tells it."""
+    from kukeon_cli import log_stream
+
     tail = -1 if wish.tail is None else wish.tail
-    for entry in client.logs(doc, follow=wish.follow, tail=tail, since=wish.since, previous=wish.previous):
+    if wish.follow and not wish.previous:
+        found = log_stream.follow(client, doc, tail=tail, since=wish.since)
+    else:
+        found = client.logs(doc, follow=wish.follow, tail=tail, since=wish.since, previous=wish.previous)
+    for entry in found:
         yield (entry,)
 
 

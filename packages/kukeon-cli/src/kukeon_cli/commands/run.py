@@ -88,6 +88,7 @@ def foreground(session: Session, job: Job, container: str | None, *, remove: boo
     from kukeon_api import errors, model
     from kukeon_cli import foreground as following
     from kukeon_cli import happenings, targets
+    from kukeon_sdk import own_terminal
 
     client = session.client
     target = targets.to_run(job.doc, container, of_image=job.new and not terminal)
@@ -99,8 +100,9 @@ def foreground(session: Session, job: Job, container: str | None, *, remove: boo
         ending = following.Ending(client, target, events)
         try:
             end = _shown(session, job, found, ending, remove=remove, terminal=terminal)
-        except errors.CellExists:
-            raise  # somebody else's
+        except (errors.CellExists, errors.Unavailable, errors.TimedOut, own_terminal.Left):
+            # Somebody else's; or it goes on without kukeond, or without the terminal that was closed.
+            raise
         except BaseException:
             if remove and found is None:
                 following.remove(client, cell)

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-LOOKS, PAUSE_S = 50, 0.002
+LOOKS, PAUSE_S = 500, 0.002
 """The runtime lets go of the process before it answers, so that it is what it is to be a moment later."""
 
 

@@ -1,7 +1,9 @@
 """A registry that stalls, closes, lies, refuses or is none: each a distinct error, and what passes is tried again."""
 
 import asyncio
+import contextlib
 import os
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from kukeon_api import errors, image_ref
+from kukeon_api.docker_config import Login
 from kukeon_runner.host.registry import answers, retries, values
 from kukeon_runner.host.registry.client import Registry
 from kukeon_runner.testing.registry import PASS, Call, Reply, ServedRegistry, error, served_registry
@@ -325,3 +328,50 @@ async def test_an_address_with_anything_in_it(served: ServedRegistry, patience: 
     async with Registry(patience=patience) as registry:
         assert await read(registry, served, stored) == b"layer"
     assert served.calls[1].target.endswith("?a=%2F+b&b=%C3%BC%20d%01")
+
+
+ANSWERS = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\nContent-Length: 2\r\n\r\n{}",
+    b'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="http://127.0.0.1:1/t",scope="a"\r\nContent-Length: 0\r\n\r\n',
+    b"HTTP/1.1 206 Part\r\nContent-Range: bytes 3-9/10\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n3456789\r\n0\r\n\r\n",
+    b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/x?a=b\r\nContent-Length: 0\r\n\r\n",
+    b'HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 27\r\n\r\n{"errors":[{"code":"SLOW"}]}',
+)
+
+
+@pytest.mark.parametrize("seed", [37, 200, 365, *range(9)])
+async def test_whatever_comes_it_is_an_error_of_ours_or_what_was_asked_for(
+    served: ServedRegistry, impatience: retries.Patience, seed: int
+):
+    chance = random.Random(seed)
+    content = b"0123456789"
+    stored = served.add_blob(content)
+
+    def spoilt() -> bytes:
+        answer = bytearray(chance.choice(ANSWERS))
+        for _ in range(chance.randint(0, 4)):
+            at = chance.randrange(len(answer))
+            match chance.randrange(4):
+                case 0:
+                    answer[at] = chance.randrange(256)
+                case 1:
+                    del answer[at : at + chance.randint(1, 20)]
+                case 2:
+                    answer[at:at] = answer[: chance.randint(1, 40)]
+                case _:
+                    answer[at:at] = bytes(chance.choices(b'\r\n: ;,="\\\0\xff09', k=5))
+            answer = answer or bytearray(b"\n")
+        return bytes(answer)
+
+    async def answer(_call: Call, writer: asyncio.StreamWriter) -> None:
+        writer.write(spoilt())
+        await writer.drain()
+
+    served.behaviour = answer
+    async with Registry(credentials=lambda _: Login("ann", "secret"), patience=impatience) as registry:
+        for _ in range(25):
+            with contextlib.suppress(errors.KukeonError):
+                assert (await registry.resolve(ref(served.address))).size >= 0
+            with contextlib.suppress(errors.KukeonError):
+                found = [piece async for piece in registry.blob(ref(served.address), stored, offset=3)]
+                assert len(b"".join(found)) == len(content) - 3

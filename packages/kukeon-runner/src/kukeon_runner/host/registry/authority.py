@@ -105,7 +105,7 @@ class Authority:
         return login
 
     async def _fetch(self, challenge: challenges.Challenge, scopes: Scopes) -> tuple[str, float]:
-        realm = challenge.parameters.get("realm", "")
+        realm = origins.quoted(challenge.parameters.get("realm", ""))
         host = self._endpoint.origin.netloc
         try:
             where = origins.origin(realm)
@@ -124,7 +124,7 @@ class Authority:
                 "the way: it has no TLS",
             )
         with contextlib.closing(
-            await self._transport.send(self._token_request(challenge, scopes), self._endpoint.for_origin(where))
+            await self._transport.send(self._token_request(realm, challenge, scopes), self._endpoint.for_origin(where))
         ) as answer:
             if answer.status in (400, 401, 403) and self._login is not None:
                 told = await answers.trouble(answer, anonymous=False)
@@ -143,8 +143,7 @@ class Authority:
             raise Trouble(errors.NotARegistry, f"{where.netloc!r} gave something else than a token")
         return token, max(0.0, found.expires_in or _LIFETIME_S)
 
-    def _token_request(self, challenge: challenges.Challenge, scopes: Scopes) -> Request:
-        realm = challenge.parameters["realm"]
+    def _token_request(self, realm: str, challenge: challenges.Challenge, scopes: Scopes) -> Request:
         service = challenge.parameters.get("service", "")
         # A registry may call the repository something else than its address does.
         scopes = tuple(dict.fromkeys((*scopes, *challenge.parameters.get("scope", "").split())))

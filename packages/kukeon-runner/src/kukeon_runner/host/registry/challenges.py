@@ -32,7 +32,8 @@ def parse(headers: Iterable[str]) -> tuple[Challenge, ...]:
     """Return the challenges of all WWW-Authenticate headers, as far as they can be read."""
     found: list[tuple[str, dict[str, str]]] = []
     for header in headers:
-        text, at = header[:_LIMIT], 0
+        # Bytes that are no UTF-8 arrive as surrogates, which nothing can be sent with.
+        text, at = header[:_LIMIT].encode("utf-8", "replace").decode(), 0
         while at < len(text) and (piece := _PIECE.match(text, at)):
             at = piece.end()
             if scheme := piece["scheme"]:

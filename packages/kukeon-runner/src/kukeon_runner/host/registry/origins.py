@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.parse
 from dataclasses import dataclass
 
@@ -35,7 +36,9 @@ class Origin:
         return f"{self.scheme}://{self.netloc}"
 
 
+_NO_ADDRESS = re.compile(r"[^!-~]")
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
 
 
 def origin(url: str) -> Origin:
@@ -47,7 +50,15 @@ def origin(url: str) -> Origin:
         raise ValueError("it names no host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("it contains a login")
+    # Other readers of addresses disagree about where a host with anything else in it ends.
+    if not _HOST.fullmatch(parts.hostname):
+        raise ValueError("its host is none")
     return Origin(parts.scheme, parts.hostname.lower(), parts.port or _PORTS[parts.scheme])
+
+
+def quoted(address: str) -> str:
+    """Return an address with what may not stand in one written as %XX; all else is left alone, signatures above all."""
+    return _NO_ADDRESS.sub(lambda found: urllib.parse.quote(found[0].encode("utf-8", "replace")), address)
 
 
 def is_loopback(host: str) -> bool:

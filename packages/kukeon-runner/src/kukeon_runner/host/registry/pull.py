@@ -166,7 +166,7 @@ def _type_of(content: bytes, header: str, host: str) -> str:
 def _wrong_digest(host: str, wanted: str, found: str) -> Trouble:
     return Trouble(
         errors.DigestMismatch,
-        f"registry {host!r} sends {found[:100]} for {wanted}",
+        f"registry {host!r} sends {found if values.is_digest(found) else 'something else'} for {wanted}",
         hint="the image is damaged at the registry, or something on the way changes what it sends",
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import urllib.parse
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ _OURS = frozenset({"authorization", "host", "range", "accept-encoding", "content
 """Headers that a configuration cannot add to: what they say is ours to know. A login counts while there is no other."""
 _REDIRECTS = 5
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
-_NO_ADDRESS = re.compile(r"[^!-~]")
 _SKIM_LIMIT_BYTES = 64 * 1024
 
 
@@ -87,9 +85,7 @@ class Repository:
     def resolve(self, url: str, location: str) -> str:
         """Return the address that an answer from `url` names as `location`. Raises Trouble."""
         try:
-            # What may not stand in an address is written as it is in one; all else is left alone, signatures above all.
-            plain = _NO_ADDRESS.sub(lambda found: urllib.parse.quote(found[0].encode("utf-8", "replace")), location)
-            return urllib.parse.urljoin(url, plain)
+            return urllib.parse.urljoin(url, origins.quoted(location))
         except ValueError as error:
             raise self._lost(error) from error
 

@@ -18,7 +18,7 @@ def content(kukeon: Instance) -> set[str]:
 
 def test_missing_image_then_loaded(kukeon: Instance, image_archive: Path) -> None:
     manifest = manifests.server("late", image="registry.invalid/late:1")
-    refused = kukeon.apply(manifest, code=3)
+    refused = kukeon.apply(manifest, code=8)
     assert "registry.invalid/late:1" in refused.out + refused.err
     assert "hint:" in refused.err
     assert "kuke image load" in refused.err

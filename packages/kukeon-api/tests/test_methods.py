@@ -60,7 +60,7 @@ def test_names() -> None:
 
 def test_reading_and_writing_are_told_apart() -> None:
     looking = {name for name, method in METHODS.items() if not method.writes}
-    looks = ("Get", "List", "Ping", "Log", "Attach", "Events", "ResizeTerminal", "SaveImage")
+    looks = ("Get", "List", "Ping", "Log", "Attach", "Events", "ResizeTerminal", "SaveImage", "PushImage")
     assert looking == {name for name in METHODS if name.startswith(looks)}
 
 

@@ -38,6 +38,7 @@ def files(directory: Path) -> dict[Path, bytes]:
 def arguments(method: methods.Method) -> list[Any]:
     docs = {"Realm": REALM, "Space": SPACE, "Stack": STACK, "Cell": cell("hello"), "Container": CONTAINER}
     given = {bytes: manifest.dump([REALM]).encode(), str: "", bool: False, int: 0, tuple: ()}
+    given[model.RegistryLogin] = model.RegistryLogin()
     return [docs[kind.kind] if hasattr(kind, "kind") else given[kind] for _, kind in method.params]
 
 

@@ -53,7 +53,7 @@ def pack_args(method: Method, values: Mapping[str, Any], page_token: str = "") -
 def fill_args(method: Method, values: Mapping[str, Any], message: Any) -> None:
     """Put the arguments into the fields of `message`."""
     for name, kind in method.params:
-        if name not in values and name in method.defaults:
+        if name in method.defaults and values.get(name) is None:
             continue
         if issubclass(kind, msgspec.Struct):
             wire.to_proto(values[name], getattr(message, name))

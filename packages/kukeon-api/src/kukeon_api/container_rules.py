@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import (
     errors,
     image_ref,
+    image_rules,
     isolation_rules,
     model,
     normalise,
@@ -75,6 +76,7 @@ def problems(spec: model.ContainerSpec) -> Iterator[Problem]:
     yield from _mounted_twice(spec)
     yield from ports.problems(spec.ports)
     yield from restart_rules.problems(spec)
+    yield from image_rules.problems(spec)
 
 
 def settings(spec: model.ContainerSpec | model.ContainerDefaults) -> Iterator[Problem]:

@@ -202,6 +202,23 @@ _ALL = (
     Method("GetImage", (("realm", str), ("ref", str)), model.GetImageResult),
     Method("DeleteImage", (("realm", str), ("ref", str)), model.DeleteImageResult, writes=True),
     Method(
+        "PullImage",
+        (("realm", str), ("ref", str), ("platform", str), ("login", model.RegistryLogin)),
+        model.TransferEvent,
+        listed="events",
+        stream="server",
+        writes=True,
+        defaults={"platform": "", "login": model.RegistryLogin()},
+    ),
+    Method(
+        "PushImage",
+        (("realm", str), ("ref", str), ("destination", str), ("platform", str), ("login", model.RegistryLogin)),
+        model.TransferEvent,
+        listed="events",
+        stream="server",
+        defaults={"destination": "", "platform": "", "login": model.RegistryLogin()},
+    ),
+    Method(
         "SaveImage",
         (("realm", str), ("refs", tuple), ("platform", str), ("format", str)),
         model.ArchivePiece,

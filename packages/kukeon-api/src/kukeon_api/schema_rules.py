@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import container_rules, model, ports, restart_rules, settings_rules
+from kukeon_api import container_rules, image_rules, model, ports, restart_rules, settings_rules
 from kukeon_api.fields import fields_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _CONSTRAINTS: dict[tuple[type, str], dict[str, Any]] = {
     (model.Metadata, "generation"): _AT_LEAST_ZERO,
     (model.ContainerSpec, "labels"): _LABELS,
     (model.ContainerSpec, "image"): {"minLength": 1},
+    (model.ContainerSpec, "image_pull_policy"): {"enum": ["", *image_rules.POLICIES]},
     (model.ContainerSpec, "restart_policy"): {"enum": ["", *restart_rules.POLICIES]},
     (model.ContainerSpec, "restart_backoff_seconds"): {"minimum": 0, "maximum": restart_rules.LONGEST_BACKOFF_S},
     (model.ContainerSpec, "restart_max_retries"): {"minimum": 1, "maximum": restart_rules.MOST_RETRIES},

@@ -73,6 +73,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("By buildah, for a realm", "kuke build -t app:1 --builder buildah --build-arg V=3 --realm lab ."),
     ),
     "image": (
+        ("From a registry", "kuke image pull registry.example/team/app:1 --realm lab"),
+        ("To another one", "kuke image push busybox registry.example/team/busybox:1 --realm lab"),
         ("Load an archive into a realm", "kuke image load busybox.tar --realm lab"),
         ("All platforms of an OCI layout in a directory", "kuke image load ./layout --platform all"),
         ("An archive for elsewhere", "kuke image save busybox --to busybox.tar --realm lab"),

@@ -286,6 +286,15 @@ def looking_in(client: Client, realm: str, ref: str = "", *, wanted: bool = True
         raise without_image(client, realm, ref, exc, wanted=wanted) from exc
 
 
+@contextmanager
+def looking_in_realm(client: Client, realm: str) -> Iterator[None]:
+    """Have a `RealmNotFound` of the block come with a hint."""
+    try:
+        yield
+    except errors.RealmNotFound as exc:
+        raise with_hint(client, model.Ref(realm), exc) from exc
+
+
 def images(client: Client, realm: str) -> list[RealmImage]:
     """Return the images of a realm, or raise `RealmNotFound` with a hint."""
     with looking_in(client, realm):

@@ -28,7 +28,7 @@ ROOT = (
     Entry("exec", f"{COMMANDS}.exec:command", "Run a program in a container."),
     Entry("log", f"{COMMANDS}.log:command", "Print what a container wrote.", ("logs",)),
     Entry("build", f"{COMMANDS}.build:command", "Have an image built and load it into a realm."),
-    Entry("image", f"{COMMANDS}.image:group", "Load, save, list, name and delete images."),
+    Entry("image", f"{COMMANDS}.image:group", "Pull, push, load, save, list and delete images."),
     Entry("daemon", f"{COMMANDS}.daemon:group", "Start, stop and look into kukeond."),
     Entry("doctor", f"{COMMANDS}.doctor:group", "Find out what keeps this host from running cells."),
     Entry("uninstall", f"{COMMANDS}.uninstall:command", "Remove everything that kukeon made on this host."),
@@ -126,6 +126,8 @@ LATER = {
 """Kinds that nothing makes work yet."""
 
 IMAGE = (
+    Entry("pull", f"{COMMANDS}.image_transfer:pull_command", "Fetch an image from its registry."),
+    Entry("push", f"{COMMANDS}.image_transfer:push_command", "Send an image to a registry."),
     Entry("load", f"{COMMANDS}.image:load_command", "Load an OCI or docker archive into a realm."),
     Entry("save", f"{COMMANDS}.image_save:command", "Write images of a realm as an archive."),
     Entry("get", f"{COMMANDS}.get:image_command", "Images loaded into realms.", ("ls", "list")),

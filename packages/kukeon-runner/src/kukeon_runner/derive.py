@@ -118,8 +118,10 @@ def container(
     asked = wanted_down or status.reason == endings.ASKED_TO_END
     state = _state_of(found, wanted_down=asked, known=ended or known)
     changes: dict[str, object] = {"id": identity, "state": state}
-    if found is not None and found.recorded and status.created_at is None:
-        changes["created_at"] = now
+    if found is not None and found.recorded:
+        changes["image_digest"] = found.image_digest
+        if status.created_at is None:
+            changes["created_at"] = now
     if state is model.ContainerState.READY:
         if status.state is not model.ContainerState.READY or status.start_time is None or identity in exits:
             changes |= {"start_time": now, "oom_killed": False}

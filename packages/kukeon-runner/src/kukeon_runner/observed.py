@@ -87,6 +87,7 @@ class Container:
     recorded: bool
     spec_hash: str = ""
     stop_signal: str = ""
+    image_digest: str = ""
     snapshot: bool = False
     task: Task | None = None
 

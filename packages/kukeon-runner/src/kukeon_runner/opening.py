@@ -114,7 +114,9 @@ def _controller(
     version: str,
     terminals: LinuxTerminals | None = None,
 ) -> Controller:
-    host = linux.LinuxHost.of(layout, containerd, options.group_gid, terminals, options.logs)
+    host = linux.LinuxHost.of(
+        layout, containerd, options.group_gid, terminals, options.logs, options.registry_config_dir
+    )
     subnets = Subnets(layout, exclusive=store.exclusive, gid=options.group_gid)
     context = Context(options, layout, store, subnets, host, credentials.Store(layout))
     decided = layout.instance.containerd

@@ -28,6 +28,7 @@ NOT_HASHED = frozenset(
         "stack_id",
         "cell_id",
         "cni_config_path",
+        "image_pull_policy",
         "restart_policy",
         "restart_backoff_seconds",
         "restart_max_retries",

@@ -112,6 +112,8 @@ class Calls:
     list_images = _performed(Client.list_images)
     get_image = _performed(Client.get_image)
     delete_image = _performed(Client.delete_image)
+    pull_image = _performed(Client.pull_image)
+    push_image = _performed(Client.push_image)
     save_image = _performed(Client.save_image)
     tag_image = _performed(Client.tag_image)
     prune_images = _performed(Client.prune_images)

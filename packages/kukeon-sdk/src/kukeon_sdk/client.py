@@ -323,6 +323,42 @@ class Client(Protocol):
         """
         ...
 
+    def pull_image(
+        self,
+        realm: str,
+        ref: str,
+        *,
+        platform: str = "",
+        login: model.RegistryLogin | None = None,
+        timeout: float | None = None,
+    ) -> Stream[model.TransferEvent]:
+        """Fetch an image from its registry and yield how far it is; the last event has the `result`.
+
+        `platform` is as for `load_image`. The realm's registry credentials come first, then `login` (see
+        `kukeon_api.docker_config` for what docker keeps), then the logins of kukeond's own user. Closing the stream
+        ends the pull, unless somebody else waits for the same one. Raises `RealmNotFound`, `ImageNotFound` when the
+        registry does not have it, and the errors whose names begin with `Registry`.
+        """
+        ...
+
+    def push_image(
+        self,
+        realm: str,
+        ref: str,
+        *,
+        destination: str = "",
+        platform: str = "",
+        login: model.RegistryLogin | None = None,
+        timeout: float | None = None,
+    ) -> Stream[model.TransferEvent]:
+        """Send an image to the registry that its name, or `destination`, says; the last event has the `result`.
+
+        All that the name points at has to be in the realm, or with `platform` that one, which then goes alone. Logins
+        are as for `pull_image`. Raises `RealmNotFound`, `ImageNotFound`, `Conflict` for what is incomplete, and the
+        errors whose names begin with `Registry`.
+        """
+        ...
+
     def save_image(
         self,
         realm: str,

@@ -39,7 +39,17 @@ from kukeon_api.model.container import (
     VolumeKind,
     VolumeMount,
 )
-from kukeon_api.model.image import ImageConfig, ImageInfo, ImageLayer, ImagePlatform, PrunedImage
+from kukeon_api.model.image import (
+    ImageConfig,
+    ImageInfo,
+    ImageLayer,
+    ImagePlatform,
+    PrunedImage,
+    RegistryLogin,
+    TransferEvent,
+    TransferResult,
+    TransferStage,
+)
 from kukeon_api.model.profile import CellProfile, CellProfileSpec, ProfileParameter
 from kukeon_api.model.realm import RealmDoc, RealmSpec, RealmState, RealmStatus, RegistryCredentials
 from kukeon_api.model.ref import KINDS, Kind, Ref
@@ -157,6 +167,10 @@ def ref_of(doc: Doc) -> Ref:
 
 
 __all__ = [
+    "RegistryLogin",
+    "TransferEvent",
+    "TransferResult",
+    "TransferStage",
     "ArchivePiece",
     "AttachContainerResult",
     "AttachEnded",

@@ -239,6 +239,10 @@ class ContainerSpec(Model):
     cni_config_path: str = ""
     """Network configuration to use; set by the server."""
 
+    image_pull_policy: str = ""
+    """When the image is pulled from its registry, as the container is made: `IfNotPresent` (the realm lacks it; the
+    default), `Always`, or `Never`."""
+
     restart_policy: str = ""
     """When it is started again after it ended: `no` (never, the default), `always`, `on-failure` (it ended with another
     code than 0) or `unless-stopped` (like always, but one that `kuke stop container` ended stays down)."""
@@ -311,6 +315,9 @@ class ContainerStatus(Model):
 
     next_restart: Time | None = None
     """When kukeond will start it again."""
+
+    image_digest: str = ""
+    """The digest of what its image's name stood for when it was made."""
 
 
 class ContainerDoc(Model):

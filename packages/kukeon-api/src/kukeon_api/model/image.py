@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
 
 from kukeon_api.model.base import Model, Time
@@ -75,3 +77,65 @@ class PrunedImage(Model):
     name: str
     digest: str = ""
     size: int = 0
+
+
+class RegistryLogin(Model):
+    """Who asks a registry: a password or an identity token, for the one registry `server_address`."""
+
+    server_address: str = ""
+    """The registry's host, with its port if it has one; empty: nobody in particular asks."""
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+
+    def __repr__(self) -> str:
+        """Show no secret, wherever this is shown."""
+        return f"RegistryLogin(server_address={self.server_address!r}, username={self.username!r})"
+
+
+class TransferStage(enum.StrEnum):
+    """What becomes of an image, or of one of its blobs, on its way from or to a registry."""
+
+    RESOLVING = "Resolving"
+    WAITING = "Waiting"
+    PRESENT = "Present"
+    DOWNLOADING = "Downloading"
+    DOWNLOADED = "Downloaded"
+    UNPACKING = "Unpacking"
+    UPLOADING = "Uploading"
+    UPLOADED = "Uploaded"
+    DONE = "Done"
+
+
+class TransferResult(Model):
+    """Of PullImage and PushImage: the image's name in full, and the digest that it has here and there."""
+
+    realm: str = ""
+    namespace: str = ""
+    image: str = ""
+    digest: str = ""
+    size: int = 0
+    """The bytes that it is made of; -1 where that cannot be computed."""
+
+    changed: bool = False
+    """Whether the name pointed elsewhere before, or nowhere."""
+
+
+class TransferEvent(Model):
+    """How far a pull or a push is: of the image, or of the blob `digest`. The last one has the result."""
+
+    stage: TransferStage
+    """What is being done."""
+
+    digest: str = ""
+    """The blob that it is done with; empty for the image as a whole."""
+
+    done_bytes: int = 0
+    """How much of the blob is done."""
+
+    total_bytes: int = 0
+    """How large it is."""
+
+    result: TransferResult | None = None
+    """What came of it."""

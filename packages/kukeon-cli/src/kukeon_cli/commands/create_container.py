@@ -41,6 +41,7 @@ _ONE = (
     ("memory", "--memory", "SIZE", "Most memory: bytes, or a number with k, m or g (of 1024)."),
     ("cpu_shares", "--cpu-shares", "NUMBER", "Share of the processors, beside others' 1024."),
     ("pids_limit", "--pids-limit", "NUMBER", "Most processes."),
+    ("image_pull_policy", "--image-pull-policy", "POLICY", "When to pull the image: IfNotPresent, Always, Never."),
     ("restart_policy", "--restart-policy", "POLICY", "When it is started again."),
     ("cni_config_path", "--cni-config-path", "FILE", "Network configuration of its own."),
 )
@@ -73,6 +74,7 @@ PATHS = {
     "spec.resources.memoryLimitBytes": "--memory",
     "spec.resources.cpuShares": "--cpu-shares",
     "spec.resources.pidsLimit": "--pids-limit",
+    "spec.imagePullPolicy": "--image-pull-policy",
     "spec.restartPolicy": "--restart-policy",
     "spec.cniConfigPath": "--cni-config-path",
     "spec.privileged": "--privileged",
@@ -122,6 +124,7 @@ def document(ref: Ref, given: Mapping[str, Any]) -> model.ContainerDoc:
         tmpfs=tuple(flags.tmpfs(value) for value in given["tmpfs"]) or None,
         resources=_limits(given),
         cni_config_path=given["cni_config_path"] or "",
+        image_pull_policy=given["image_pull_policy"] or "",
         restart_policy=given["restart_policy"] or "",
     )
     labels = flags.pairs("--label", given["labels"])

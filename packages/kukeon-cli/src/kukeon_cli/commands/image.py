@@ -188,8 +188,4 @@ def delete_command(session: Session, refs: tuple[str, ...], realm: str | None, o
     return delete(session.client, options.names_given(refs), resources.realm_of(realm), session.output(output))
 
 
-INSTEAD = {
-    "pull": "images are loaded from archives: skopeo copy docker://REF docker-archive:FILE; kuke image load FILE",
-}
-
-group = lazy.LazyGroup("image", entries=tree.IMAGE, instead=INSTEAD, help="Load, save, list, name and delete images.")
+group = lazy.LazyGroup("image", entries=tree.IMAGE, help="Pull, push, load, save, list and delete images.")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, image_platform, image_ref, model
 from kukeon_runner.controller.base import Base
+from kukeon_runner.host.transfer import logins
+from kukeon_runner.host.transfer.progress import News, Progress
+from kukeon_runner.runner import pulling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
 ARCHIVE_FORMATS = ("oci", "docker")
+NOBODY = model.RegistryLogin()
+TELL_EVERY_S = 0.1
+"""As often as a person can follow."""
 
 
 class Images(Base):
@@ -43,6 +50,62 @@ class Images(Base):
         namespace, name = self.runner.realms.namespace(realm), image_ref.normalise(ref)
         await self.runner.context.host.images.delete(namespace, name)
         return model.DeleteImageResult(realm=realm, namespace=namespace, ref=name)
+
+    async def pull_image(
+        self,
+        realm: str,
+        ref: str,
+        platform: str = "",
+        login: model.RegistryLogin = NOBODY,
+    ) -> AsyncIterator[tuple[model.TransferEvent, ...]]:
+        """Have an image from its registry and tell how far it is; meanwhile the realm stays.
+
+        Raises RealmNotFound, InvalidImage, and what registries have to say.
+        """
+        wanted, platform = image_ref.parse(ref), image_platform.check(platform)
+        async with pulling.joined(self.runner.context, self.runner.realms, realm, wanted, platform, login) as pull:
+            news = News(pull.progress)
+            while not await pull.wait(TELL_EVERY_S):
+                if events := news.take():
+                    yield events
+            result = await pull.task
+            done = model.TransferEvent(stage=model.TransferStage.DONE, result=result)
+            yield *news.take(), done
+
+    async def push_image(
+        self,
+        realm: str,
+        ref: str,
+        destination: str = "",
+        platform: str = "",
+        login: model.RegistryLogin = NOBODY,
+    ) -> AsyncIterator[tuple[model.TransferEvent, ...]]:
+        """Have an image at a registry and tell how far it is. Raises RealmNotFound, ImageNotFound, Conflict.
+
+        The realm may go meanwhile; then the push fails.
+        """
+        name, target = image_ref.normalise(ref), image_ref.parse(destination or ref)
+        platform = image_platform.check(platform)
+        if platform == image_platform.ALL:
+            platform = ""
+        namespace = self.runner.realms.namespace(realm)
+        credentials = logins.credentials(await self.runner.realms.logins(realm), login)
+        progress = Progress()
+        images = self.runner.context.host.images
+        task = asyncio.create_task(images.push(namespace, name, target, platform, credentials, progress), name="push")
+        news = News(progress)
+        try:
+            while not (await asyncio.wait({task}, timeout=TELL_EVERY_S))[0]:
+                if events := news.take():
+                    yield events
+            digest, size, changed = await task
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+        result = model.TransferResult(
+            realm=realm, namespace=namespace, image=str(target), digest=digest, size=size, changed=changed
+        )
+        yield *news.take(), model.TransferEvent(stage=model.TransferStage.DONE, result=result)
 
     async def save_image(
         self, realm: str, refs: tuple[str, ...], platform: str = "", format: str = "oci"

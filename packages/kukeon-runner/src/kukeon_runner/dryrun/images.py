@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
+from kukeon_runner import observed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    from kukeon_api import model
-    from kukeon_runner import observed
+    from kukeon_api import image_ref, model
     from kukeon_runner.host import protocol
+    from kukeon_runner.host.registry.authority import Credentials
+    from kukeon_runner.host.transfer.progress import Progress
 
 
 class DryImages:
     def __init__(self, real: protocol.Images) -> None:
         self._real = real
+        self._pulled: dict[tuple[str, str], observed.Image] = {}
 
     async def find(self, namespace: str, ref: str) -> observed.Image:
-        return await self._real.find(namespace, ref)
+        return self._pulled.get((namespace, ref)) or await self._real.find(namespace, ref)
 
     async def list(self, namespace: str) -> Sequence[model.ImageInfo]:
         return await self._real.list(namespace)
@@ -37,6 +40,29 @@ class DryImages:
         self, namespace: str, refs: Sequence[str], platform: str, format_: str
     ) -> AsyncGenerator[tuple[bytes, int], None]:
         return self._real.save(namespace, refs, platform, format_)
+
+    async def pull(
+        self, namespace: str, ref: image_ref.ImageRef, platform: str, credentials: Credentials, progress: Progress
+    ) -> tuple[str, int, bool]:
+        """Ask the registry whether it has the image, and have it here from then on, as far as this can be foreseen."""
+        digest = await self._real.digest(ref, credentials)
+        # What it runs is not known before it is here; a dry run does not refuse what may well be right.
+        self._pulled[namespace, str(ref)] = observed.Image(str(ref), digest, "", cmd=("unknown",))
+        return digest, -1, True
+
+    async def digest(self, ref: image_ref.ImageRef, credentials: Credentials) -> str:
+        return await self._real.digest(ref, credentials)
+
+    async def push(
+        self,
+        namespace: str,
+        name: str,
+        ref: image_ref.ImageRef,
+        platform: str,
+        credentials: Credentials,
+        progress: Progress,
+    ) -> tuple[str, int, bool]:
+        raise unforeseen()
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         raise unforeseen()

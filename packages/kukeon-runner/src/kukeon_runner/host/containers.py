@@ -356,6 +356,7 @@ def _container(record: ContainerRecord, state: TaskState | None, *, snapshot: bo
         recorded=True,
         spec_hash=record.labels.get(CONTAINERD_SPEC_HASH, ""),
         stop_signal=record.labels.get(STOP_SIGNAL_LABEL, ""),
+        image_digest=record.labels.get(IMAGE_DIGEST_LABEL, ""),
         snapshot=snapshot,
         task=task,
     )

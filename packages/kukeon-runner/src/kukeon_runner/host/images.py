@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, model
+from kukeon_api import errors, image_ref, model
 from kukeon_runner import observed
 from kukeon_runner.host.containerd import archive, describe, prune
+from kukeon_runner.host.registry.hosts import Directory
+from kukeon_runner.locks import KeyedLock
+from kukeon_runner.options import DEFAULT_REGISTRY_CONFIG_DIR
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
     from kukeon_runner.host.containerd.images import ImageRecord
+    from kukeon_runner.host.registry.authority import Credentials
+    from kukeon_runner.host.transfer.progress import Progress
 
 
 MOST_KNOWN = 256
@@ -22,8 +28,10 @@ MOST_KNOWN = 256
 
 
 class LinuxImages:
-    def __init__(self, containerd: Containerd) -> None:
+    def __init__(self, containerd: Containerd, registry_config_dir: str = DEFAULT_REGISTRY_CONFIG_DIR) -> None:
         self._containerd = containerd
+        self._registries = Directory(Path(registry_config_dir))
+        self._fetching: KeyedLock[tuple[str, str]] = KeyedLock()
         self._known: dict[str, observed.Image] = {}
 
     async def find(self, namespace: str, ref: str) -> observed.Image:
@@ -78,6 +86,38 @@ class LinuxImages:
         self, namespace: str, refs: Sequence[str], platform: str, format_: str
     ) -> AsyncGenerator[tuple[bytes, int], None]:
         return archive.export(self._containerd.with_namespace(namespace), refs, platform, format_)
+
+    async def pull(
+        self, namespace: str, ref: image_ref.ImageRef, platform: str, credentials: Credentials, progress: Progress
+    ) -> tuple[str, int, bool]:
+        from kukeon_runner.host.registry.client import Registry
+        from kukeon_runner.host.transfer import pull
+
+        async with Registry(self._registries.endpoints, credentials) as registry:
+            within = self._containerd.with_namespace(namespace)
+            done = await pull.pull(within, registry, ref, platform, progress, self._fetching)
+        return done.digest, done.size_bytes, done.changed
+
+    async def digest(self, ref: image_ref.ImageRef, credentials: Credentials) -> str:
+        from kukeon_runner.host.registry.client import Registry
+
+        async with Registry(self._registries.endpoints, credentials) as registry:
+            return (await registry.resolve(ref)).digest
+
+    async def push(
+        self,
+        namespace: str,
+        name: str,
+        ref: image_ref.ImageRef,
+        platform: str,
+        credentials: Credentials,
+        progress: Progress,
+    ) -> tuple[str, int, bool]:
+        from kukeon_runner.host.registry.client import Registry
+        from kukeon_runner.host.transfer import push
+
+        async with Registry(self._registries.endpoints, credentials) as registry:
+            return await push.push(self._containerd.with_namespace(namespace), registry, name, ref, platform, progress)
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         async with self._containerd.with_namespace(namespace).lease("image tag") as leased:

@@ -18,7 +18,7 @@ from kukeon_runner.host.kernel import LinuxKernel
 from kukeon_runner.host.kuketty import Kuketty
 from kukeon_runner.host.network import LinuxNetwork
 from kukeon_runner.host.terminals import LinuxTerminals
-from kukeon_runner.options import DEFAULT_LOGS, LogLimits
+from kukeon_runner.options import DEFAULT_LOGS, DEFAULT_REGISTRY_CONFIG_DIR, LogLimits
 
 if TYPE_CHECKING:
     from kukeon_runner.host.containerd.client import Containerd
@@ -40,6 +40,7 @@ class LinuxHost:
         gid: int = 0,
         terminals: LinuxTerminals | None = None,
         logs: LogLimits = DEFAULT_LOGS,
+        registry_config_dir: str = DEFAULT_REGISTRY_CONFIG_DIR,
     ) -> LinuxHost:
         """The host as the instance of `layout` uses it, through the connected `containerd`.
 
@@ -56,7 +57,7 @@ class LinuxHost:
                 logs,
                 layout.instance.oci_runtime,
             ),
-            LinuxImages(containerd),
+            LinuxImages(containerd, registry_config_dir),
         )
 
 

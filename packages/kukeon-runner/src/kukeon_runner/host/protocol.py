@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
     from ipaddress import IPv4Network
 
-    from kukeon_api import errors, model
+    from kukeon_api import errors, image_ref, model
     from kukeon_api.ports import Port
     from kukeon_runner import observed, process_spec, steps
     from kukeon_runner.egress import Resolution
     from kukeon_runner.firewall import BridgeNet, Wall
+    from kukeon_runner.host.registry.authority import Credentials
+    from kukeon_runner.host.transfer.progress import Progress
     from kukeon_runner.members import Members
 
 
@@ -273,6 +275,31 @@ class Images(Protocol):
         """An archive of images in pieces, each with the length of the whole. `format_` is oci or docker.
 
         Raises ImageNotFound, Conflict when part of one is missing, InvalidArchive for a platform that one is not for.
+        """
+
+    async def pull(
+        self, namespace: str, ref: image_ref.ImageRef, platform: str, credentials: Credentials, progress: Progress
+    ) -> tuple[str, int, bool]:
+        """Have an image from its registry; its digest, its size in bytes, and whether its name pointed elsewhere.
+
+        Raises the registry's errors, and ImageNotFound when it does not have the image.
+        """
+
+    async def digest(self, ref: image_ref.ImageRef, credentials: Credentials) -> str:
+        """What an image's registry says that its name stands for; raises as `pull` does."""
+
+    async def push(
+        self,
+        namespace: str,
+        name: str,
+        ref: image_ref.ImageRef,
+        platform: str,
+        credentials: Credentials,
+        progress: Progress,
+    ) -> tuple[str, int, bool]:
+        """Have the image `name` at a registry as `ref`; results as of `pull`, for the name there.
+
+        Raises ImageNotFound, Conflict when part of it is not here, the registry's errors.
         """
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:

@@ -12,11 +12,13 @@ from kukeon_api import errors, model
 from kukeon_runner import documents
 from kukeon_runner.happenings import Happenings
 from kukeon_runner.locks import KeyedLock
+from kukeon_runner.runner.pulls import Pulls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from kukeon_runner import credentials
+    from kukeon_runner.credentials import Credentials
     from kukeon_runner.documents import D, StoredDoc
     from kukeon_runner.host.protocol import Host
     from kukeon_runner.layout import Layout
@@ -43,6 +45,7 @@ class Context:
     """Held while the networks are read and the firewall is made from them: the last one written is the newest."""
     port_claims: dict[model.Ref, Claim] = field(default_factory=dict)
     """Ports that verbs have found free, each until the verb ends; see `runner.ports`."""
+    pulls: Pulls = field(default_factory=Pulls)
     now: Callable[[], dt.datetime] = utc_now
     happenings: Happenings = field(default_factory=Happenings)
 
@@ -55,6 +58,10 @@ class Context:
         after = await asyncio.to_thread(self.store.save, doc, expected_generation)
         self.happenings.tell(before, after, self.now())
         return after
+
+    async def passwords(self, realm: str) -> Credentials:
+        """The registry credentials of a realm with their passwords. Raises CorruptMetadata."""
+        return await asyncio.to_thread(self.credentials.load, model.Ref(realm))
 
     def _stored(self, ref: model.Ref) -> StoredDoc | None:
         try:

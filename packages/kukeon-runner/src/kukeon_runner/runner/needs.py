@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, model
+from kukeon_api import errors, image_rules, model
 from kukeon_runner import observed, seccomp_file, spec, wanted
 from kukeon_runner.plan import cell as plan
-from kukeon_runner.runner import ports
+from kukeon_runner.runner import ports, pulling
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from kukeon_runner.runner.context import Context
 
@@ -38,12 +38,16 @@ async def cell(
     site: wanted.Site,
     seen: observed.Cell,
     found: Mapping[str, Found] | None = None,
+    *,
+    pull: bool = True,
 ) -> wanted.Cell:
     """The cell as `doc` asks for it, with the images `found` (looked up when None).
 
-    Raises ImageNotFound for an image that some container has to be made from, VolumeSourceNotFound, SecretNotFound,
-    DeviceNotFound, Invalid for a container without a program or a seccomp profile that is none. A container that exists
-    needs its image no more: it has its own copy of what it was made from, and so of devices and profile.
+    With `pull`, an image that some container has to be made from is pulled where its policy says so. Raises
+    ImageNotFound, or what its registry has to say, when it is not there in the end; VolumeSourceNotFound,
+    SecretNotFound, DeviceNotFound, Invalid for a container without a program or a seccomp profile that is none. A
+    container that exists needs its image no more: it has its own copy of what it was made from, and so of devices and
+    profile.
     """
     await ports.check(context, doc)
     await _check_volumes(context, doc)
@@ -53,13 +57,12 @@ async def cell(
     things: dict[str, observed.Found] = {}
     usable: dict[str, observed.Image] = {}
     found = await images(context, doc, site) if found is None else found
+    made = {each.id for each in doc.spec.containers if not _reused(doc, each, site, seen)}
+    if pull:
+        found = {**found, **await _pulled(context, doc, site, found, made)}
     for each in doc.spec.containers:
         image = found[each.image]
-        existing = seen.containers.get(site.container_id(each.id, root=each.root))
-        digest = wanted.spec_hash(each, nested=doc.spec.nested_cgroup_runtime)
-        reused = plan.reusable(digest, existing, needs_snapshot=True) or (
-            existing is not None and plan.intact(digest, existing)
-        )
+        reused = each.id not in made
         if not reused:
             things[each.id] = await _found(context, each)
         if isinstance(image, errors.ImageNotFound):
@@ -84,6 +87,32 @@ async def cell(
         host_files=wanted.HostFiles(*await kernel.own_etc()) if on_host else None,
         announced=await context.host.network.members.member(ref),
     )
+
+
+def _reused(doc: model.CellDoc, each: model.ContainerSpec, site: wanted.Site, seen: observed.Cell) -> bool:
+    existing = seen.containers.get(site.container_id(each.id, root=each.root))
+    digest = wanted.spec_hash(each, nested=doc.spec.nested_cgroup_runtime)
+    return plan.reusable(digest, existing, needs_snapshot=True) or (
+        existing is not None and plan.intact(digest, existing)
+    )
+
+
+async def _pulled(
+    context: Context, doc: model.CellDoc, site: wanted.Site, found: Mapping[str, Found], made: Container[str]
+) -> dict[str, Found]:
+    """Pull the images of the containers `made` anew, each as its policy says, and return what there is then."""
+
+    async def have(name: str) -> observed.Image:
+        await pulling.needed(context, doc.spec.realm_id, site.namespace, name)
+        return await context.host.images.find(site.namespace, name)
+
+    def pulls(each: model.ContainerSpec) -> bool:
+        if each.id not in made or each.image_pull_policy == image_rules.NEVER:
+            return False
+        return each.image_pull_policy == image_rules.ALWAYS or isinstance(found[each.image], errors.ImageNotFound)
+
+    names = sorted({each.image for each in doc.spec.containers if pulls(each)})
+    return dict(zip(names, await together(*map(have, names)), strict=True))
 
 
 async def _found(context: Context, spec_: model.ContainerSpec) -> observed.Found:

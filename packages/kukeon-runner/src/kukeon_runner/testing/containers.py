@@ -8,17 +8,19 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import errors, labels, model
+from kukeon_api import errors, image_ref, labels, model
 from kukeon_runner import observed, steps
 from kukeon_runner.observed import Happening, TaskStatus
 from kukeon_runner.testing import programs
 from kukeon_runner.testing.programs import FakeExecution
-from kukeon_runner.wanted import STOP_SIGNAL_LABEL
+from kukeon_runner.wanted import IMAGE_DIGEST_LABEL, STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from kukeon_runner import process_spec
+    from kukeon_runner.host.registry.authority import Credentials
+    from kukeon_runner.host.transfer.progress import Progress
     from kukeon_runner.testing.faults import Faults
     from kukeon_runner.testing.kernel import FakeKernel
 
@@ -141,6 +143,7 @@ class FakeContainers:
             recorded=True,
             spec_hash=own.get(labels.CONTAINERD_SPEC_HASH, ""),
             stop_signal=own.get(STOP_SIGNAL_LABEL, ""),
+            image_digest=own.get(IMAGE_DIGEST_LABEL, ""),
             snapshot=key in self.snapshots,
             task=self.tasks.get(key),
         )
@@ -286,6 +289,12 @@ class FakeImages:
     present: dict[Key, observed.Image] = field(default_factory=dict)
     records: dict[Key, steps.CreateContainer] = field(default_factory=dict)
     """Containers, which keep their images."""
+    registry: dict[str, observed.Image] = field(default_factory=dict)
+    """What registries have, by its name in full."""
+    asked: list[str] = field(default_factory=list)
+    """What registries were asked for."""
+    logins: list[tuple[str, str]] = field(default_factory=list)
+    """And by whom: registry and user."""
 
     async def find(self, namespace: str, ref: str) -> observed.Image:
         if (namespace, ref) not in self.present:
@@ -310,6 +319,37 @@ class FakeImages:
         """The names, one a line: what `load` takes one of."""
         text = "\n".join([(await self.find(namespace, ref)).name for ref in refs]).encode()
         yield text, len(text)
+
+    async def pull(
+        self, namespace: str, ref: image_ref.ImageRef, platform: str, credentials: Credentials, progress: Progress
+    ) -> tuple[str, int, bool]:
+        progress.tell(model.TransferStage.RESOLVING)
+        digest = await self.digest(ref, credentials)
+        before = self.present.get((namespace, str(ref)))
+        self.present[namespace, str(ref)] = self.registry[str(ref)]
+        return digest, -1, before is None or before.digest != digest
+
+    async def digest(self, ref: image_ref.ImageRef, credentials: Credentials) -> str:
+        self.asked.append(str(ref))
+        login = credentials(ref.registry)
+        self.logins.append((ref.registry, login.username if login else ""))
+        if str(ref) not in self.registry:
+            raise errors.ImageNotFound(f"cannot pull {str(ref)!r}: registry {ref.registry!r} has no tag {ref.tag!r}")
+        return self.registry[str(ref)].digest
+
+    async def push(
+        self,
+        namespace: str,
+        name: str,
+        ref: image_ref.ImageRef,
+        platform: str,
+        credentials: Credentials,
+        progress: Progress,
+    ) -> tuple[str, int, bool]:
+        image = await self.find(namespace, name)
+        before = self.registry.get(str(ref))
+        self.registry[str(ref)] = replace(image, name=str(ref))
+        return image.digest, -1, before is None or before.digest != image.digest
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         image = await self.find(namespace, ref)

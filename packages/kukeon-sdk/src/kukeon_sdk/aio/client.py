@@ -178,6 +178,8 @@ class AsyncClient:
     list_images = _awaited(Client.list_images)
     get_image = _awaited(Client.get_image)
     delete_image = _awaited(Client.delete_image)
+    pull_image = _iterated(Client.pull_image)
+    push_image = _iterated(Client.push_image)
     save_image = _iterated(Client.save_image)
     tag_image = _awaited(Client.tag_image)
     prune_images = _awaited(Client.prune_images)

@@ -175,7 +175,7 @@ class Content:
             return expected
         except BaseException:
             # The unfinished write is under the lease too, but should not occupy the disk until that goes.
-            await _end(call)
+            await end(call)
             with contextlib.suppress(errors.KukeonError):
                 await self.abort(ref)
             raise
@@ -209,7 +209,7 @@ async def _send(call: Any, chunks: AsyncIterator[bytes], ref: str, size: int, ex
     return await ask(pb.COMMIT)
 
 
-async def _end(call: Any) -> None:
+async def end(call: Any) -> None:
     """End an open Write call and wait until containerd has let go of the blob; only then can it be dropped.
 
     A cancelled call may still be at work there, or even be about to begin.

@@ -107,12 +107,18 @@ class Leases:
     async def held(self, purpose: str, *, expires_s: float = DEFAULT_EXPIRY_S) -> AsyncIterator[Scope]:
         """Yield this scope with a lease in its headers; the lease is deleted at the end, also after a failure.
 
+        What a work that failed has made is off the disk when its error is raised.
+
         A containerd that went away meanwhile must not hide why the work inside failed: then the lease is left to
         expire.
         """
         lease_id = await self.create(purpose, expires_s=expires_s)
+        failed = False
         try:
             yield dataclasses.replace(self.scope, lease=lease_id)
+        except errors.KukeonError:
+            failed = True
+            raise
         finally:
             with contextlib.suppress(errors.Unavailable, errors.TimedOut):
-                await self.delete(lease_id)
+                await self.delete(lease_id, sync=failed)

@@ -12,7 +12,7 @@ from kukeon_runner.host.containerd.leases import PURPOSE_LABEL
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from kukeon_runner.host.containerd.client import Namespaced
     from kukeon_runner.host.containerd.images import ImageRecord
@@ -74,14 +74,14 @@ async def prune(within: Namespaced, removable: Callable[[ImageRecord], bool], *,
     return Pruned(tuple(found), sum(freed.values()))
 
 
-async def clear(within: Namespaced) -> None:
-    """Drop unfinished writes and leases of ours that a process which was killed has left."""
+async def clear(within: Namespaced, keeping: Collection[str] = ()) -> None:
+    """Drop unfinished writes, but those called `keeping`, and leases of ours that nobody is at work with."""
     holding = within.scope.connection.holding
     for lease in await within.leases.list():
         if PURPOSE_LABEL in lease.labels and lease.id not in holding:
             await within.leases.delete(lease.id)
     for ref in await within.content.ingests():
-        if ref.startswith("kukeon-") and ref not in holding:
+        if ref.startswith("kukeon-") and ref not in holding and ref not in keeping:
             # One that another process is writing to this moment refuses, and is none that was left.
             with contextlib.suppress(errors.HostError, errors.Unavailable):
                 await within.content.abort(ref)

@@ -11,10 +11,12 @@ from kukeon_api import errors
 from kukeon_runner.host.containerd import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kukeon_runner.host.containerd.client import Namespaced
     from kukeon_runner.host.containerd.values import Descriptor, Mount
+
+    Ready = Callable[[Descriptor], Awaitable[None]]
 
 REF_LABEL = "containerd.io/snapshot.ref"
 UNCOMPRESSED_LABEL = "containerd.io/uncompressed"
@@ -31,17 +33,21 @@ _HOST_TROUBLE = (
 )
 
 
-async def unpack(leased: Namespaced, layers: Sequence[Descriptor], diff_ids: Sequence[str]) -> str:
+async def unpack(
+    leased: Namespaced, layers: Sequence[Descriptor], diff_ids: Sequence[str], ready: Ready | None = None
+) -> str:
     """Make sure that the snapshot with all `layers` exists and return its name (the chain id; "" without layers).
 
     `leased` must hold a lease: everything made or found here is protected by it.  Each unpacked layer is checked
     against its diff id; InvalidArchive when it differs.  Two unpackings of one chain at once are both right: the
-    second to commit takes the first one's snapshot.
+    second to commit takes the first one's snapshot.  `ready` is awaited before a layer is unpacked: it may be coming.
     """
     chain = documents.chain_ids(diff_ids)
     parent = ""
     for layer, diff_id, chain_id in zip(layers, diff_ids, chain, strict=True):
         if not await _have(leased, chain_id):
+            if ready is not None:
+                await ready(layer)
             await _unpack_layer(leased, layer, diff_id, parent, chain_id)
         with contextlib.suppress(errors.NotFound):
             # Unpacked earlier, the layer itself need not be there any more.

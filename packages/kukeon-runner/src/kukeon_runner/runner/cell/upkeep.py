@@ -147,7 +147,7 @@ class Upkeep(Life):
         try:
             seen, _ = await self._observe(doc, strays=False)
             ids = {site.root_id, *self._ids_of(doc, site, {name})}
-            steps = plan.start(await needs.cell(self.context, doc, site, seen), seen, ids)
+            steps = plan.start(await needs.cell(self.context, doc, site, seen, pull=False), seen, ids)
             ended = exits(await execute(steps, self.context.host))
         except errors.KukeonError as error:
             log.warning("cannot start container %r of cell %s again: %s", name, site.ref, error)
@@ -169,7 +169,7 @@ class Upkeep(Life):
         if now < self._mend_at.get(site.ref, now):
             return seen
         try:
-            steps = plan.start(await needs.cell(self.context, doc, site, seen), seen, only)
+            steps = plan.start(await needs.cell(self.context, doc, site, seen, pull=False), seen, only)
             log.warning("repairing cell %s: %s", site.ref, ", ".join(sorted({type(step).__name__ for step in steps})))
             await execute(steps, self.context.host)
             self._mend_at.pop(site.ref, None)

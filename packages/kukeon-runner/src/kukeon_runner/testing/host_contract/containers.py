@@ -48,6 +48,7 @@ class ContainersContract:
             recorded=True,
             spec_hash=own[labels.CONTAINERD_SPEC_HASH],
             stop_signal=own.get(wanted.STOP_SIGNAL_LABEL, ""),
+            image_digest=own[wanted.IMAGE_DIGEST_LABEL],
             snapshot=True,
         )
         with pytest.raises(errors.ContainerExists):
@@ -68,6 +69,7 @@ class ContainersContract:
             recorded=True,
             spec_hash="3-hash",
             stop_signal=dict(then.labels).get(wanted.STOP_SIGNAL_LABEL, ""),
+            image_digest=dict(first.labels)[wanted.IMAGE_DIGEST_LABEL],
             snapshot=True,
         )
         await home.host.containers.create_task(steps.CreateTask(home.namespace, first.id, ""))

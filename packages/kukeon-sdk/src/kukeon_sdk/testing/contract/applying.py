@@ -167,7 +167,8 @@ class Applying(Placed):
         assert failed.details["kind"] == "CellNotFound"
 
     def test_a_missing_image_fails_the_document(self, client: Client, place: Place) -> None:
-        result = only(place.apply(place.cell_doc("web", place.container("web", "registry.invalid/none:1"))))
+        missing = place.container("web", "registry.invalid/none:1", image_pull_policy="Never")
+        result = only(place.apply(place.cell_doc("web", missing)))
         assert result.action is Action.FAILED
         assert result.details["kind"] == "ImageNotFound"
         assert result.details["hint"]
@@ -176,7 +177,7 @@ class Applying(Placed):
         doc = place.cell_doc()
         place.apply(doc)
         before = place.cell()
-        result = only(place.apply(with_container(doc, image="registry.invalid/none:1")))
+        result = only(place.apply(with_container(doc, image="registry.invalid/none:1", image_pull_policy="Never")))
         assert (result.action, result.details["kind"]) == (Action.FAILED, "ImageNotFound")
         assert place.cell().status.containers == before.status.containers
         assert place.state() is model.CellState.READY

@@ -8,7 +8,7 @@ import pytest
 
 from kukeon_api import errors, model
 from kukeon_sdk.testing import archives
-from kukeon_sdk.testing.contract.place import SLEEP, WAIT_S, Placed, raises_kind
+from kukeon_sdk.testing.contract.place import WAIT_S, Placed, raises_kind
 
 if TYPE_CHECKING:
     from kukeon_sdk.client import Client
@@ -87,8 +87,7 @@ class Cells(Placed):
 
     def test_a_missing_image_fails_the_cell_until_it_is_loaded(self, client: Client, place: Place) -> None:
         name = "registry.invalid/late:1"
-        command, *args = SLEEP
-        doc = place.cell_doc("late", model.ContainerSpec(id="web", image=name, command=command, args=tuple(args)))
+        doc = place.cell_doc("late", place.container(image=name, image_pull_policy="Never"))
         with raises_kind("ImageNotFound") as caught:
             client.create_cell(doc, timeout=WAIT_S)
         assert name in str(caught.value)

@@ -98,6 +98,28 @@ class Images(Placed):
         assert platform.digest == found.digest
         assert found.size == platform.size > layer.size > 0
 
+    def test_what_no_registry_has_is_not_pulled(self, client: Client, place: Place) -> None:
+        name = "registry.invalid/none:1"
+        secret = "-".join(("not", "to", "be", "shown"))
+        login = model.RegistryLogin(server_address="registry.invalid", username="ann", password=secret)
+        with pytest.raises((errors.ImageNotFound, errors.RegistryUnreachable)) as caught:
+            list(client.pull_image(place.realm, name, login=login, timeout=WAIT_S))
+        assert name in str(caught.value)
+        assert secret not in f"{caught.value} {caught.value.hint} {login!r}"
+        with pytest.raises((errors.ImageNotFound, errors.RegistryUnreachable)) as caught:
+            client.create_cell(place.cell_doc("late", place.container(image=name)), timeout=WAIT_S)
+        assert "kuke image load" in caught.value.hint
+        assert place.cell("late").status.state is model.CellState.FAILED
+        assert client.list_images(place.realm, timeout=WAIT_S).images == ()
+        with raises_kind("RealmNotFound"):
+            list(client.pull_image(f"{place.realm}-no", name, timeout=WAIT_S))
+        with raises_kind("Invalid"):
+            list(client.pull_image(place.realm, name, platform="arm", timeout=WAIT_S))
+        with raises_kind("InvalidImage"):
+            list(client.pull_image(place.realm, "Bad Name", timeout=WAIT_S))
+        with raises_kind("ImageNotFound"):
+            list(client.push_image(place.realm, name, timeout=WAIT_S))
+
     @pytest.mark.parametrize("form", ["oci", "docker"])
     def test_what_is_saved_is_loaded_again(self, client: Client, place: Place, form: str) -> None:
         client.load_image(place.realm, archives.oci("tiny"), timeout=WAIT_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import endings, errors, model, names, normalise, restarts
+from kukeon_api import endings, errors, image_rules, model, names, normalise, restarts
 from kukeon_sdk.testing.memory.world import accepted, changeable, labelled, replace
 
 if TYPE_CHECKING:
@@ -113,10 +113,19 @@ class Cells:
         return replace(labelled(doc), spec=self.effective(doc).spec, status=replace(status, state=state))
 
     def check_images(self, doc: model.CellDoc) -> None:
-        """Raise `ImageNotFound` for an image that the realm lacks and that some container has yet to be made from."""
+        """Have the images that some container has yet to be made from, pulled where their policies say so.
+
+        Raises `ImageNotFound` for one that neither the realm nor its registry has.
+        """
         there, made = self.world.images.get(doc.spec.realm_id, {}), _recorded(doc)
         for each in doc.spec.containers:
-            if each.image not in there and each.id not in made:
+            if each.id in made:
+                continue
+            missing, policy = each.image not in there, each.image_pull_policy
+            pulls = policy == image_rules.ALWAYS or (missing and policy != image_rules.NEVER)
+            if pulls and each.image in self.world.registry:
+                there[each.image] = replace(self.world.registry[each.image], created_at=self.world.now())
+            elif pulls or missing:
                 raise errors.ImageNotFound(
                     f"cannot find image {each.image!r} in realm {doc.spec.realm_id!r}",
                     hint="load it with `kuke image load FILE`",
@@ -161,9 +170,11 @@ class Cells:
         identity = names.containerd_id(doc.spec.space_id, doc.spec.stack_id, doc.metadata.name, own)
         now = self.world.now()
         before = before or model.ContainerStatus(name=spec.id)
+        image = self.world.images.get(doc.spec.realm_id, {}).get(spec.image)
         return replace(
             before,
             id=identity,
+            image_digest=before.image_digest or (image.digest if image else ""),
             state=State.READY,
             created_at=before.created_at or now,
             start_time=now,

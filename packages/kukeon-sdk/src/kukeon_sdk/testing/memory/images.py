@@ -46,6 +46,60 @@ class Images:
         del self.world.images[realm][name]
         return model.DeleteImageResult(realm=realm, namespace=namespace, ref=name)
 
+    def pull_image(
+        self, realm: str, ref: str, platform: str, login: model.RegistryLogin
+    ) -> Callable[[], tuple[Iterable[model.TransferEvent], bool]]:
+        """Return what gives the events of a pull from `world.registry`, which is every registry there is."""
+
+        def more() -> tuple[Iterable[model.TransferEvent], bool]:
+            name = image_ref.normalise(ref)
+            image_platform.check(platform)
+            namespace = self.world.namespace(changeable(model.Ref(realm)).realm)
+            before = self.world.images[realm].get(name)
+            self.pulled(realm, name)
+            found = self.world.images[realm][name]
+            changed = before is None or before.digest != found.digest
+            return self._transferred(realm, namespace, found, model.TransferStage.DOWNLOADED, changed=changed), True
+
+        return more
+
+    def push_image(
+        self, realm: str, ref: str, destination: str, platform: str, login: model.RegistryLogin
+    ) -> Callable[[], tuple[Iterable[model.TransferEvent], bool]]:
+        """Return what gives the events of a push to `world.registry`."""
+
+        def more() -> tuple[Iterable[model.TransferEvent], bool]:
+            target = image_ref.normalise(destination or ref)
+            image_platform.check(platform)
+            namespace, found = self.world.namespace(realm), self._image(realm, ref)
+            before = self.world.registry.get(target)
+            self.world.registry[target] = found = replace(found, name=target)
+            changed = before is None or before.digest != found.digest
+            return self._transferred(realm, namespace, found, model.TransferStage.UPLOADED, changed=changed), True
+
+        return more
+
+    def pulled(self, realm: str, name: str) -> None:
+        """Have the image `name`, in full, from its registry in the realm. Raises `ImageNotFound`."""
+        found = self.world.registry.get(name)
+        if found is None:
+            ref = image_ref.parse(name)
+            raise errors.ImageNotFound(f"cannot pull {name!r}: registry {ref.registry!r} does not have it")
+        self.world.images[realm][name] = replace(found, name=name, created_at=self.world.now())
+
+    def _transferred(
+        self, realm: str, namespace: str, image: model.ImageInfo, stage: model.TransferStage, *, changed: bool
+    ) -> list[model.TransferEvent]:
+        result = model.TransferResult(
+            realm=realm, namespace=namespace, image=image.name, digest=image.digest, size=image.size, changed=changed
+        )
+        blobs = [
+            model.TransferEvent(stage=stage, digest=each.digest, done_bytes=each.size, total_bytes=each.size)
+            for each in image.layers
+        ]
+        begun = model.TransferEvent(stage=model.TransferStage.RESOLVING)
+        return [begun, *blobs, model.TransferEvent(stage=model.TransferStage.DONE, result=result)]
+
     def save_image(
         self, realm: str, refs: Sequence[str], platform: str, format: str
     ) -> Callable[[], tuple[Iterable[model.ArchivePiece], bool]]:

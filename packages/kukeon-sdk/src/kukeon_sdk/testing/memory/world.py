@@ -39,6 +39,8 @@ class World:
     docs: dict[model.Ref, Stored] = dataclasses.field(default_factory=dict)
     images: dict[str, dict[str, model.ImageInfo]] = dataclasses.field(default_factory=dict)
     """Realm -> name -> image."""
+    registry: dict[str, model.ImageInfo] = dataclasses.field(default_factory=dict)
+    """What registries have, by its name in full."""
     blobs: dict[str, bytes] = dataclasses.field(default_factory=dict)
     """What images are made of, by digest."""
     passwords: dict[tuple[str, str, str], str] = dataclasses.field(default_factory=dict)

@@ -420,7 +420,7 @@ class ContainerTty(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., on_init: _Optional[_Iterable[_Union[TtyStage, _Mapping]]] = ..., log_file: _Optional[str] = ...) -> None: ...
 
 class ContainerSpec(_message.Message):
-    __slots__ = ("id", "containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "root", "image", "command", "args", "working_dir", "env", "ports", "volumes", "networks", "networks_aliases", "privileged", "host_network", "host_pid", "host_cgroup", "user", "read_only_root_filesystem", "capabilities", "security_opts", "tmpfs", "resources", "secrets", "cni_config_path", "restart_policy", "attachable", "tty", "labels", "devices", "restart_backoff_seconds", "restart_max_retries")
+    __slots__ = ("id", "containerd_id", "realm_id", "space_id", "stack_id", "cell_id", "root", "image", "command", "args", "working_dir", "env", "ports", "volumes", "networks", "networks_aliases", "privileged", "host_network", "host_pid", "host_cgroup", "user", "read_only_root_filesystem", "capabilities", "security_opts", "tmpfs", "resources", "secrets", "cni_config_path", "restart_policy", "attachable", "tty", "labels", "devices", "restart_backoff_seconds", "restart_max_retries", "image_pull_policy")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -463,6 +463,7 @@ class ContainerSpec(_message.Message):
     DEVICES_FIELD_NUMBER: _ClassVar[int]
     RESTART_BACKOFF_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESTART_MAX_RETRIES_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_PULL_POLICY_FIELD_NUMBER: _ClassVar[int]
     id: str
     containerd_id: str
     realm_id: str
@@ -498,7 +499,8 @@ class ContainerSpec(_message.Message):
     devices: _containers.RepeatedScalarFieldContainer[str]
     restart_backoff_seconds: int
     restart_max_retries: int
-    def __init__(self, id: _Optional[str] = ..., containerd_id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., root: bool = ..., image: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., networks: _Optional[_Iterable[str]] = ..., networks_aliases: _Optional[_Iterable[str]] = ..., privileged: bool = ..., host_network: bool = ..., host_pid: bool = ..., host_cgroup: bool = ..., user: _Optional[str] = ..., read_only_root_filesystem: bool = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., security_opts: _Optional[_Union[StringList, _Mapping]] = ..., tmpfs: _Optional[_Union[TmpfsList, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., secrets: _Optional[_Iterable[_Union[ContainerSecret, _Mapping]]] = ..., cni_config_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., attachable: bool = ..., tty: _Optional[_Union[ContainerTty, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., devices: _Optional[_Iterable[str]] = ..., restart_backoff_seconds: _Optional[int] = ..., restart_max_retries: _Optional[int] = ...) -> None: ...
+    image_pull_policy: str
+    def __init__(self, id: _Optional[str] = ..., containerd_id: _Optional[str] = ..., realm_id: _Optional[str] = ..., space_id: _Optional[str] = ..., stack_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., root: bool = ..., image: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env: _Optional[_Iterable[str]] = ..., ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., networks: _Optional[_Iterable[str]] = ..., networks_aliases: _Optional[_Iterable[str]] = ..., privileged: bool = ..., host_network: bool = ..., host_pid: bool = ..., host_cgroup: bool = ..., user: _Optional[str] = ..., read_only_root_filesystem: bool = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., security_opts: _Optional[_Union[StringList, _Mapping]] = ..., tmpfs: _Optional[_Union[TmpfsList, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., secrets: _Optional[_Iterable[_Union[ContainerSecret, _Mapping]]] = ..., cni_config_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., attachable: bool = ..., tty: _Optional[_Union[ContainerTty, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., devices: _Optional[_Iterable[str]] = ..., restart_backoff_seconds: _Optional[int] = ..., restart_max_retries: _Optional[int] = ..., image_pull_policy: _Optional[str] = ...) -> None: ...
 
 class CellSpec(_message.Message):
     __slots__ = ("id", "realm_id", "space_id", "stack_id", "root_container_id", "tty", "containers", "auto_delete", "nested_cgroup_runtime", "ignore_disk_pressure")
@@ -535,7 +537,7 @@ class CellNetworkStatus(_message.Message):
     def __init__(self, bridge_name: _Optional[str] = ..., address: _Optional[str] = ..., gateway: _Optional[str] = ...) -> None: ...
 
 class ContainerStatus(_message.Message):
-    __slots__ = ("name", "id", "state", "restart_count", "restart_time", "start_time", "finish_time", "created_at", "exit_code", "exit_signal", "oom_killed", "reason", "message", "restart_attempts", "next_restart")
+    __slots__ = ("name", "id", "state", "restart_count", "restart_time", "start_time", "finish_time", "created_at", "exit_code", "exit_signal", "oom_killed", "reason", "message", "restart_attempts", "next_restart", "image_digest")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -551,6 +553,7 @@ class ContainerStatus(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RESTART_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_RESTART_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     name: str
     id: str
     state: ContainerState
@@ -566,7 +569,8 @@ class ContainerStatus(_message.Message):
     message: str
     restart_attempts: int
     next_restart: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., id: _Optional[str] = ..., state: _Optional[_Union[ContainerState, str]] = ..., restart_count: _Optional[int] = ..., restart_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., exit_code: _Optional[int] = ..., exit_signal: _Optional[str] = ..., oom_killed: bool = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., restart_attempts: _Optional[int] = ..., next_restart: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    image_digest: str
+    def __init__(self, name: _Optional[str] = ..., id: _Optional[str] = ..., state: _Optional[_Union[ContainerState, str]] = ..., restart_count: _Optional[int] = ..., restart_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., exit_code: _Optional[int] = ..., exit_signal: _Optional[str] = ..., oom_killed: bool = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., restart_attempts: _Optional[int] = ..., next_restart: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., image_digest: _Optional[str] = ...) -> None: ...
 
 class CellStatus(_message.Message):
     __slots__ = ("state", "reason", "message", "cgroup_path", "cgroup_ready", "subtree_controllers", "created_at", "updated_at", "ready_at", "observed_generation", "desired", "network", "containers", "ready_observed")

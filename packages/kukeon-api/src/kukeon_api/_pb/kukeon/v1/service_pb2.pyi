@@ -600,6 +600,44 @@ class DeleteImageReply(_message.Message):
     result: _results_pb2.DeleteImageResult
     def __init__(self, result: _Optional[_Union[_results_pb2.DeleteImageResult, _Mapping]] = ...) -> None: ...
 
+class PullImageArgs(_message.Message):
+    __slots__ = ("realm", "ref", "platform", "login")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    ref: str
+    platform: str
+    login: _streams_pb2.RegistryLogin
+    def __init__(self, realm: _Optional[str] = ..., ref: _Optional[str] = ..., platform: _Optional[str] = ..., login: _Optional[_Union[_streams_pb2.RegistryLogin, _Mapping]] = ...) -> None: ...
+
+class PullImageReply(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[_streams_pb2.TransferEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[_streams_pb2.TransferEvent, _Mapping]]] = ...) -> None: ...
+
+class PushImageArgs(_message.Message):
+    __slots__ = ("realm", "ref", "destination", "platform", "login")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    ref: str
+    destination: str
+    platform: str
+    login: _streams_pb2.RegistryLogin
+    def __init__(self, realm: _Optional[str] = ..., ref: _Optional[str] = ..., destination: _Optional[str] = ..., platform: _Optional[str] = ..., login: _Optional[_Union[_streams_pb2.RegistryLogin, _Mapping]] = ...) -> None: ...
+
+class PushImageReply(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[_streams_pb2.TransferEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[_streams_pb2.TransferEvent, _Mapping]]] = ...) -> None: ...
+
 class SaveImageArgs(_message.Message):
     __slots__ = ("realm", "refs", "platform", "format")
     REALM_FIELD_NUMBER: _ClassVar[int]

@@ -29,6 +29,19 @@ class LogStream(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LOG_STREAM_STDOUT: _ClassVar[LogStream]
     LOG_STREAM_STDERR: _ClassVar[LogStream]
     LOG_STREAM_TERMINAL: _ClassVar[LogStream]
+
+class TransferStage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSFER_STAGE_UNSPECIFIED: _ClassVar[TransferStage]
+    TRANSFER_STAGE_RESOLVING: _ClassVar[TransferStage]
+    TRANSFER_STAGE_WAITING: _ClassVar[TransferStage]
+    TRANSFER_STAGE_PRESENT: _ClassVar[TransferStage]
+    TRANSFER_STAGE_DOWNLOADING: _ClassVar[TransferStage]
+    TRANSFER_STAGE_DOWNLOADED: _ClassVar[TransferStage]
+    TRANSFER_STAGE_UNPACKING: _ClassVar[TransferStage]
+    TRANSFER_STAGE_UPLOADING: _ClassVar[TransferStage]
+    TRANSFER_STAGE_UPLOADED: _ClassVar[TransferStage]
+    TRANSFER_STAGE_DONE: _ClassVar[TransferStage]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_CREATED: EventType
 EVENT_TYPE_UPDATED: EventType
@@ -47,6 +60,16 @@ LOG_STREAM_UNSPECIFIED: LogStream
 LOG_STREAM_STDOUT: LogStream
 LOG_STREAM_STDERR: LogStream
 LOG_STREAM_TERMINAL: LogStream
+TRANSFER_STAGE_UNSPECIFIED: TransferStage
+TRANSFER_STAGE_RESOLVING: TransferStage
+TRANSFER_STAGE_WAITING: TransferStage
+TRANSFER_STAGE_PRESENT: TransferStage
+TRANSFER_STAGE_DOWNLOADING: TransferStage
+TRANSFER_STAGE_DOWNLOADED: TransferStage
+TRANSFER_STAGE_UNPACKING: TransferStage
+TRANSFER_STAGE_UPLOADING: TransferStage
+TRANSFER_STAGE_UPLOADED: TransferStage
+TRANSFER_STAGE_DONE: TransferStage
 
 class Event(_message.Message):
     __slots__ = ("cursor", "at", "kind", "ref", "type", "reason", "message", "exit_code", "exit_signal", "state")
@@ -119,3 +142,45 @@ class ArchivePiece(_message.Message):
     data: bytes
     total_bytes: int
     def __init__(self, data: _Optional[bytes] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+
+class RegistryLogin(_message.Message):
+    __slots__ = ("server_address", "username", "password", "identity_token")
+    SERVER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    USERNAME_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    server_address: str
+    username: str
+    password: str
+    identity_token: str
+    def __init__(self, server_address: _Optional[str] = ..., username: _Optional[str] = ..., password: _Optional[str] = ..., identity_token: _Optional[str] = ...) -> None: ...
+
+class TransferResult(_message.Message):
+    __slots__ = ("realm", "namespace", "image", "digest", "size", "changed")
+    REALM_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    realm: str
+    namespace: str
+    image: str
+    digest: str
+    size: int
+    changed: bool
+    def __init__(self, realm: _Optional[str] = ..., namespace: _Optional[str] = ..., image: _Optional[str] = ..., digest: _Optional[str] = ..., size: _Optional[int] = ..., changed: bool = ...) -> None: ...
+
+class TransferEvent(_message.Message):
+    __slots__ = ("stage", "digest", "done_bytes", "total_bytes", "result")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DONE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    stage: TransferStage
+    digest: str
+    done_bytes: int
+    total_bytes: int
+    result: TransferResult
+    def __init__(self, stage: _Optional[_Union[TransferStage, str]] = ..., digest: _Optional[str] = ..., done_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., result: _Optional[_Union[TransferResult, _Mapping]] = ...) -> None: ...

@@ -33,7 +33,7 @@ class Floor:
     def __init__(self, socket: str) -> None:
         self._socket = socket
         self._at: dict[str, float] = {}
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -44,17 +44,17 @@ class Floor:
         return self._at[id]
 
     def close(self) -> None:
+        assert self._loop is not None
         assert self._task is not None
         self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(PATIENCE_S)
 
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(self._follow())
-        self._loop.close()
+            asyncio.run(self._follow())
 
     async def _follow(self) -> None:
-        self._task = asyncio.current_task()
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         async with await Containerd.connect(self._socket) as containerd:
             self._loop.call_later(1.0, self._ready.set)  # nothing tells that the stream is open
             async with contextlib.aclosing(containerd.subscribe(['topic=="/tasks/exit"'])) as events:

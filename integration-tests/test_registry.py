@@ -229,7 +229,7 @@ def test_when_images_are_pulled(home: Instance, plain: DockerRegistry, image_arc
         return digest
 
     first = publish(image_archive)
-    refused = home.apply(cell("Never"), code=1)
+    refused = home.apply(cell("Never"), code=3)
     assert "cannot find image" in refused.out + refused.err
     home.apply(cell("IfNotPresent"))
     assert resolved() == first

@@ -1,10 +1,12 @@
 """Images from and to registries: Debian's own on loopback, with TLS and passwords and without."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -252,3 +254,66 @@ def test_when_images_are_pulled(home: Instance, plain: DockerRegistry, image_arc
     home.kuke("delete", "cell", "web")
     home.kuke("image", "delete", name)
     until(lambda: not home.ctr("leases", "ls", "-q").split(), "leases are released")
+
+
+def published(kukeon: Instance, plain: DockerRegistry, image_archive: Path, name: str, size: int) -> str:
+    """Have an image with one layer of `size` bytes at the registry; return the layer's digest."""
+    layout = archives.Layout(image_archive)
+    layout.with_layer(archives.layer_of(size), "made:1")
+    layout.write(kukeon.home / "big.tar")
+    run("skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci-archive:{kukeon.home}/big.tar", f"docker://{name}")
+    digest: str = layout.manifest()["layers"][0]["digest"]
+    return digest
+
+
+def unfinished(kukeon: Instance) -> list[str]:
+    return kukeon.ctr("content", "active").splitlines()[1:]
+
+
+@contextlib.contextmanager
+def held_up(kukeon: Instance, plain: DockerRegistry, name: str, count: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """Have `count` pulls under way whose registry falls silent in the middle of a layer."""
+    with contextlib.ExitStack() as running:
+        pulls = [running.enter_context(kukeon.spawn_kuke("image", "pull", name)) for _ in range(count)]
+        until(lambda: bool(unfinished(kukeon)), "a layer is on its way")
+        os.kill(plain.pid, signal.SIGSTOP)
+        try:
+            yield pulls
+        finally:
+            os.kill(plain.pid, signal.SIGCONT)
+        for pull in pulls:
+            pull.communicate(timeout=120)
+
+
+def test_a_pull_that_is_killed_leaves_nothing(home: Instance, plain: DockerRegistry, image_archive: Path) -> None:
+    name = f"{plain.address}/killed/image:1"
+    published(home, plain, image_archive, name, 150_000_000)
+    before = set(home.ctr("content", "ls", "-q").split())
+    with held_up(home, plain, name, 1) as (pull,):
+        assert home.daemon is not None
+        home.sigkill()
+        home.start()
+    assert pull.returncode != 0
+    assert name not in home.kuke("get", "images").out
+    home.kuke("image", "prune")
+    assert unfinished(home) == []
+    assert home.ctr("leases", "ls", "-q").split() == []
+    assert set(home.ctr("content", "ls", "-q").split()) == before
+    pulled = home.kuke("image", "pull", name, "-o", "json").json()
+    assert pulled["size"] > 150_000_000
+    home.kuke("image", "delete", name)
+    assert set(home.ctr("content", "ls", "-q").split()) == before, "what only it needed is gone on return"
+
+
+def test_two_pulls_share_the_work(home: Instance, plain: DockerRegistry, image_archive: Path) -> None:
+    name = f"{plain.address}/shared/image:1"
+    layer = published(home, plain, image_archive, name, 150_000_000)
+    log = plain.directory / "log"
+    start = log.stat().st_size
+    with held_up(home, plain, name, 2) as pulls:
+        pass
+    assert [pull.returncode for pull in pulls] == [0, 0]
+    said = log.read_bytes()[start:].decode()
+    asked = [line for line in said.splitlines() if f'"GET /v2/shared/image/blobs/{layer}' in line]
+    assert len(asked) == 1, asked
+    home.kuke("image", "delete", name)

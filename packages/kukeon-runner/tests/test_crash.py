@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "stop": lambda found: found.stop_cell(CELL),
     "kill": lambda found: found.kill_cell(CELL),
     "restart": lambda found: found.restart_cell(CELL),
+    "stop container": lambda found: found.stop_container(single("b")),
     "create container": lambda found: found.create_container(single("c")),
     "delete container": lambda found: found.delete_container(single("b")),
     "delete": lambda found: found.delete_cell(CELL),
@@ -120,6 +121,47 @@ async def test_a_crash_anywhere_is_made_good(verb: str, failure: Failure, tmp_pa
             assert not any(left.values()), (number, left)
         if not crashed:
             assert number > 1
+            return
+    pytest.fail("the verb never got through")
+
+
+@pytest.mark.parametrize("failure", [Failure.CRASH, Failure.LATE_CRASH])
+@pytest.mark.parametrize("verb", ["apply", "start", "stop", "restart", "delete", "purge", "stop container"])
+async def test_what_was_begun_is_finished_by_the_next_one(verb: str, failure: Failure, tmp_path: Path) -> None:
+    for number in range(1, MOST_STEPS):
+        host = FakeHost()
+        run_path = tmp_path / str(number)
+        found = await before(verb, host, run_path)
+        with host.failing_at(number, failure):
+            try:
+                await VERBS[verb](found)
+            except Crash:
+                crashed = True
+            else:
+                crashed = False
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait({task})
+        fresh = controller(host, run_path)
+        begun = fresh.runner.cells.find(REF)
+        await fresh.reconcile()
+        after = fresh.runner.cells.find(REF)
+        states = {task.status for (_, id), task in host.containers.tasks.items() if id != "default_default_hello_b"}
+        if begun is None or (verb in ("delete", "purge") and begun.status.desired is not model.DesiredState.RUNNING):
+            assert after is None
+            assert not host.containers.records
+        elif begun.status.desired is model.DesiredState.STOPPED:
+            assert after is not None
+            assert after.status.state is model.CellState.STOPPED
+            assert not host.containers.tasks
+            assert not host.network.attachments
+            assert None not in {each.exit_code for each in after.status.containers}, number
+        else:
+            assert after is not None
+            assert after.status.state is model.CellState.READY, (number, verb)
+            assert states == {"running"}
+            if verb != "stop container":
+                await check_running(fresh, host, CELL)
+        if not crashed:
             return
     pytest.fail("the verb never got through")
 

@@ -21,7 +21,8 @@ CellState, ContainerState = model.CellState, model.ContainerState
 THEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NOW = THEN + dt.timedelta(hours=1)
 ENDED = THEN + dt.timedelta(minutes=5)
-DOC = cell("hello", container("a"), container("b"))
+BEGUN = cell("hello", container("a"), container("b"))
+DOC = msgspec.structs.replace(BEGUN, status=model.CellStatus(state=CellState.READY))
 LAYOUT = Layout(Instance("0badcafe", "/k", "kukeon.io", "/kukeon", "10.88.0.0/16"))
 ABLE = observed.Abilities("x86_64", "6.1")
 SITE = wanted.Site.of(LAYOUT, model.ref_of(DOC), "default.kukeon.io", cgroup_files=True, nofile=1024, host=ABLE)
@@ -109,6 +110,12 @@ def test_states_of_a_cell(
     assert status_of(DOC, seen(a, b)).state is expected
 
 
+def test_a_cell_is_pending_until_whoever_brings_it_up_is_done() -> None:
+    assert status_of(BEGUN, seen(RUNS, RUNS)).state is CellState.PENDING
+    stopped = msgspec.structs.replace(BEGUN.status, desired=model.DesiredState.STOPPED)
+    assert status_of(msgspec.structs.replace(BEGUN, status=stopped), seen(IDLE, IDLE)).state is CellState.STOPPED
+
+
 @pytest.mark.parametrize("root", [RUNS, IDLE, ABSENT, ENDED_BADLY])
 def test_the_root_container_does_not_count_beside_workloads(root: observed.Container | None) -> None:
     assert status_of(DOC, seen(RUNS, RUNS, root)).state is CellState.READY
@@ -126,7 +133,7 @@ def test_the_root_container_does_not_count_beside_workloads(root: observed.Conta
     ],
 )
 def test_the_users_own_root_container_alone_is_the_cell(root: observed.Container, expected: model.CellState) -> None:
-    doc = cell("hello", container("main", root=True))
+    doc = msgspec.structs.replace(cell("hello", container("main", root=True)), status=DOC.status)
     assert derive.cell(doc, SITE, seen(ABSENT, ABSENT, root), {}, NOW).state is expected
 
 

@@ -70,6 +70,7 @@ async def test_what_a_person_does_is_told_as_that(tmp_path: Path) -> None:
     assert words(await told(found, start, cell="hello")) == [
         (f"{CELL}/a", "Stopped"),
         (CELL, "StateChanged"),
+        (CELL, "StateChanged"),
         (f"{CELL}/a", "Started"),
         (CELL, "StateChanged"),
         (f"{CELL}/a", "Killed"),

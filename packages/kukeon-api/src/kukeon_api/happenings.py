@@ -182,7 +182,7 @@ def _container(
     if after.oom_killed and not before.oom_killed:
         yield _event(model.EventType.OOM_KILLED, ref, now, state=str(after.state))
     if after.finish_time is not None and after.finish_time != before.finish_time:
-        asked = after.reason == endings.ASKED_TO_END or desired is model.DesiredState.STOPPED
+        asked = after.reason == endings.ASKED_TO_END or desired is not model.DesiredState.RUNNING
         killed = model.EventType.KILLED if after.exit_signal == "SIGKILL" else model.EventType.STOPPED
         yield _event(
             killed if asked else model.EventType.EXITED,

@@ -95,7 +95,7 @@ class Ending:
             return End(self._code, cell.status.message) if cell.status.state in _OVER else None
         if status.state in _ALIVE:
             return None
-        stays = spec.restart_policy in ("", "no") or cell.status.desired is model.DesiredState.STOPPED
+        stays = spec.restart_policy in ("", "no") or cell.status.desired is not model.DesiredState.RUNNING
         if not stays and cell.status.state not in _OVER:
             return None
         code = status.exit_code if status.exit_code is not None else self._code

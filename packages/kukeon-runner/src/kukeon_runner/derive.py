@@ -53,7 +53,7 @@ def cell(
 ) -> model.CellStatus:
     """The status of `doc` after what was `seen`; `exits` are ends of deleted tasks, by containerd id."""
     before = {each.name: each for each in doc.status.containers}
-    down = doc.status.desired is model.DesiredState.STOPPED
+    down = doc.status.desired is not model.DesiredState.RUNNING
     containers = tuple(
         container(before.get(each.id), each, site, seen, exits, now, wanted_down=down) for each in doc.spec.containers
     )
@@ -78,12 +78,14 @@ def cell_state(
     doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, containers: Iterable[model.ContainerStatus]
 ) -> model.CellState:
     """Sum up the workloads. The root container counts only where there is no other."""
-    stopped = doc.status.desired is model.DesiredState.STOPPED
+    stopped = doc.status.desired is not model.DesiredState.RUNNING
     roots = {each.id for each in doc.spec.containers if each.root}
     workloads = [each.state for each in containers if each.name not in roots]
     if not workloads:
         workloads = [_state_of(seen.containers.get(site.root_id), wanted_down=stopped)]
     active = [each for each in workloads if each in ACTIVE]
+    if doc.status.state is model.CellState.PENDING and not stopped:
+        return model.CellState.PENDING  # whoever brings it up is not done, or was cut off
     if doc.status.state is model.CellState.FAILED and not active:
         return model.CellState.FAILED
     if stopped and not active:
@@ -172,6 +174,17 @@ def _end_of(status: model.ContainerStatus) -> observed.Exit | None:
     if status.finish_time is None or status.exit_code is None:
         return None
     return observed.Exit(status.exit_code, status.finish_time)
+
+
+def ended(before: model.ContainerStatus, end: observed.Exit, *, asked: bool) -> model.ContainerStatus:
+    """The status of a container whose program has just ended; `asked` when an operator wants it down."""
+    if asked:
+        state = model.ContainerState.STOPPED
+    else:
+        state = model.ContainerState.ERROR if end.code else model.ContainerState.EXITED
+    return msgspec.structs.replace(
+        before, state=state, exit_code=end.code, exit_signal=endings.signal_name(end.code), finish_time=end.at
+    )
 
 
 def vanished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ import dataclasses
 import graphlib
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, assert_never
 
 from kukeon_api import errors
+from kukeon_runner import observed
 from kukeon_runner.steps import (
     Announce,
     AttachNetwork,
@@ -53,7 +55,11 @@ UNDO_TIMEOUT_S = 60.0
 """For one step taken back: a stuck program must not keep the others."""
 
 
-async def execute(plan: Plan, host: Host) -> Results:
+Ended = Callable[[str, observed.Exit], Awaitable[None]]
+"""Is told of a task that a step has ended, by containerd id, before any step deletes it."""
+
+
+async def execute(plan: Plan, host: Host, ended: Ended | None = None) -> Results:
     """Do `plan` on `host` and return what its steps yielded.
 
     Raises the first step's error after everything attempted was taken back. A cancelled call takes back as well.
@@ -67,7 +73,7 @@ async def execute(plan: Plan, host: Host) -> Results:
         while order.is_active():
             for step in order.get_ready():
                 attempted.append(step)
-                running[asyncio.create_task(_do(step, host, results), name=str(step))] = step
+                running[asyncio.create_task(_do(step, host, results, ended), name=str(step))] = step
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 step = running.pop(task)
@@ -132,9 +138,11 @@ def undo(step: Step) -> tuple[Step, ...]:
             return ()
 
 
-async def _do(step: Step, host: Host, results: Results) -> Any:
+async def _do(step: Step, host: Host, results: Results, ended: Ended | None = None) -> Any:
     began = time.monotonic()
     result = await _act(step, host, results)
+    if ended is not None and isinstance(step, StopTask) and isinstance(result, observed.Exit):
+        await ended(step.id, result)
     log.debug("%s took %.1f ms", step, (time.monotonic() - began) * 1e3)
     return result
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlencode
 
 from kukeon_api import errors
 from kukeon_runner import native_build
 
 if TYPE_CHECKING:
+    from kukeon_runner.options import LogLimits
+
     Program = Literal["kukepause", "kukelog"]
 
 _BUILT = Path(__file__).resolve().parent / "_native"
@@ -32,6 +35,12 @@ def path(program: Program) -> Path:
             f"cannot use {str(target)!r}: it is not executable", hint="reinstall the package kukeon-runner"
         )
     return target
+
+
+def logger(log: str, limits: LogLimits) -> str:
+    """The URI that has containerd's shim write output to the file `log` through kukelog. Raises HostError."""
+    query = urlencode({"path": log, "max_size": limits.max_bytes, "max_files": limits.max_files})
+    return f"binary://{path('kukelog')}?{query}"
 
 
 def _build(program: str, target: Path) -> None:

@@ -90,7 +90,8 @@ async def changing(found: instance.Instance, options: Options, *, fresh: bool = 
         terminals = linux.terminals_of(layout, options.group_gid)
         controller = _controller(options, layout, store, containerd, version, terminals)
         await held.enter_async_context(terminals.running())
-        await controller.runner.context.host.containers.end_abandoned()
+        namespaces = [layout.namespace(each.metadata.name, each.spec.namespace) for each in store.docs(model.RealmDoc)]
+        await controller.runner.context.host.containers.end_abandoned(namespaces)
         yield controller
 
 

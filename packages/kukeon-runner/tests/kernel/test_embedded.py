@@ -220,6 +220,18 @@ class TestTrouble:
         assert home.containerd().pid() is None
         assert await home.containerd().start() is True
 
+    async def test_one_that_is_about_to_end_is_not_adopted(self, home: Home) -> None:
+        dying = home.directory / "dying"
+        dying.write_text("#!/bin/sh\nexec sleep 1\n")
+        dying.chmod(0o755)
+        with pytest.raises(errors.TimedOut):
+            await home.containerd(program=str(dying)).start(timeout_s=0.2)
+        containerd = home.containerd()
+        assert containerd.pid() is not None
+        assert await containerd.start()
+        assert home.ctr("version")
+        await containerd.stop()
+
     async def test_a_dead_one_is_started_again(self, home: Home) -> None:
         containerd = home.containerd()
         await containerd.start()

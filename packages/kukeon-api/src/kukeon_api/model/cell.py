@@ -23,10 +23,11 @@ class CellState(enum.StrEnum):
 
 
 class DesiredState(enum.StrEnum):
-    """What the operator last asked for; survives reboots."""
+    """What the operator last asked for; survives reboots. A deletion that was cut off is finished."""
 
     RUNNING = "running"
     STOPPED = "stopped"
+    DELETED = "deleted"
 
 
 class CellTty(Model):
@@ -93,7 +94,7 @@ class CellStatus(Status):
     """What the cell's workloads add up to: Ready while they run, Degraded when only some do."""
 
     desired: DesiredState = DesiredState.RUNNING
-    """What was last asked for, running or stopped; survives reboots."""
+    """What was last asked for: running, stopped or deleted; survives reboots."""
 
     network: CellNetworkStatus | None = None
     """Where the cell is on its space's network; absent while it does not run."""

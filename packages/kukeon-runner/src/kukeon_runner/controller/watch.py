@@ -39,6 +39,7 @@ class Watch:
 
     async def run(self) -> None:
         try:
+            await self._runner.context.host.containers.wait_ready()
             async with contextlib.aclosing(self._events()) as events:
                 self._group.create_task(self._look_at_all(self._looked))
                 async for event in events:

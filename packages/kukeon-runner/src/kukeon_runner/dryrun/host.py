@@ -14,7 +14,7 @@ from kukeon_runner.observed import TaskStatus
 from kukeon_runner.wanted import STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import model
@@ -364,8 +364,11 @@ class DryContainers:
     async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> protocol.Program:
         raise NotImplementedError("nothing runs in a dry run")
 
-    async def end_abandoned(self) -> None:
+    async def end_abandoned(self, namespaces: Iterable[str]) -> None:
         return None
+
+    async def wait_ready(self) -> None:
+        await self._real.wait_ready()
 
     def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         return self._real.task_events()

@@ -10,12 +10,11 @@ import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import urlencode
 
 from kukeon_api import errors
 from kukeon_api.labels import CONTAINERD_SPEC_HASH
 from kukeon_runner import native, observed, steps
-from kukeon_runner.host import first_program, hangup, runtime_words, shims, stop_signals, users
+from kukeon_runner.host import first_program, half_done, hangup, runtime_words, shims, stop_signals, users
 from kukeon_runner.host.containerd import introspection
 from kukeon_runner.host.containerd.containers import Runtime
 from kukeon_runner.host.containerd.snapshots import SnapshotKind
@@ -27,7 +26,7 @@ from kukeon_runner.together import together
 from kukeon_runner.wanted import IMAGE_DIGEST_LABEL, STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from kukeon_runner import process_spec
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
@@ -156,6 +155,7 @@ class LinuxContainers:
         if await within.tasks.find(id) is not None:
             # containerd would do it, and never find the task again.
             raise errors.Conflict(f"cannot delete container {id!r}: it has a task", hint="stop it first")
+        await half_done.forget_task(within, id)
         await within.containers.delete(id)
         await within.snapshots.remove(id)
         # One shim serves a cell, whose id is that of its containers without their names.
@@ -213,20 +213,17 @@ class LinuxContainers:
             mounts: Sequence[Mount] = (Mount("bind", step.rootfs, ("rbind", "ro")),)
         else:
             mounts = await within.snapshots.mounts(step.id)
-        logger = _logger(step.log, self._logs) if step.log else ""
-        streams: _Streams = {"stdout": logger, "stderr": logger} if logger else {}
-        if step.terminal is not None:
-            stdin, stdout = await self._terminals.open(step.namespace, step.id, step.terminal)
-            streams = {"stdin": stdin, "stdout": stdout, "terminal": True}
         deadline, busy = time.monotonic() + BUSY_TIMEOUT_S, False
         while True:
+            streams = await self._streams(step)  # each time: deleting a task closes its terminal
             try:
                 with _explained(step.id):
                     pid = await within.tasks.create(step.id, mounts=mounts, **streams)
                 self._created[step.namespace, step.id] = first_program.Created.of(pid)
                 return pid
             except errors.AlreadyExists:
-                if not busy:
+                # Without one to be seen, its deletion was cut off, and containerd did not get to forget it.
+                if not busy and await within.tasks.find(step.id) is not None:
                     raise
                 await self.stop_task(step.namespace, step.id, "SIGKILL", 0)
                 await self.delete_task(step.namespace, step.id)
@@ -240,6 +237,13 @@ class LinuxContainers:
                     socket = self._containerd.socket
                     await asyncio.to_thread(shims.clear, socket, step.namespace, step.id, str(error))
                 await asyncio.sleep(BUSY_PAUSE_S)
+
+    async def _streams(self, step: steps.CreateTask) -> _Streams:
+        if step.terminal is not None:
+            stdin, stdout = await self._terminals.open(step.namespace, step.id, step.terminal)
+            return {"stdin": stdin, "stdout": stdout, "terminal": True}
+        logger = native.logger(step.log, self._logs)
+        return {"stdout": logger, "stderr": logger} if step.log else {}
 
     async def start_task(self, namespace: str, id: str) -> None:
         created = self._created.pop((namespace, id), None)
@@ -318,8 +322,13 @@ class LinuxContainers:
     async def exec_start(self, namespace: str, id: str, wanted: process_spec.Program) -> Program:
         return await self._programs.start(namespace, id, wanted)
 
-    async def end_abandoned(self) -> None:
+    async def end_abandoned(self, namespaces: Iterable[str]) -> None:
         await self._programs.sweep()
+        for namespace in namespaces:
+            await self._terminals.close_others(namespace, await half_done.clear(self._containerd, namespace))
+
+    async def wait_ready(self) -> None:
+        await self._containerd.wait_back()
 
     async def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         async for event in self._containerd.subscribe([f'topic=="{topic}"' for topic in TASK_TOPICS]):
@@ -380,11 +389,6 @@ def _explained(id: str) -> Iterator[None]:
         reason, hint = runtime_words.explain(str(error))
         name = id.rpartition("_")[2]
         raise errors.StartContainer(f"cannot start container {name!r}: {reason}", hint=hint or error.hint) from error
-
-
-def _logger(path: str, limits: LogLimits) -> str:
-    query = urlencode({"path": path, "max_size": limits.max_bytes, "max_files": limits.max_files})
-    return f"binary://{native.path('kukelog')}?{query}"
 
 
 def _end(what: observed.Happening, fields: Mapping[str, Any]) -> observed.Exit | None:

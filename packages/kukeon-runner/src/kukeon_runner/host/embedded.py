@@ -82,14 +82,21 @@ class EmbeddedContainerd:
         """
         deadline = time.monotonic() + timeout_s
         started = False
-        if self.pid() is None:
-            if await self._answers():
-                raise errors.Conflict(
-                    f"cannot start containerd at {str(self._socket)!r}: one that is not kukeond's answers there",
-                    hint="stop it, or use it: --containerd system --containerd-socket PATH",
+        while not started:
+            if self.pid() is None:
+                if await self._answers():
+                    raise errors.Conflict(
+                        f"cannot start containerd at {str(self._socket)!r}: one that is not kukeond's answers there",
+                        hint="stop it, or use it: --containerd system --containerd-socket PATH",
+                    )
+                started = await asyncio.to_thread(self._launch)
+            if await self._wait_until_it_answers(deadline):
+                break
+            if started:
+                raise errors.HostError(
+                    f"cannot start containerd: it ended at once: {self._last_words()}", hint=f"see {self._log}"
                 )
-            started = await asyncio.to_thread(self._launch)
-        await self._wait_until_it_answers(deadline)
+            # What was found was about to end.
         log.info("%s containerd, pid %s, at %s", "started" if started else "adopted", self.pid(), self._socket)
         return started
 
@@ -237,18 +244,18 @@ class EmbeddedContainerd:
             await writer.wait_closed()
         return True
 
-    async def _wait_until_it_answers(self, deadline: float) -> None:
+    async def _wait_until_it_answers(self, deadline: float) -> bool:
+        """False when it ends before it does."""
         while not await self._answers():
             if self.pid() is None:
-                raise errors.HostError(
-                    f"cannot start containerd: it ended at once: {self._last_words()}", hint=f"see {self._log}"
-                )
+                return False
             if time.monotonic() >= deadline:
                 raise errors.TimedOut(
                     f"cannot start containerd: nothing answers at {str(self._socket)!r}: {self._last_words()}",
                     hint=f"see {self._log}",
                 )
             await asyncio.sleep(_PAUSE_S)
+        return True
 
     def _last_words(self) -> str:
         """Return the last line of the log that tells of a failure, or the last one."""

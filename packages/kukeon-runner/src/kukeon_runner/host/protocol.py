@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from kukeon_api import errors, image_ref, model
@@ -246,8 +246,12 @@ class Containers(Protocol):
         Raises TaskNotRunning, InvalidUser, Invalid when the container lacks the program or the directory.
         """
 
-    async def end_abandoned(self) -> None:
-        """End the programs that `exec_start` of a process which died has left, and leave nothing of them."""
+    async def end_abandoned(self, namespaces: Iterable[str]) -> None:
+        """Clear away what a process which died has left: programs of `exec_start`, and in `namespaces` tasks and
+        terminals that are half there."""
+
+    async def wait_ready(self) -> None:
+        """Wait until containerd answers, however long that takes."""
 
     def task_events(self) -> AsyncIterator[observed.TaskEvent]:
         """What happens to the tasks of all namespaces, as it happens. Ends with ConnectContainerd."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from kukeon_runner.host import mounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +69,40 @@ def sweep(socket: str, ours: Callable[[str], bool]) -> int:
         namespace, id = given.get("-namespace", ""), given.get("-id", "")
         if given.get("-address") != socket or not ours(namespace):
             continue
-        bundles = _bundles(entry, namespace)
-        if not end(socket, namespace, id):
-            continue
-        ended += 1
-        for bundle in bundles:
-            mounts.unmount_below(bundle)
-            shutil.rmtree(bundle, ignore_errors=True)
-            shutil.rmtree(_RUNC_STATE / namespace / bundle.name, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            (_RUNC_STATE / namespace).rmdir()
+        if _end_with_bundles(socket, namespace, id, _bundles(entry, namespace)):
+            ended += 1
+            with contextlib.suppress(OSError):
+                (_RUNC_STATE / namespace).rmdir()
     return ended
+
+
+def end_empty(socket: str, namespace: str, tasks: Collection[str]) -> int:
+    """End the shims of a namespace that serve none of the `tasks`, which are all that there are; how many.
+
+    A creation that was cut off at the wrong moment leaves one that answers nobody, and every later creation in its
+    group waits for it. Nobody may be creating anything meanwhile.
+    """
+    ended = 0
+    for entry in Path("/proc").iterdir():
+        given = _given(entry) if entry.name.isdigit() else {}
+        id = given.get("-id", "")
+        if (given.get("-address"), given.get("-namespace")) != (socket, namespace):
+            continue
+        bundles = _bundles(entry, namespace)
+        if id in tasks or not {bundle.name for bundle in bundles}.isdisjoint(tasks):
+            continue
+        ended += _end_with_bundles(socket, namespace, id, bundles)
+    return ended
+
+
+def _end_with_bundles(socket: str, namespace: str, id: str, bundles: Iterable[Path]) -> bool:
+    if not end(socket, namespace, id):
+        return False
+    for bundle in bundles:
+        mounts.unmount_below(bundle)
+        shutil.rmtree(bundle, ignore_errors=True)
+        shutil.rmtree(_RUNC_STATE / namespace / bundle.name, ignore_errors=True)
+    return True
 
 
 def _bundles(shim: Path, namespace: str) -> list[Path]:

@@ -17,7 +17,7 @@ from kukeon_api import errors
 from kukeon_runner.tty import records
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from kukeon_runner.host.kuketty import Kuketty
     from kukeon_runner.terminals import Terminal
@@ -95,6 +95,14 @@ class LinuxTerminals:
         """Leave nothing of the terminal but its capture file."""
         await self._tell(namespace, id, {"do": "close"})
         self._let_go(_task(namespace, id))
+
+    async def close_others(self, namespace: str, ids: Collection[str]) -> None:
+        """Close the terminals of a namespace that were made for tasks that never came; `ids` are the tasks there."""
+        for task in tuple(self._held):
+            owner, _, id = task.partition("/")
+            if owner == namespace and id not in ids:
+                log.info("closing the terminal of %s, which has no task", task)
+                await self.close(namespace, id)
 
     async def stop(self) -> None:
         """End kuketty for good."""

@@ -16,7 +16,7 @@ from kukeon_runner.testing.programs import FakeExecution
 from kukeon_runner.wanted import IMAGE_DIGEST_LABEL, STOP_SIGNAL_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from kukeon_runner import process_spec
     from kukeon_runner.host.registry.authority import Credentials
@@ -226,7 +226,10 @@ class FakeContainers:
             self.executions.append(execution)
         return execution
 
-    async def end_abandoned(self) -> None:
+    async def end_abandoned(self, namespaces: Iterable[str]) -> None:
+        pass
+
+    async def wait_ready(self) -> None:
         pass
 
     async def task_events(self) -> AsyncIterator[observed.TaskEvent]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
+import logging
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -28,7 +30,13 @@ if TYPE_CHECKING:
     from kukeon_runner.host.containerd.values import Descriptor
 
 
+log = logging.getLogger(__name__)
+
 DELETE_TRIES = 5
+
+AWAY_S = 30.0
+"""How often it is told that containerd is still away."""
+AWAY_PAUSE_S = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,6 +188,15 @@ class Containerd:
     async def wait_ready(self, timeout_s: float) -> None:
         """Wait until containerd answers (again); raises TimedOut or ConnectContainerd when it does not."""
         await introspection.version(self._scope, timeout_s=timeout_s, wait=True)
+
+    async def wait_back(self) -> None:
+        """Wait until containerd answers, however long that takes; it is logged now and then."""
+        while True:
+            try:
+                return await self.wait_ready(AWAY_S)
+            except (errors.ConnectContainerd, errors.TimedOut) as error:
+                log.warning("still waiting: %s", error)
+                await asyncio.sleep(AWAY_PAUSE_S)
 
     async def server_pid(self) -> int:
         """Return containerd's process id, 0 when it does not tell."""

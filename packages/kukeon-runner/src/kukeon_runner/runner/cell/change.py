@@ -15,7 +15,7 @@ from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, ports
-from kukeon_runner.runner.cell.work import Outcome, Work, exits
+from kukeon_runner.runner.cell.work import Outcome, Work, exits, under_way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -187,14 +187,15 @@ class Change(Work):
             return Applied(stored, await self._start(await self.context.save(doc)))
         cell = await needs.cell(self.context, doc, site, pre)
         steps = plan.start(cell, pre)
-        doc = await self._desire(await self.context.save(doc), model.DesiredState.RUNNING)
+        status = msgspec.structs.replace(doc.status, desired=model.DesiredState.RUNNING)
+        doc = await self.context.save(msgspec.structs.replace(doc, status=status))
         try:
             results = await execute(steps, self.context.host)
         except errors.KukeonError as error:
             await self._salvage(doc, cell, error)
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
-        calm = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.PENDING))
+        calm = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.READY))
         after = await self._store(calm, site, post, exits(results))
         return Applied(stored, Outcome(after, site, pre, post, len(steps)))
 
@@ -202,7 +203,7 @@ class Change(Work):
         pre, site = await self._observe(doc)
         # Nothing that exists will be used again.
         await needs.cell(self.context, doc, site, observed.Cell())
-        doc = await self._desire(await self.context.save(doc), model.DesiredState.RUNNING)
+        doc = await self.context.save(under_way(doc))
         steps = plan.remove(site, dataclasses.replace(pre, cgroup=False))
         try:
             await execute(steps, self.context.host)

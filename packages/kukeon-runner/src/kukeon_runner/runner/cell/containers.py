@@ -37,7 +37,7 @@ class Containers(Work):
                     pre, site = await self._observe(changed)
                     await needs.cell(self.context, changed, site, pre)
                 stored = await self.context.save(changed)
-            if stored.status.desired is model.DesiredState.STOPPED:
+            if stored.status.desired is not model.DesiredState.RUNNING:
                 seen, site = await self._observe(stored)
                 return found is None, Outcome(await self._store(stored, site, seen, {}), site, seen, seen, 0)
             return found is None, await self._start(

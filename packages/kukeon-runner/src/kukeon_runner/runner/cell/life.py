@@ -11,7 +11,7 @@ from kukeon_runner import observe, observed, wanted
 from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, remains
-from kukeon_runner.runner.cell.work import Outcome, Purged, Work
+from kukeon_runner.runner.cell.work import Outcome, Purged, Work, under_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +46,10 @@ class Life(Work):
             doc = self.get(ref)
             pre, site = await self._observe(doc)
             await needs.cell(self.context, doc, site, pre)
-            # What is wanted stays "running" throughout: killed in between, it comes up again.
-            doc = await self._desire(doc, model.DesiredState.RUNNING)
+            # Killed in between, it comes up again.
+            doc = await self.context.save(under_way(doc))
             ended = await self._down(doc, site, pre, plan.stop(site, pre, grace_s))
-            workloads = {id for id in self._ids(doc, site) if id != site.root_id} or {site.root_id}
-            ran = any(each.alive for id, each in pre.containers.items() if id in workloads)
+            ran = any(each.alive for id, each in pre.containers.items() if id in self._workloads(doc, site))
             return ran, await self._start(ended.doc)
 
     async def _end(self, ref: model.Ref, decide: Callable[[wanted.Site, observed.Cell], Plan]) -> Outcome:
@@ -73,6 +72,7 @@ class Life(Work):
     async def _delete(self, ref: model.Ref) -> Outcome:
         store, host = self.context.store, self.context.host
         doc = remains.of(store, ref, model.CellDoc)
+        await self._doom(ref)
         site = self._site(ref, remains.of(store, model.Ref(ref.realm), model.RealmDoc))
         pre = await observe.cell(host, site, self._ids(doc, site), strays=True)
         steps = plan.remove(site, pre)
@@ -89,6 +89,7 @@ class Life(Work):
         """
         async with self.context.lock(ref):
             store, host = self.context.store, self.context.host
+            await self._doom(ref)
             doc, known = remains.whatever(store, ref, model.CellDoc)
             realm, _ = remains.whatever(store, model.Ref(ref.realm), model.RealmDoc)
             site = self._site(ref, realm)
@@ -105,6 +106,16 @@ class Life(Work):
                 ) from (troubles[0] if troubles else None)
             forgotten = await self._forget(ref)
             return Purged(Outcome(doc, site, pre, post, 0), frozenset(ids), known, forgotten, troubles)
+
+    async def _doom(self, ref: model.Ref) -> None:
+        """Store that the cell is to go, if anything can be stored of it: then a crash does not keep it half."""
+        try:
+            doc = self.find(ref)
+        except errors.CorruptMetadata:
+            return
+        if doc is not None and doc.status.desired is not model.DesiredState.DELETED:
+            status = msgspec.structs.replace(doc.status, desired=model.DesiredState.DELETED)
+            await self._wish(msgspec.structs.replace(doc, status=status))
 
     async def _forget(self, ref: model.Ref) -> bool:
         self._mend_at.pop(ref, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
 from kukeon_runner.runner.cell.life import Life
-from kukeon_runner.runner.cell.work import asked_to_end, exits
+from kukeon_runner.runner.cell.work import asked_to_end, exits, unfinished
 from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from kukeon_runner.steps import Plan, Step
 
     Ends = Mapping[str, observed.Exit]
     """How tasks ended of which containerd told, by containerd id."""
@@ -74,7 +77,9 @@ class Upkeep(Life):
         seen = await observe.cell(
             self.context.host, site, self._ids(doc, site), strays=False, survey=survey, attached=attached
         )
-        if _to_bring_back(doc, site, seen) or _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc):
+        if _doomed(doc) or _rest(doc, site, seen) or _to_bring_back(doc, site, seen):
+            return False
+        if _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc):
             return False
         if not seen.cgroup and doc.status.ready_observed:
             return False
@@ -99,17 +104,28 @@ class Upkeep(Life):
         """Store what is observed now, once no verb is at work on the cell, and do what follows from it.
 
         Calls `begins` before looking, for what containerd told so far: what happens from there on is for the next one.
-        What a reboot took is brought back; what a running cell owes its workloads (root container, network, cgroup) is
-        made anew when it broke; containers whose time has come are started again; a cell that is over is wound down,
-        or deleted with `autoDelete`. The document is None for a cell that is gone. Raises what the host says; then the
-        cell stays, for the next time.
+        What a verb began and did not finish is finished. What a reboot took is brought back; what a running cell owes
+        its workloads (root container, network, cgroup) is made anew when it broke; containers whose time has come are
+        started again; a cell that is over is wound down, or deleted with `autoDelete`. The document is None for a cell
+        that is gone. Raises what the host says; then the cell stays, for the next time.
         """
         async with self.context.lock(ref):
             told = begins()
             doc = self.find(ref)
             if doc is None:
                 return None, ReconcileOutcome()
+            if _doomed(doc) and self._may_mend(ref):
+                log.info("deleting cell %s, which was begun", ref)
+                with self._mending(ref):
+                    await self._delete(ref)
+                return None, ReconcileOutcome(deleted=True)
             seen, site = await self._observe(doc, strays=False)
+            if (steps := _rest(doc, site, seen)) and self._may_mend(ref):
+                log.info("stopping what is to be stopped of cell %s", ref)
+                with self._mending(ref):
+                    # First how they ended that have: their tasks go now.
+                    doc = (await self._refreshed(doc, site, seen, _new(told, doc, seen))).doc
+                    return (await self._down(doc, site, seen, steps)).doc, ReconcileOutcome(updated=True)
             if lost := _to_bring_back(doc, site, seen):
                 log.info("bringing back %s of cell %s", ", ".join(lost), ref)
                 return (await self._start(doc, lost)).doc, ReconcileOutcome(updated=True)
@@ -165,28 +181,65 @@ class Upkeep(Life):
 
     async def _mend(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, only: set[str]) -> observed.Cell:
         """Repair around the living workloads; trouble is logged, and they are left alone."""
-        now = asyncio.get_running_loop().time()
-        if now < self._mend_at.get(site.ref, now):
+        if not self._may_mend(site.ref):
             return seen
         try:
-            steps = plan.start(await needs.cell(self.context, doc, site, seen, pull=False), seen, only)
-            log.warning("repairing cell %s: %s", site.ref, ", ".join(sorted({type(step).__name__ for step in steps})))
-            await execute(steps, self.context.host)
-            self._mend_at.pop(site.ref, None)
+            with self._mending(site.ref):
+                steps = plan.start(await needs.cell(self.context, doc, site, seen, pull=False), seen, only)
+                kinds = sorted({type(step).__name__ for step in steps})
+                log.warning("repairing cell %s: %s", site.ref, ", ".join(kinds))
+                await execute(steps, self.context.host)
         except errors.KukeonError as error:
-            # What it started and ended again makes events, and those bring the next look.
-            self._mend_at[site.ref] = now + MEND_PAUSE_S
-            log.warning("cannot repair cell %s, trying again in %g s: %s", site.ref, MEND_PAUSE_S, error)
+            log.warning("cannot repair cell %s: %s", site.ref, error)
         return await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
+
+    def _may_mend(self, ref: model.Ref) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now >= self._mend_at.get(ref, now)
+
+    @contextlib.contextmanager
+    def _mending(self, ref: model.Ref) -> Iterator[None]:
+        """Have what failed left alone for a while: what it started and ended again makes events, which bring looks."""
+        try:
+            yield
+        except errors.ConnectContainerd:
+            raise  # that is over when containerd is back, and not before
+        except errors.KukeonError:
+            self._mend_at[ref] = asyncio.get_running_loop().time() + MEND_PAUSE_S
+            raise
+        self._mend_at.pop(ref, None)
+
+
+def _doomed(doc: model.CellDoc) -> bool:
+    return doc.status.desired is model.DesiredState.DELETED
+
+
+def _rest(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> Plan:
+    """What ends what an operator wanted ended and still lives: the whole cell, or containers of it."""
+    if doc.status.desired is not model.DesiredState.RUNNING:
+        return plan.stop(site, seen) if _holds(seen) else {}
+    steps: dict[Step, frozenset[Step]] = {}
+    for each in doc.status.containers:
+        if each.reason == endings.ASKED_TO_END and each.id in seen.containers and seen.containers[each.id].alive:
+            steps |= plan.stop_container(site, seen, each.id, plan.End())
+    return steps
+
+
+def _holds(seen: observed.Cell) -> bool:
+    """Whether something of the cell lives, or is kept for what lives in it."""
+    alive = any(each.alive for each in seen.containers.values())
+    return alive or seen.pinned or seen.network_residue or seen.shm or seen.secrets
 
 
 def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
-    """The names of the containers that a reboot took from a cell that is to run.
+    """The names of the containers that a reboot, or the end of whoever started them, took from a cell that is to run.
 
     With `always`, so are those that an operator had ended: that is what tells it from `unless-stopped`.
     """
     if doc.status.desired is not model.DesiredState.RUNNING or doc.status.state is model.CellState.FAILED:
         return ()
+    if begun := unfinished(doc, site, seen):
+        return tuple(sorted(begun))
     lost = derive.vanished(doc, site, seen)
     # Where nothing else ran: only a reboot takes the namespaces of a cell that is to run and was not wound down.
     idle = doc.status.state in (model.CellState.STOPPED, model.CellState.UNKNOWN) and doc.status.ready_observed
@@ -220,9 +273,8 @@ def _unwound(doc: model.CellDoc, seen: observed.Cell) -> bool:
     """Whether the workloads of a cell ended by themselves, and it still holds namespaces, a network or a process."""
     running = doc.status.desired is model.DesiredState.RUNNING
     over = doc.status.state in (model.CellState.EXITED, model.CellState.ERROR) and doc.status.ready_observed
-    held = seen.pinned or seen.network_residue or any(each.alive for each in seen.containers.values())
     stays = any(each.root and each.restart_policy in restarts.FOR_EVER for each in doc.spec.containers)
-    return running and over and held and not stays and restarts.next_due(doc.status) is None
+    return running and over and _holds(seen) and not stays and restarts.next_due(doc.status) is None
 
 
 def _own_root(doc: model.CellDoc) -> bool:

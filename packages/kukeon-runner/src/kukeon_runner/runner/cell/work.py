@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from dataclasses import dataclass
@@ -130,6 +131,10 @@ class Work:
         """The containerd ids of the containers called `names`."""
         return {site.container_id(each.id, root=each.root) for each in doc.spec.containers if each.id in names}
 
+    def _workloads(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
+        """The containerd ids of what a cell is run for: its root container only where there is nothing else."""
+        return {id for id in self._ids(doc, site) if id != site.root_id} or {site.root_id}
+
     def _ids(self, doc: model.CellDoc, site: wanted.Site) -> set[str]:
         return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
 
@@ -151,8 +156,8 @@ class Work:
         ref = model.ref_of(doc)
         # Nothing was ever made by another spec than this one, whose ids are all known.
         fresh = doc.metadata.generation == 1 and not doc.status.containers
-        doc = await self._desire(doc, model.DesiredState.RUNNING)
-        doc = msgspec.structs.replace(doc, status=restarts.forgiven(doc.status, only))
+        status = msgspec.structs.replace(doc.status, desired=model.DesiredState.RUNNING)
+        doc = msgspec.structs.replace(doc, status=restarts.forgiven(status, only))
         site = self.site(ref)
         limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
         try:
@@ -163,11 +168,17 @@ class Work:
             steps = plan.start(await needs.cell(self.context, doc, site, pre, images), pre, limit)
         except errors.KukeonError as error:
             # What runs does not suffer from a host that cannot be looked at, nor from something new that is missing.
-            if doc.status.state not in UP:
+            if doc.status.state not in UP and not isinstance(error, errors.ConnectContainerd):
                 await self._failed(doc, site, error, reason)
             raise
+        alive = any(found.alive for id, found in pre.containers.items() if id in self._workloads(doc, site))
+        # After a crash, it is this that decides.
+        doc = await self.context.save(doc if alive else under_way(doc, only))
         try:
             results = await execute(steps, self.context.host)
+        except errors.ConnectContainerd:
+            # What is done and what is not shows when containerd is back; who finds the cell so goes on with it.
+            raise
         except errors.KukeonError as error:
             if spare and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
                 await self._tell(doc, site)
@@ -176,7 +187,7 @@ class Work:
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         # Everything was started: a program that is quickly done may never be seen running.
-        status = msgspec.structs.replace(doc.status, state=model.CellState.PENDING, ready_observed=True)
+        status = msgspec.structs.replace(doc.status, state=model.CellState.READY, ready_observed=True)
         ready = msgspec.structs.replace(doc, status=status)
         return Outcome(await self._store(ready, site, post, exits(results)), site, pre, post, len(steps))
 
@@ -199,16 +210,18 @@ class Work:
             log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
 
     async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: Plan) -> Outcome:
+        ends = Ends(self, doc)
         try:
-            results = await execute(steps, self.context.host)
+            results = await execute(steps, self.context.host, ends.note)
         except errors.KukeonError:
-            await self._tell(doc, site)
+            await self._tell(ends.doc, site)
             raise
+        doc = ends.doc
         post = await observe.cell(self.context.host, site, pre.containers, strays=False)
         calm = doc
         # Ending what failed and does not run tells nothing new, and must not hide why it failed.
         failed = doc.status.state is model.CellState.FAILED and not steps
-        if doc.status.desired is model.DesiredState.STOPPED and not failed:
+        if doc.status.desired is not model.DesiredState.RUNNING and not failed:
             status = msgspec.structs.replace(doc.status, state=model.CellState.STOPPED, reason="", message="")
             calm = msgspec.structs.replace(doc, status=status)
         return Outcome(await self._store(calm, site, post, exits(results)), site, pre, post, len(steps))
@@ -220,15 +233,11 @@ class Work:
         except errors.KukeonError as error:
             log.warning("cannot store what is left of cell %s: %s", site.ref, error)
 
-    async def _desire(self, doc: model.CellDoc, desired: model.DesiredState) -> model.CellDoc:
-        """Store the wish before acting on it: after a crash, it is what decides."""
-        if doc.status.desired is desired:
-            return doc
-        status = msgspec.structs.replace(doc.status, desired=desired)
-        return await self.context.save(msgspec.structs.replace(doc, status=status))
-
     async def _wish(self, doc: model.CellDoc) -> model.CellDoc:
-        """Store the wish to end something. A store that cannot be written keeps nothing from being ended."""
+        """Store the wish to end something: after a crash, it is what decides.
+
+        A store that cannot be written keeps nothing from being ended.
+        """
         try:
             return await self.context.save(doc)
         except errors.HostError as error:
@@ -250,6 +259,58 @@ class Work:
             controllers = await self.context.host.kernel.controllers(site.cgroup)
             status = msgspec.structs.replace(status, subtree_controllers=controllers)
         return status
+
+
+class Ends:
+    """Stores how tasks end before they are deleted, since nobody could tell after that; `doc` is what is stored."""
+
+    def __init__(self, work: Work, doc: model.CellDoc) -> None:
+        self.doc = doc
+        self._work = work
+        self._one = asyncio.Lock()
+
+    async def note(self, id: str, end: observed.Exit) -> None:
+        async with self._one:
+            asked = self.doc.status.desired is not model.DesiredState.RUNNING
+            containers = tuple(
+                derive.ended(each, end, asked=asked or each.reason == endings.ASKED_TO_END) if each.id == id else each
+                for each in self.doc.status.containers
+            )
+            if containers != self.doc.status.containers:
+                status = msgspec.structs.replace(self.doc.status, containers=containers)
+                self.doc = await self._work._wish(msgspec.structs.replace(self.doc, status=status))
+
+
+def under_way(doc: model.CellDoc, only: Container[str] | None = None) -> model.CellDoc:
+    """`doc` as it is stored while it, or of its containers `only` these, are brought up.
+
+    Who finds it so goes on with it, see `unfinished`.
+    """
+    containers = doc.status.containers
+    if only is not None:
+        containers = tuple(
+            msgspec.structs.replace(each, state=model.ContainerState.PENDING) if each.name in only else each
+            for each in containers
+        )
+    status = msgspec.structs.replace(
+        doc.status, desired=model.DesiredState.RUNNING, state=model.CellState.PENDING, containers=containers
+    )
+    return msgspec.structs.replace(doc, status=status)
+
+
+def unfinished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> frozenset[str]:
+    """The names of the containers that somebody began to bring up and did not finish; nobody is at work on the cell."""
+    if doc.status.desired is not model.DesiredState.RUNNING or doc.status.state is model.CellState.FAILED:
+        return frozenset()
+    if doc.status.state is model.CellState.PENDING:
+        begun = {each.name for each in doc.status.containers if each.state is model.ContainerState.PENDING}
+        return frozenset(begun or (each.id for each in doc.spec.containers))
+    found = {each.id: seen.containers.get(site.container_id(each.id, root=each.root)) for each in doc.spec.containers}
+    return frozenset(
+        name
+        for name, each in found.items()
+        if each is not None and each.task is not None and each.task.status is observed.TaskStatus.CREATED
+    )
 
 
 def asked_to_end(doc: model.CellDoc, ids: Container[str]) -> model.CellDoc:

@@ -60,6 +60,7 @@ class DesiredState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DESIRED_STATE_UNSPECIFIED: _ClassVar[DesiredState]
     DESIRED_STATE_RUNNING: _ClassVar[DesiredState]
     DESIRED_STATE_STOPPED: _ClassVar[DesiredState]
+    DESIRED_STATE_DELETED: _ClassVar[DesiredState]
 
 class ContainerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -110,6 +111,7 @@ CELL_STATE_DEGRADED: CellState
 DESIRED_STATE_UNSPECIFIED: DesiredState
 DESIRED_STATE_RUNNING: DesiredState
 DESIRED_STATE_STOPPED: DesiredState
+DESIRED_STATE_DELETED: DesiredState
 CONTAINER_STATE_UNSPECIFIED: ContainerState
 CONTAINER_STATE_PENDING: ContainerState
 CONTAINER_STATE_READY: ContainerState

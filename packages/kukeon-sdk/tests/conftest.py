@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from kukeon_api import calls, methods, parts, status
-from kukeon_sdk import UnixClient
+from kukeon_sdk import UnixClient, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +68,11 @@ class Daemon:
         def listed(request: Any, context: Any) -> Any:
             self.requests += 1
             try:
-                for item in self.answers[method.python](**calls.unpack_args(method, request)):
+                answer = self.answers[method.python](**calls.unpack_args(method, request))
+                if isinstance(answer, streams.Stream):
+                    # A client that leaves must not leave a thread behind that waits for the next item.
+                    context.add_callback(answer.close)
+                for item in answer:
                     yield calls.pack_reply(method, (item,))
             except Exception as error:
                 self._abort(context, error)
@@ -83,10 +87,10 @@ class Daemon:
                 self._abort(context, error)
 
         if method.stream:
-            streams = method.stream == "server"
-            make = grpc.unary_stream_rpc_method_handler if streams else grpc.stream_stream_rpc_method_handler
+            one_way = method.stream == "server"
+            make = grpc.unary_stream_rpc_method_handler if one_way else grpc.stream_stream_rpc_method_handler
             return make(
-                listed if streams else both,
+                listed if one_way else both,
                 calls.args_class(method).FromString,
                 calls.reply_class(method).SerializeToString,
             )

@@ -125,15 +125,24 @@ class Person:
         self.seen = b""
 
     def sees(self, text: bytes) -> None:
+        self._read_until(lambda: text in self.seen)
+        self.seen = self.seen.partition(text)[2]
+
+    def sees_all(self, *texts: bytes) -> None:
+        """In whatever order."""
+        self._read_until(lambda: all(text in self.seen for text in texts))
+        for text in texts:
+            self.seen = self.seen.replace(text, b"", 1)
+
+    def _read_until(self, enough: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while text not in self.seen:
+        while not enough():
             ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
             assert ready, self.seen
             try:
                 self.seen += os.read(self.master, 65536)
             except OSError:
                 raise AssertionError(self.seen) from None
-        self.seen = self.seen.partition(text)[2]
 
     def types(self, text: bytes) -> None:
         os.write(self.master, text)
@@ -307,8 +316,10 @@ def test_through_kukeond_it_goes_on_where_it_was(daemon: Daemon, caller: Callabl
 
     daemon.answers["attach"] = attach
     person = caller()
-    for word in (b"first ", b"second ", b"[size 24x80]", b"third", b"[ended None]"):
+    for word in (b"first ", b"second "):
         person.sees(word)
+    person.sees_all(b"[size 24x80]", b"third")
+    person.sees(b"[ended None]")
     assert begun == [0, 1007]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from pathlib import Path
@@ -77,9 +76,11 @@ def served(open_session: Callable[..., Any]) -> Callable[..., Iterator[Part]]:
             verbs |= {"signal": session.signal} if not terminal else {}
 
             def feed() -> None:
-                with contextlib.suppress(grpc.RpcError):  # the client hung up
+                try:
                     for name, value in asked:
                         verbs[name](value)
+                except grpc.RpcError:  # the client hung up: let go of the thread that serves it
+                    session.close()
 
             threading.Thread(target=feed, daemon=True).start()
             for piece in session:

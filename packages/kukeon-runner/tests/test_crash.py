@@ -153,7 +153,7 @@ async def test_what_was_begun_is_finished_by_the_next_one(verb: str, failure: Fa
             assert after is not None
             assert after.status.state is model.CellState.STOPPED
             assert not host.containers.tasks
-            assert not host.network.attachments
+            assert not host.network.homes
             assert None not in {each.exit_code for each in after.status.containers}, number
         else:
             assert after is not None

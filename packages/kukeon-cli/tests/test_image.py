@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_cli import image_files, terminal
+from kukeon_cli import image_files, terminal, transfers
 from kukeon_cli.commands import image
 from kukeon_sdk import layout_directory, testing
 from kukeon_sdk.testing import archives
@@ -352,3 +353,45 @@ def test_what_is_no_file_of_a_layout_is_not_written(tmp_path: Path) -> None:
         with pytest.raises(errors.Invalid, match="none of a layout"):
             image_files.write(iter([evil.getvalue()]), f"{tmp_path}/made/")
     assert not (tmp_path / "out").exists()
+
+
+APP = "registry.example/team/app:1"
+
+
+def test_pull_and_push(kuke: Kuke, memory: MemoryClient, saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", "/none")
+    assert kuke("image", "push", "busybox", APP).out.startswith(f'pushed "{APP}" from realm "default" ({saved}, ')
+    assert kuke("image", "push", "busybox", APP).out.startswith(f'already there: "{APP}"')
+    assert kuke("image", "pull", APP).out.startswith(f'pulled "{APP}" in realm "default" ({saved}, ')
+    assert kuke("image", "pull", APP).out.startswith(f'up to date: "{APP}" in realm "default" ({saved}, ')
+    found = json.loads(kuke("image", "pull", APP, "-o", "json").out)
+    assert (found["image"], found["digest"], found["changed"]) == (APP, saved, False)
+    assert kuke("image", "pull", APP, "-o", "name").out == f"image/{APP}\n"
+    absent = kuke("image", "pull", "registry.example/none:1")
+    assert (absent.code, absent.out) == (3, "")
+    assert absent.err.startswith("Error: cannot pull 'registry.example/none:1'")
+    assert kuke("image", "pull", APP, "--realm", "none").code == 3
+    assert kuke("image", "push", "none").code == 3
+    assert kuke("image", "pull", "Bad Name").code == 2
+
+
+def test_logins_of_docker_are_sent_for_their_registry_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"auths": {"registry.example": {"auth": base64.b64encode(b"ann:pass").decode()}}})
+    )
+    found = transfers.login(APP)
+    assert (found.server_address, found.username, found.password) == ("registry.example", "ann", "pass")
+    assert "pass" not in repr(found)
+    assert transfers.login("busybox") == model.RegistryLogin()
+
+
+def test_how_far_a_transfer_is() -> None:
+    stage = model.TransferStage
+
+    def blob(name: str, at: model.TransferStage, done: int) -> tuple[str, model.TransferEvent]:
+        return name, model.TransferEvent(stage=at, digest=name, done_bytes=done, total_bytes=1024)
+
+    half = dict([blob("a", stage.DOWNLOADED, 1024), blob("b", stage.DOWNLOADING, 512), blob("c", stage.WAITING, 0)])
+    assert transfers.told(half) == "1.5 KiB of 3.0 KiB, 50 %, 2 of 3 blobs left"
+    assert transfers.told(dict([blob("a", stage.UNPACKING, 1024)])) == "1.0 KiB, unpacking"

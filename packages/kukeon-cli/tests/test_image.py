@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -395,3 +395,26 @@ def test_how_far_a_transfer_is() -> None:
     half = dict([blob("a", stage.DOWNLOADED, 1024), blob("b", stage.DOWNLOADING, 512), blob("c", stage.WAITING, 0)])
     assert transfers.told(half) == "1.5 KiB of 3.0 KiB, 50 %, 2 of 3 blobs left"
     assert transfers.told(dict([blob("a", stage.UNPACKING, 1024)])) == "1.0 KiB, unpacking"
+
+
+def test_what_is_missing_is_fetched_before_anything_is_made(
+    kuke: Kuke, memory: MemoryClient, saved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", "/none")
+    kuke("image", "push", "busybox", APP)
+    asked: list[str] = []
+    perform = memory.perform
+
+    def watched(name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        asked.append(name)
+        return perform(name, arguments, timeout)
+
+    monkeypatch.setattr(memory, "perform", watched)
+    assert kuke("create", "cell", "one", "--image", APP).code == 0
+    assert asked.index("pull_image") < asked.index("create_cell")
+    asked.clear()
+    assert kuke("create", "cell", "two", "--image", APP).code == 0
+    assert "pull_image" not in asked
+    lacking = kuke("create", "cell", "three", "--image", "registry.example/none:1")
+    assert lacking.code == 3
+    assert "registry.example/none:1" in lacking.err

@@ -68,10 +68,12 @@ def send(
     """Return kukeond's answer to the sources, and the documents in them."""
     from contextlib import nullcontext
 
-    from kukeon_cli import interruption, manifests, terminal
+    from kukeon_cli import interruption, manifests, prefetch, terminal
 
     documents = manifests.parse(sources)
     joined = manifests.join(sources)
+    if not wish.dry_run:
+        prefetch.missing(client, [each.doc for each in documents])
     noun = "resource" if len(documents) == 1 else "resources"
     doing = "comparing" if wish.dry_run else "applying"
     with (

@@ -33,9 +33,11 @@ _PATHS = {
 def create(client: Client, doc: model.CellDoc, out: Output, *, no_start: bool) -> None:
     """Make sure that the cell exists and, unless `no_start`, runs; say what of it was there before."""
     from kukeon_api import model
-    from kukeon_cli import creation, short_lives
+    from kukeon_cli import creation, prefetch, short_lives
 
     ref = model.ref_of(doc)
+    if not no_start:
+        prefetch.missing(client, [doc])
     result = creation.make(client, ref, lambda: client.create_cell(doc, no_start), wanted=doc)
     short_lives.tell(result)
     out.result(result, creation.lines(ref, result), [f"cell/{ref.name}"])

@@ -87,9 +87,10 @@ PATHS = {
 def create(client: Client, doc: model.ContainerDoc, out: Output) -> None:
     """Make sure that the container is in its cell and runs; say what of it was there before."""
     from kukeon_api import model
-    from kukeon_cli import creation
+    from kukeon_cli import creation, prefetch
 
     ref = model.ref_of(doc)
+    prefetch.missing(client, [doc])
     result = creation.make(client, ref, lambda: client.create_container(doc), wanted=doc)
     out.result(result, creation.lines(ref, result), [f"container/{ref.name}"])
 

@@ -190,10 +190,12 @@ def started(client: Client, job: Job, found: model.CellDoc | None) -> Any:
 def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
     """Make the cell, or complete it, and start it unless `no_start`."""
     from kukeon_api import errors, model
-    from kukeon_cli import creation, resources
+    from kukeon_cli import creation, prefetch, resources
     from kukeon_cli import foreground as following
 
     ref = model.ref_of(job.doc)
+    if not no_start:
+        prefetch.missing(client, [job.doc])
     try:
         result: model.CreateCellResult = creation.make(
             client, ref, lambda: client.create_cell(job.doc, no_start), "creating" if no_start else "starting"

@@ -1,7 +1,10 @@
 """What there is of one resource, seen without kukeon's help: files, cgroups, containerd's own client, the kernel."""
 
+import contextlib
 import json
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,3 +83,25 @@ def containerd_namespaces(socket: str) -> set[str]:
     command = ["ctr", "--address", socket, "namespaces", "ls", "-q"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60 * PATIENCE)
     return set(ended.stdout.split())
+
+
+@contextlib.contextmanager
+def command_lines() -> Iterator[set[str]]:
+    """Command lines of all programs on the host that are seen while the block runs, for whoever reads them after it."""
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.005):
+            for directory in Path("/proc").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    if directory.name.isdigit():
+                        seen.add((directory / "cmdline").read_bytes().decode(errors="replace"))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()

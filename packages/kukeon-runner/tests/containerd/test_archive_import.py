@@ -267,7 +267,7 @@ async def test_a_platform_that_it_lacks(namespace: Namespaced) -> None:
 async def test_what_killed_work_left_is_cleared_by_prune(namespace: Namespaced) -> None:
     await load(namespace, good().tar())
     left = await namespace.leases.create("image load")
-    namespace.scope.connection.holding.discard(left)
+    namespace.scope.connection.holding.discard((namespace.name, left))
     leased = Namespaced(dataclasses.replace(namespace.scope, lease=left), namespace.snapshotter, namespace.platform)
     await leased.content.write(b"left")
     async with namespace.lease("image load") as working:

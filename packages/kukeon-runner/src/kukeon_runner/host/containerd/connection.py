@@ -66,8 +66,11 @@ class Connection:
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
         self._calls: dict[str, Any] = {}
         self.closed = False
-        self.holding: set[str] = set()
-        """Leases and unfinished writes that this process is at work with; others of ours were left by one that died."""
+        self.holding: set[tuple[str, str]] = set()
+        """Leases and unfinished writes that this process is at work with, each with its namespace before it.
+
+        Others of ours were left by a process that died.
+        """
 
     async def close(self) -> None:
         """Close the channel; calls under way and later ones end with ConnectContainerd."""

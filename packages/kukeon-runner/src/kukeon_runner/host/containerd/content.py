@@ -162,7 +162,7 @@ class Content:
         """
         ref = f"kukeon-{secrets.token_hex(16)}"
         holding = self.scope.connection.holding
-        holding.add(ref)
+        holding.add((self.scope.namespace, ref))
         doing = f"write blob {expected or ref}"
         with self.scope.translated(WRITE, doing):
             call = self.scope.connection.method(WRITE, "stream_stream")(
@@ -181,7 +181,7 @@ class Content:
             raise
         finally:
             call.cancel()
-            holding.discard(ref)
+            holding.discard((self.scope.namespace, ref))
 
 
 async def _send(call: Any, chunks: AsyncIterator[bytes], ref: str, size: int, expected: str) -> str:

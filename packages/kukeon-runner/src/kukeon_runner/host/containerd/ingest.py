@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
@@ -32,7 +33,7 @@ async def write(scope: Scope, digest: str, size: int, source: Callable[[int], As
     write; when the content is not what its digest says (Conflict), it is dropped.
     """
     ref, doing = ref_of(digest), f"write blob {digest}"
-    scope.connection.holding.add(ref)
+    scope.connection.holding.add((scope.namespace, ref))
     try:
         await _write(scope, ref, doing, digest, size, source)
     except errors.AlreadyExists:
@@ -42,14 +43,16 @@ async def write(scope: Scope, digest: str, size: int, source: Callable[[int], As
             await Content(scope).abort(ref)
         raise
     finally:
-        scope.connection.holding.discard(ref)
+        scope.connection.holding.discard((scope.namespace, ref))
 
 
 async def _write(
     scope: Scope, ref: str, doing: str, digest: str, size: int, source: Callable[[int], AsyncGenerator[bytes, None]]
 ) -> None:
+    # What is unfinished under a lease is dropped with it; without one it stays for a day, whatever becomes of us.
+    headers = dataclasses.replace(scope, lease="").headers
     with scope.translated(WRITE, doing):
-        call = scope.connection.method(WRITE, "stream_stream")(timeout=WRITE_TIMEOUT_S, metadata=scope.headers)
+        call = scope.connection.method(WRITE, "stream_stream")(timeout=WRITE_TIMEOUT_S, metadata=headers)
     try:
         with scope.translated(WRITE, doing):
             offset = 0

@@ -60,14 +60,14 @@ class Leases:
         ends = datetime.now(UTC) + timedelta(seconds=expires_s)
         marks = {**(labels or {}), PURPOSE_LABEL: purpose, EXPIRE_LABEL: ends.isoformat(timespec="seconds")}
         lease_id = f"kukeon-{secrets.token_hex(8)}"
-        self.scope.connection.holding.add(lease_id)
+        self.scope.connection.holding.add((self.scope.namespace, lease_id))
         request = pb.CreateLeaseRequest(id=lease_id, labels=marks)
         answer = await self.scope.unary(CREATE, request, f"create a lease for {purpose!r}")
         return answer.lease.id
 
     async def delete(self, lease_id: str, *, sync: bool = False) -> bool:
         """Delete a lease; say whether it was there.  With `sync`, a garbage collection has run when this returns."""
-        self.scope.connection.holding.discard(lease_id)
+        self.scope.connection.holding.discard((self.scope.namespace, lease_id))
         request = pb.DeleteLeaseRequest(id=lease_id, sync=sync)
         try:
             timeout_s = SYNC_TIMEOUT_S if sync else 60.0

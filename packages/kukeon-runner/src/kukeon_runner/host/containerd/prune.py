@@ -78,11 +78,11 @@ async def clear(within: Namespaced, keeping: Collection[str] = ()) -> None:
     """Drop unfinished writes, but those called `keeping`, and leases of ours that nobody is at work with."""
     holding = within.scope.connection.holding
     for lease in await within.leases.list():
-        if PURPOSE_LABEL in lease.labels and lease.id not in holding:
+        if PURPOSE_LABEL in lease.labels and (within.name, lease.id) not in holding:
             await within.leases.delete(lease.id)
     for ref in await within.content.ingests():
-        if ref.startswith("kukeon-") and ref not in holding and ref not in keeping:
-            # One that another process is writing to this moment refuses, and is none that was left.
+        if ref.startswith("kukeon-") and (within.name, ref) not in holding and ref not in keeping:
+            # What containerd cannot drop now is in nobody's way, and dropped the next time.
             with contextlib.suppress(errors.HostError, errors.Unavailable):
                 await within.content.abort(ref)
 

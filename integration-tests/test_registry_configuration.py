@@ -1,4 +1,4 @@
-"""Passwords of registries: asked for, refused, and shown to nobody; and what skopeo sees of an image on its ways."""
+"""Registries as their owners have them: an authority and passwords of their own, mirrors; skopeo sees the same."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kukeon_runner.testing.docker_registry import DockerRegistry
-from kuketest import manifests, registries, witness
+from kuketest import archives, manifests, registries, witness
 from kuketest.instance import Instance
 from kuketest.registries import PASSWORD, USER
 from kuketest.web import wait_page
@@ -96,3 +96,30 @@ def test_an_image_keeps_its_digest(fenced: Instance, registry: DockerRegistry, i
         kuke("image", "delete", pushed)
         assert kuke("image", "pull", by_digest, "-o", "json").json()["digest"] == first
         kuke("image", "delete", by_digest)
+
+
+def test_a_mirror_stands_in_for_docker_hub(fenced: Instance, image_archive: Path) -> None:
+    place = registries.configuration(fenced) / "docker.io"
+    place.mkdir(parents=True)
+    with registries.served() as mirror, registries.served() as hub:
+        place.joinpath("hosts.toml").write_text(
+            f'server = "http://{hub.address}"\n[host."http://{mirror.address}"]\ncapabilities = ["pull", "resolve"]\n'
+        )
+        fenced.apply(realm("default", "docker.io"))
+        registries.image(mirror, image_archive, "library/busybox", "here")
+        fenced.apply(manifests.server("mirrored", "busybox:here"))
+        assert wait_page(fenced.address("mirrored")) == "page of mirrored\n"
+        assert not hub.calls, "the mirror has all of it"
+        assert not [call for call in mirror.calls if "authorization" in call.headers], "the password is for Docker Hub"
+        fenced.kuke("delete", "cell", "mirrored")
+
+        registries.image(hub, image_archive, "library/busybox", "only-there", archives.layer_of(1000))
+        pulled = fenced.kuke("image", "pull", "busybox:only-there", "-o", "json").json()
+        assert pulled["image"] == "docker.io/library/busybox:only-there"
+        for name in ("busybox:here", "busybox:only-there"):
+            fenced.kuke("image", "delete", name)
+    away = fenced.kuke("image", "pull", "busybox:here", code=8)
+    assert f"before, registry '{mirror.address}' cannot be reached" in away.err
+    place.joinpath("hosts.toml").write_text("server = 7\n")
+    refused = fenced.kuke("image", "pull", "busybox:here", code=2)
+    assert str(place / "hosts.toml") in refused.err

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_runner.host.containerd import describe, platforms, prune
+from kukeon_runner.host.containerd import describe, platforms, prune, unpack
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
 from kukeon_runner.host.containerd.images import ImageRecord
@@ -304,6 +304,15 @@ async def test_prune_asks_again_right_before(namespace: Namespaced) -> None:
     done = await prune.prune(namespace, only_once, dry_run=False)
     assert (done.images, done.reclaimed_bytes, asked) == ((), 0, [NAME, NAME])
     assert await namespace.images.find(NAME) is not None
+
+
+async def test_a_layer_that_is_a_bomb(namespace: Namespaced, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpack, "BOMB_BYTES", 10_000_000)
+    monkeypatch.setattr(unpack, "BOMB_LOOK_S", 0.02)
+    bomb = tar_of([Entry("zeros", bytes(400_000_000))])
+    with pytest.raises(errors.InvalidArchive, match="made to fill the disk"):
+        await load(namespace, good(NAME, LOWER, bomb).tar())
+    assert await empty_after_collection(namespace)
 
 
 async def test_docker_name_of_the_zstd_type(namespace: Namespaced, tmp_path: Path) -> None:

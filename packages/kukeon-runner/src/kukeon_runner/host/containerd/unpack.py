@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors
 from kukeon_runner.host.containerd import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from kukeon_runner.host.containerd.client import Namespaced
     from kukeon_runner.host.containerd.values import Descriptor, Mount
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 REF_LABEL = "containerd.io/snapshot.ref"
 UNCOMPRESSED_LABEL = "containerd.io/uncompressed"
+
+BOMB_RATIO = 200
+"""Layers of programs and text pack five to one; gzip does a thousand to one at most, with nothing but zeros."""
+BOMB_BYTES = 4 * 1024 * 1024 * 1024
+"""What any layer may unpack to, however small it is."""
+BOMB_LOOK_S = 1.0
 
 # What containerd's words hold when a layer could not be unpacked because of this host, not because of the layer.
 _HOST_TROUBLE = (
@@ -72,7 +79,7 @@ async def _unpack_layer(leased: Namespaced, layer: Descriptor, diff_id: str, par
             return
         raise
     try:
-        applied = await _apply(leased, layer, mounts)
+        applied = await _within_bounds(leased, layer, key, _apply(leased, layer, mounts))
         if applied.digest != diff_id:
             raise errors.InvalidArchive(
                 f"cannot use the image: layer {layer.digest} unpacks to {applied.digest}, its config says {diff_id}"
@@ -84,6 +91,34 @@ async def _unpack_layer(leased: Namespaced, layer: Descriptor, diff_id: str, par
         if isinstance(error, errors.AlreadyExists) and await leased.snapshots.exists(chain_id):
             return
         raise
+
+
+async def _within_bounds(
+    leased: Namespaced, layer: Descriptor, key: str, applying: Coroutine[Any, Any, Descriptor]
+) -> Descriptor:
+    """Return what `applying` returns, but end it when the snapshot grows as no honest layer does: it is a bomb.
+
+    Raises InvalidArchive then.
+    """
+    task = asyncio.create_task(applying, name="unpack")
+    limit_bytes = max(BOMB_BYTES, BOMB_RATIO * layer.size)
+    try:
+        while not (await asyncio.wait({task}, timeout=BOMB_LOOK_S))[0]:
+            try:
+                used_bytes = (await leased.snapshots.usage(key)).size_bytes
+            except errors.KukeonError:
+                continue  # files come and go while they are counted; the next look tells
+            if used_bytes > limit_bytes:
+                raise errors.InvalidArchive(
+                    f"cannot use the image: layer {layer.digest} of {layer.size} bytes unpacks to more than"
+                    f" {limit_bytes}: it is made to fill the disk",
+                    hint="if you trust the image, have its layers packed less tightly",
+                )
+        return await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
 
 
 async def _apply(leased: Namespaced, layer: Descriptor, mounts: Sequence[Mount]) -> Descriptor:

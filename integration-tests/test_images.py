@@ -179,7 +179,7 @@ def test_an_image_for_two_platforms_keeps_its_digest(kukeon: Instance, image_arc
         return {each["platform"]: each["present"] for each in found["platforms"]}
 
     kukeon.kuke("image", "load", f"{home}/two.tar")
-    assert platforms()["linux/s390x"] is False
+    until_equal(lambda: platforms()["linux/s390x"], False, "what was not asked for is collected a moment later")
     refused = kukeon.kuke("image", "save", name, "--platform", "all", "--to", f"{home}/all.tar", code=5)
     assert "part of its content is missing" in refused.err
     kukeon.kuke("image", "save", name, "--to", f"{home}/half.tar")
@@ -192,7 +192,7 @@ def test_an_image_for_two_platforms_keeps_its_digest(kukeon: Instance, image_arc
     for archive, expected in (("half.tar", False), ("all.tar", True)):
         kukeon.kuke("image", "delete", name)
         kukeon.kuke("image", "load", f"{home}/{archive}", "--platform", "all")
-        assert platforms()["linux/s390x"] is expected
+        until_equal(lambda: platforms()["linux/s390x"], expected, "the other platform")
     kukeon.kuke("image", "delete", name)
     kukeon.kuke("image", "load", f"{home}/other.tar", "--platform", "linux/s390x")
     assert kukeon.kuke("get", "image", name, "-o", "json").json()["digest"] == other

@@ -43,7 +43,7 @@ def answered(content: str | bytes) -> None:
         manifest.parse(content)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.binary(max_size=200))
 @example(b"\xff\xfe\x00")
 @example(b"\xfe\xff")
@@ -61,7 +61,7 @@ _SPACES = ["\n", "\n\n", "  ", " ", "\t", "\r", "\u2028", "\x85", "\ud800", "\0"
 _PIECES = st.sampled_from([*_WORDS.split(), *_SPACES])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(_PIECES, max_size=40).map("".join))
 def test_any_text_gets_an_answer(content: str) -> None:
     answered(content)
@@ -79,7 +79,7 @@ _JUNK = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(doc=testing.documents, data=st.data())
 def test_anything_in_place_of_anything_gets_an_answer(doc: model.Doc, data: st.DataObject) -> None:
     whole = plain.to_builtins(doc)
@@ -94,7 +94,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _places(inner)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=100) | st.lists(_PIECES, max_size=30).map("".join))
 def test_any_settings_get_an_answer(content: bytes | str) -> None:
     with contextlib.suppress(errors.ServerConfigurationInvalid):

@@ -69,7 +69,7 @@ def used(doc: model.Doc) -> None:
     assert wire.from_proto(wire.to_proto(doc), type(doc)) == doc
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(name=every_method, content=st.binary(max_size=60))
 @example("GetRealm", b"\x0a\x02\x0a\x00")
 @example("GetRealm", b"\xff")
@@ -80,7 +80,7 @@ def test_any_bytes_are_a_request_or_refused(name: str, content: bytes) -> None:
         assert arguments.keys() == {param for param, _ in method.params if param != method.upload}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(name=every_method, data=st.data())
 def test_any_message_is_a_request_or_refused(name: str, data: st.DataObject) -> None:
     method = METHODS[name]
@@ -113,7 +113,7 @@ def taken(method: methods.Method, arguments: dict[str, Any]) -> None:
         used(arguments["doc"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(name=every_method, data=st.data())
 def test_a_spoilt_request_is_a_request_or_refused(name: str, data: st.DataObject) -> None:
     method = METHODS[name]
@@ -139,7 +139,7 @@ def test_messages_in_messages_without_end_are_refused() -> None:
         calls.unpack_args(method, calls.parse_args(method, deep))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([method for method in METHODS.values() if method.stream == "both"]), st.binary(max_size=60))
 def test_any_later_request_is_a_part_or_refused(method: methods.Method, content: bytes) -> None:
     with contextlib.suppress(*REFUSALS):
@@ -147,7 +147,7 @@ def test_any_later_request_is_a_part_or_refused(method: methods.Method, content:
         assert name in method.asks
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([method for method in METHODS.values() if not method.paged]), st.binary(max_size=60))
 def test_any_reply_is_a_result_or_an_error_of_ours(method: methods.Method, content: bytes) -> None:
     message: Any = calls.reply_class(method)()

@@ -158,7 +158,7 @@ def test_the_last_lines(tmp_path: Path) -> None:
     count=st.integers(0, 8),
     rest=st.booleans(),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_last_lines_of_a_transcript(
     tmp_path: Path, sizes: list[int], cuts: list[int], count: int, rest: bool
 ) -> None:
@@ -238,7 +238,7 @@ def test_without_a_run_before(tmp_path: Path, lines: list[str]) -> None:
 
 
 @given(runs=st.lists(st.lists(st.integers(0, 9000), max_size=30), min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_runs_are_told_apart_over_long_files(tmp_path: Path, runs: list[list[int]]) -> None:
     log = tmp_path / "log"
     content = b"".join(line(START) + b"".join(line("x" * size) for size in run) for run in runs)
@@ -289,7 +289,7 @@ class Writer:
     keep=st.integers(2, 6),
     steps=st.lists(st.sampled_from(["write", "step", "read"]), max_size=200),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_order_nothing_comes_twice_or_out_of_order(tmp_path: Path, keep: int, steps: list[str]) -> None:
     directory = tmp_path / "container"
     shutil.rmtree(directory, ignore_errors=True)

@@ -303,12 +303,12 @@ def test_what_stands_for_a_wrong_item_is_an_item(field: str) -> None:
 
 
 class TestRoundTrip:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(docs=st.lists(testing.documents, min_size=1, max_size=3, unique_by=model.ref_of))
     def test_dumps_read_back(self, docs: list[model.Doc]) -> None:
         assert [each.doc for each in manifest.parse(manifest.dump(docs))] == docs
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(doc=testing.cells(), status=testing.any_model(model.CellStatus))
     def test_what_get_prints_can_be_applied_again(self, doc: model.CellDoc, status: model.CellStatus) -> None:
         stored = msgspec.structs.replace(

@@ -20,7 +20,7 @@ def cell(*containers: model.ContainerSpec, **spec: Any) -> model.CellDoc:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(testing.documents)
 def test_twice_is_once(doc: model.Doc) -> None:
     once = normalise.normalise(doc)
@@ -138,7 +138,7 @@ class TestEffective:
         doc = cell(model.ContainerSpec(id="a"))
         assert normalise.effective(doc, model.SpaceSpec(realm_id="r", defaults=defaults)) == doc
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(testing.cells(), testing.spaces)
     def test_twice_is_once(self, doc: model.CellDoc, space: model.SpaceDoc) -> None:
         once = normalise.effective(normalise.normalise(doc), space.spec)

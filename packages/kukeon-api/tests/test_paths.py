@@ -96,7 +96,7 @@ def test_containerd_ids(space: str, stack: str, cell: str, container: str) -> No
 _NAMED = ("name", "id", "realmId", "spaceId", "stackId", "cellId", "rootContainerId")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(doc=testing.documents, data=st.data())
 def test_documents(doc: model.Doc, data: st.DataObject) -> None:
     whole = plain.to_builtins(doc)

@@ -58,7 +58,7 @@ def test_results_have_their_fields() -> None:
     }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(testing.any_model(model.CellDoc), max_size=2))
 def test_everything_is_json(docs: list[model.CellDoc]) -> None:
     assert json.loads(json.dumps(plain.to_builtins(docs))) == plain.to_builtins(docs)

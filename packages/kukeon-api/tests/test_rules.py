@@ -30,7 +30,7 @@ def told(doc: model.Doc, **options: bool) -> list[tuple[str, str]]:
     return [(problem.path, problem.message) for problem in rules.problems(doc, **options)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(testing.documents)
 def test_good_documents_have_no_problems(doc: model.Doc) -> None:
     assert told(doc) == []

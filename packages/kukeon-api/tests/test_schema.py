@@ -57,14 +57,14 @@ def test_every_field_is_described(kind: str) -> None:
     walk(schema.json_schema(kind), kind)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(testing.documents)
 def test_good_documents_are_valid(doc: model.Doc) -> None:
     assert complaints(plain.to_builtins(doc)) == []
     assert complaints(plain.to_builtins(normalise.normalise(doc))) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(doc=testing.cells(), status=testing.any_model(model.CellStatus))
 def test_what_get_prints_is_valid(doc: model.CellDoc, status: model.CellStatus) -> None:
     whole = plain.to_builtins(doc) | {"status": plain.to_builtins(status)}
@@ -195,7 +195,7 @@ def test_what_says_nothing_that_is_refused_is_valid(document: dict[str, Any], pa
     assert manifest.parse(json.dumps(right))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(doc=testing.documents, data=st.data())
 def test_a_field_of_another_type_is_refused_by_both(doc: model.Doc, data: st.DataObject) -> None:
     whole = plain.to_builtins(doc)

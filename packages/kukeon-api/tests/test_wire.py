@@ -31,7 +31,7 @@ def test_model_and_message_agree(kind: type[model.Model]) -> None:
     assert agreement.check(kind, wire.message_class(kind).DESCRIPTOR) == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_everything_the_types_allow_survives_the_wire(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(CARRIED))

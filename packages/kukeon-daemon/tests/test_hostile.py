@@ -153,9 +153,7 @@ def check_alive(served: Served) -> None:
         assert client.ping(timeout=WAIT_S).ok
 
 
-hostile = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+hostile = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("method", methods.METHODS.values(), ids=lambda method: method.name)

@@ -140,7 +140,7 @@ def _plain(value: Any) -> Any:
 
 
 @given(spaces, cells, cells)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_is_told_is_what_differs(space: model.SpaceDoc, a: model.CellDoc, b: model.CellDoc) -> None:
     before, after = (normalise.effective(normalise.normalise(doc), normalise.normalise(space).spec) for doc in (a, b))
     same = before.spec == after.spec and labels.authored(a.metadata.labels) == labels.authored(b.metadata.labels)

@@ -156,7 +156,7 @@ def mostly_atomic(verbs: list[str]) -> bool:
     st.booleans(),
     st.integers(0, 1_000_000),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_verbs_at_once_end_as_in_some_order(verbs: list[str], exists: bool, seed: int) -> None:
     async def story(directory: Path) -> None:
         mixed = await at_once(tuple(verbs), seed, directory / "mixed", exists=exists)

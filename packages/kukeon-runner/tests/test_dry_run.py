@@ -290,7 +290,7 @@ async def trouble(found: Controller, host: FakeHost, what: str) -> None:
 
 
 @given(st.lists(st.tuples(inputs, prunes, _troubles), min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_dry_run_is_right_about_anything(story: list[tuple[list[model.Doc], str, list[str]]]) -> None:
     async def run(directory: Path) -> None:
         host = FakeHost()

@@ -87,7 +87,7 @@ async def after(damage: Damage, run_path: Path) -> tuple[Controller, FakeHost, d
 
 
 @given(damages)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60)
 def test_start_repairs_anything_and_then_has_nothing_to_do(damage: Damage) -> None:
     async def story(run_path: Path) -> None:
         found, host, _ = await after(damage, run_path)
@@ -106,7 +106,7 @@ def test_start_repairs_anything_and_then_has_nothing_to_do(damage: Damage) -> No
 
 
 @given(damages)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40)
 def test_delete_leaves_nothing_of_anything(damage: Damage) -> None:
     async def story(run_path: Path) -> None:
         found, host, clean = await after(damage, run_path)

@@ -290,7 +290,7 @@ refs = st.lists(names, min_size=1, max_size=4).map(lambda parts: Ref(*parts))
 actions = st.lists(st.tuples(st.sampled_from(["save", "spec", "delete"]), refs), max_size=25)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions)
 def test_memory_and_disk_always_agree(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Ref]]) -> None:
     layout = layout_of(tmp_path_factory.mktemp("k"))

@@ -211,7 +211,7 @@ steps = st.lists(st.tuples(st.sampled_from(["allocate", "release"]), spaces), ma
 routes = st.lists(st.integers(0, 255).map(lambda n: net(f"10.88.{n}.0/24")), max_size=6)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, routes)
 def test_subnets_never_overlap(
     tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, Ref]], hosts: list[IPv4Network]

@@ -66,7 +66,7 @@ async def test_long_and_foreign_names(format_: int) -> None:
     st.integers(1, 3000),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 async def test_chunking_changes_nothing(bodies: list[bytes], chunk: int, packed: bool) -> None:
     data = tar_of([Entry(f"f{i}", body) for i, body in enumerate(bodies)])
     found = await read_all(gzip.compress(data) if packed else data, chunk)
@@ -208,7 +208,7 @@ GOOD = tar_of([Entry("a", b"1" * 700), Entry("n" * 200, b"2"), Entry("l", type=t
 
 
 @given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=30))
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 async def test_damage_is_read_or_refused(at: int, damage: bytes) -> None:
     data = GOOD[:at] + damage + GOOD[at + len(damage) :]
     try:

@@ -273,7 +273,7 @@ def test_unfinished_last_line_is_kept(start: Start, tmp_path: Path) -> None:
     assert sorted(entries(log)) == [("stderr", "F", b"other half"), ("stdout", "F", b"done"), ("stdout", "F", b"half")]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     chunks=st.lists(
         st.tuples(

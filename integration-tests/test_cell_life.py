@@ -13,9 +13,8 @@ from kuketest.instance import Instance
 from kuketest.waiting import IN_VM, until, until_equal
 from kuketest.web import page, wait_page
 
-pytestmark = pytest.mark.vm
 
-
+@pytest.mark.vm
 def test_manifest_becomes_a_page(kukeon: Instance) -> None:
     done = kukeon.apply(manifests.server("hello"))
     assert 'Cell "hello": created' in done.out
@@ -41,6 +40,7 @@ def test_another_cell_of_the_space_reaches_it(kukeon: Instance, server_cell: str
     kukeon.kuke("delete", "cell", "visitor")
 
 
+@pytest.mark.vm
 def test_cells_of_a_space_reach_each_other_by_name_wherever_they_are(kukeon: Instance, server_cell: str) -> None:
     # The image's wget is linked without what looks names up.
     get = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 1"
@@ -63,6 +63,7 @@ def test_cells_of_a_space_reach_each_other_by_name_wherever_they_are(kukeon: Ins
         kukeon.kuke("delete", "cell", name)
 
 
+@pytest.mark.vm
 def test_containers_of_a_cell_share_its_network(kukeon: Instance) -> None:
     visitor = manifests.container(
         "visitor", "trap 'exit 0' TERM; until wget -qO- http://127.0.0.1:8080/; do :; done; sleep 3600 & wait"
@@ -95,6 +96,7 @@ def test_stop_lets_the_program_say_goodbye(kukeon: Instance, server_cell: str) -
     assert kukeon.kuke("log", server_cell).out.endswith("bye\n")
 
 
+@pytest.mark.vm
 def test_start_after_stop_keeps_what_was_written(kukeon: Instance, server_cell: str) -> None:
     address = kukeon.address(server_cell)
     wait_page(address)
@@ -116,6 +118,7 @@ def test_kill_ends_a_program_that_will_not_listen(kukeon: Instance) -> None:
     kukeon.kuke("delete", "cell", "deaf")
 
 
+@pytest.mark.vm
 def test_an_ended_program_is_seen_with_its_code(kukeon: Instance) -> None:
     kukeon.apply(manifests.cell("brief", manifests.container("main", "exit 7")))
 
@@ -158,6 +161,7 @@ def test_a_program_that_cannot_be_executed_is_told_to_whoever_starts_it(
     kukeon.kuke("delete", "cell", "short")
 
 
+@pytest.mark.vm
 def test_root_container_killed_from_outside(kukeon: Instance, server_cell: str) -> None:
     address = kukeon.address(server_cell)
     wait_page(address)

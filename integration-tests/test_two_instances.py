@@ -5,14 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from kuketest import manifests, traces
 from kuketest.instance import Instance
 from kuketest.web import page, wait_page
 
 
-@pytest.mark.vm
 def test_side_by_side(
     kukeon: Instance, server_cell: str, new_instance: Callable[..., Instance], image_archive: Path
 ) -> None:

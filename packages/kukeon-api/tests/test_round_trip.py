@@ -28,6 +28,7 @@ CONTAINER = model.ContainerSpec(
     cell_id="c",
     root=True,
     image="docker.io/library/busybox:latest",
+    image_pull_policy="Always",
     command="run --- \n---\n",
     args=("yes", "0x10", " a ", ""),
     working_dir="/work",

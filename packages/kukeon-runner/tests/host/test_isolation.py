@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from kukeon_runner.controller import Controller
 
-pytestmark = [pytest.mark.host, pytest.mark.vm, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.host, pytest.mark.asyncio(loop_scope="module")]
 
 SOURCE = Path(__file__).with_name("probe.c")
 EMPTY = -1  # what the probe says of a file or directory that can be read and has nothing in it
@@ -118,6 +118,7 @@ def ours(kind: str) -> str:
     return str(Path(f"/proc/self/ns/{kind}").readlink())
 
 
+@pytest.mark.vm
 async def test_what_makes_containers_is_chosen_once_and_told(lab: Lab) -> None:
     expected = "crun" if UNIFIED and shutil.which("crun") else "runc"
     assert (await lab.controller.ping()).oci_runtime == expected
@@ -141,6 +142,7 @@ QUESTIONS = (
 )
 
 
+@pytest.mark.vm
 async def test_a_container_that_asks_for_nothing_is_shut_in(lab: Lab) -> None:
     report = await lab.see(*QUESTIONS)
     assert (report["uid"], report["gid"], report["groups"]) == (0, 0, [])
@@ -176,6 +178,7 @@ def most_open_files() -> int:
     return 1024 * 1024 if hard == resource.RLIM_INFINITY else hard
 
 
+@pytest.mark.vm
 async def test_a_privileged_container_can_what_the_daemon_can(lab: Lab) -> None:
     report = await lab.see(*QUESTIONS, privileged=True)
     for kind in ("CapBnd", "CapPrm", "CapEff"):
@@ -236,6 +239,7 @@ async def test_capabilities_and_the_calls_that_they_bring(
     assert report["call:bpf"] == (errno.EINVAL if "CAP_SYS_ADMIN" in expected else errno.EPERM)
 
 
+@pytest.mark.vm
 async def test_security_options(lab: Lab) -> None:
     report = await lab.see(*QUESTIONS, security_opts=("seccomp=unconfined", "no-new-privileges=false"))
     assert (field(report, "NoNewPrivs"), field(report, "Seccomp")) == ("0", "0")
@@ -243,6 +247,7 @@ async def test_security_options(lab: Lab) -> None:
     assert report["call:clone3"] == errno.EINVAL
 
 
+@pytest.mark.vm
 async def test_a_seccomp_profile_of_ones_own(lab: Lab) -> None:
     profile = lab.shared / "profile.json"
     rule = {"names": ["chroot"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EXDEV}
@@ -260,6 +265,7 @@ async def test_a_seccomp_profile_of_ones_own(lab: Lab) -> None:
         await lab.see(security_opts=(f"seccomp={profile}",))
 
 
+@pytest.mark.vm
 async def test_shares_of_the_host(lab: Lab) -> None:
     report = await lab.see(host_pid=True, host_cgroup=True)
     assert report["namespaces"]["pid"] == ours("pid")
@@ -268,6 +274,7 @@ async def test_shares_of_the_host(lab: Lab) -> None:
     assert report["pid"] != 1
 
 
+@pytest.mark.vm
 async def test_the_hosts_network_for_all_of_a_cell(lab: Lab) -> None:
     doc = lab.cell(lab.spec("text:/etc/resolv.conf", host_network=True))
     made = (await lab.controller.create_cell(doc)).cell
@@ -293,6 +300,7 @@ async def test_the_hosts_network_for_all_of_a_cell(lab: Lab) -> None:
     assert not _names(pins)
 
 
+@pytest.mark.vm
 async def test_the_hosts_network_for_one_of_a_cell(lab: Lab) -> None:
     doc = lab.cell(lab.spec(host_network=True), lab.spec(id="other", report="other"))
     await lab.controller.create_cell(doc)
@@ -302,6 +310,7 @@ async def test_the_hosts_network_for_one_of_a_cell(lab: Lab) -> None:
     await lab.controller.delete_cell(doc)
 
 
+@pytest.mark.vm
 async def test_devices(lab: Lab) -> None:
     report = await lab.see("kind:/dev/kmsg", "read:/dev/kmsg", "write:/dev/kmsg", devices=("/dev/kmsg",))
     assert report["kind:/dev/kmsg"] == "c:1:11"
@@ -311,6 +320,7 @@ async def test_devices(lab: Lab) -> None:
             await lab.see(devices=(path,))
 
 
+@pytest.mark.vm
 async def test_volumes_tmpfs_and_a_read_only_root(lab: Lab) -> None:
     below = lab.shared / "outer" / "inner"
     below.mkdir(parents=True)
@@ -345,6 +355,7 @@ async def test_environment_and_directory(lab: Lab) -> None:
     assert "A=1" not in report["env"]
 
 
+@pytest.mark.vm
 async def test_secrets_are_files_for_the_containers_user_alone(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     source = lab.shared.parent / "token"
@@ -422,6 +433,7 @@ async def test_what_is_no_secret(lab: Lab) -> None:
     await lab.controller.delete_cell(doc)
 
 
+@pytest.mark.vm
 async def test_memory_and_processes_are_limited(lab: Lab) -> None:
     """Both are hit for real: more processes are refused, and more memory kills."""
     forks = "(i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); done) 2>/shared/forks; exec sleep 1000"
@@ -470,6 +482,7 @@ def _holders(needle: bytes, tops: list[Path]) -> list[Path]:
     return found
 
 
+@pytest.mark.vm
 async def test_programs_that_manage_cgroups(lab: Lab) -> None:
     questions = ("write:/sys/fs/cgroup", "text:/sys/fs/cgroup/cgroup.procs", "text:/sys/fs/cgroup/cgroup.controllers")
     doc = lab.cell(lab.spec(*questions), nested_cgroup_runtime=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kukeon_api import errors, image_ref, model
 from kukeon_runner import observed
+from kukeon_runner.host import freed_memory
 from kukeon_runner.host.containerd import archive, describe, prune
 from kukeon_runner.host.registry.hosts import Directory
 from kukeon_runner.locks import KeyedLock
@@ -80,7 +81,8 @@ class LinuxImages:
         await self._containerd.with_namespace(namespace).images.delete(ref, sync=True)
 
     async def load(self, namespace: str, chunks: AsyncIterator[bytes], platform: str = "") -> Sequence[str]:
-        return await archive.import_archive(self._containerd.with_namespace(namespace), chunks, platform)
+        with freed_memory.given_back():
+            return await archive.import_archive(self._containerd.with_namespace(namespace), chunks, platform)
 
     def save(
         self, namespace: str, refs: Sequence[str], platform: str, format_: str
@@ -93,9 +95,10 @@ class LinuxImages:
         from kukeon_runner.host.registry.client import Registry
         from kukeon_runner.host.transfer import pull
 
-        async with Registry(self._registries.endpoints, credentials) as registry:
-            within = self._containerd.with_namespace(namespace)
-            done = await pull.pull(within, registry, ref, platform, progress, self._fetching)
+        with freed_memory.given_back():
+            async with Registry(self._registries.endpoints, credentials) as registry:
+                within = self._containerd.with_namespace(namespace)
+                done = await pull.pull(within, registry, ref, platform, progress, self._fetching)
         return done.digest, done.size_bytes, done.changed
 
     async def digest(self, ref: image_ref.ImageRef, credentials: Credentials) -> str:
@@ -116,8 +119,11 @@ class LinuxImages:
         from kukeon_runner.host.registry.client import Registry
         from kukeon_runner.host.transfer import push
 
-        async with Registry(self._registries.endpoints, credentials) as registry:
-            return await push.push(self._containerd.with_namespace(namespace), registry, name, ref, platform, progress)
+        with freed_memory.given_back():
+            async with Registry(self._registries.endpoints, credentials) as registry:
+                return await push.push(
+                    self._containerd.with_namespace(namespace), registry, name, ref, platform, progress
+                )
 
     async def tag(self, namespace: str, ref: str, name: str) -> str:
         async with self._containerd.with_namespace(namespace).lease("image tag") as leased:

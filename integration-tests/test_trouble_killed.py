@@ -1,6 +1,8 @@
 """kukeond is killed at every step of what it does to a cell: the next one finishes it, and leaves and loses nothing."""
 
 import itertools
+import os
+import signal
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kuketest import manifests, mortal, remains
+from kuketest import manifests, mortal, remains, traces
 from kuketest.instance import Instance
 from kuketest.mortal import Order
 from kuketest.waiting import until
@@ -242,6 +244,26 @@ def test_each_kind_of_step(world: World, known: set[str], name: str) -> None:
 )
 def test_the_other_verbs(world: World, name: str, order: Order) -> None:
     die_at(world, name, order)
+
+
+def test_a_shim_that_is_slow_to_answer_is_not_taken_for_one_that_serves_nothing(world: World) -> None:
+    """As on a machine that starts and has too much to do: what runs is left alone."""
+    world.have("running")
+    instance, ran = world.instance, world.runs
+    pids = [instance.task_pid(name, CELL) for name in ("web", "screen")]
+    slow = [pid for pid, command in traces.processes(instance) if "containerd-shim" in command]
+    instance.sigkill()
+    for pid in slow:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        instance.start()
+    finally:
+        for pid in slow:
+            os.kill(pid, signal.SIGCONT)
+    world.settle(("running",))
+    assert [instance.task_pid(name, CELL) for name in ("web", "screen")] == pids
+    assert world.runs == ran
+    world.check_running()
 
 
 @pytest.mark.long

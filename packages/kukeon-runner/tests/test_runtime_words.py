@@ -45,3 +45,26 @@ CRUN = "cannot create task 'x' in namespace 'n': failed to create shim task: OCI
 )
 def test_reasons(words: str, reason: str) -> None:
     assert runtime_words.explain(words)[0] == reason
+
+
+TASKS = "/run/containerd/io.containerd.runtime.v2.task"
+
+
+@pytest.mark.parametrize(
+    ("words", "taken_away"),
+    [
+        (
+            f"OCI runtime create failed: unable to retrieve OCI runtime error (open {TASKS}/r.local/s_t_c_x/log.json:"
+            " no such file or directory): runc did not terminate successfully: exit status 1: unknown",
+            True,
+        ),
+        (
+            f"failed to start shim: start failed: open {TASKS}/r.local/s_t_c_main/address: no such file or directory",
+            True,
+        ),
+        (f"failed to start shim: mkdir {TASKS}/r.local/s_t_c_main: file exists", False),
+        ('error mounting "/srv/x" to rootfs at "/x": stat /srv/x: no such file or directory', False),
+    ],
+)
+def test_a_directory_that_vanished_is_told_from_other_trouble(words: str, taken_away: bool) -> None:
+    assert runtime_words.is_taken_away(words) is taken_away

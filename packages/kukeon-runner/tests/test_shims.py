@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import socket
+import subprocess
 import tempfile
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kukeon_runner.host import shims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -25,8 +32,11 @@ from kukeon_runner.host import shims
 def test_only_the_directory_of_that_container_is_cleared(tmp_path: Path, place: str, removed: bool) -> None:
     directory = tmp_path / place
     directory.mkdir(parents=True)
+    half_removed = directory.with_name(f".{directory.name}")
+    half_removed.mkdir()
     shims.clear("/nowhere.sock", "n", "id", f"failed to start shim: mkdir {directory}: file exists")
     assert directory.exists() is not removed
+    assert half_removed.exists() is not removed
 
 
 def test_words_without_a_directory_clear_nothing(tmp_path: Path) -> None:
@@ -62,3 +72,38 @@ def test_what_is_no_socket_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     os.utime(path, (0, 0))
     assert shims.forget_socket("/c.sock", "n", "s_t_c") is False
     assert path.exists()
+
+
+@pytest.mark.parametrize(("does", "stays"), [("sleep 1000", True), ("exit 0", False)])
+def test_a_shim_below_which_a_program_runs_is_not_empty(tmp_path: Path, does: str, stays: bool) -> None:
+    bundle = tmp_path / "io.containerd.runtime.v2.task" / "n" / "s_t_c_main"
+    bundle.mkdir(parents=True)
+    (bundle / "address").write_text("unix:///one")
+    # A shell whose command line, after its first two words, is that of a shim.
+    words = ["containerd-shim-runc-v2", "-c", f"{does} & echo $! >pid; mv pid init.pid; read wait"]
+    options = ["-namespace", "n", "-id", "s_t_c", "-address", str(tmp_path / "c.sock")]
+    with subprocess.Popen(words + options, executable="/bin/sh", cwd=bundle, stdin=subprocess.PIPE) as shim:
+        try:
+            wait_until(lambda: (bundle / "init.pid").exists())
+            program = int((bundle / "init.pid").read_text())
+            if not stays:
+                wait_until(lambda: not Path(f"/proc/{program}/exe").exists())
+            assert shims.end_empty(str(tmp_path / "other.sock"), "n", ()) == frozenset()
+            assert shim.poll() is None
+            slow = shims.end_empty(str(tmp_path / "c.sock"), "n", ())
+            assert slow == (frozenset({"s_t_c_main"}) if stays else frozenset())
+            assert bundle.exists() is stays
+            if stays:
+                assert shim.poll() is None
+                os.kill(program, signal.SIGKILL)
+            else:
+                assert shim.wait(10) == -signal.SIGKILL
+        finally:
+            shim.kill()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -43,6 +43,8 @@ KILL_TIMEOUT_S = 30.0
 BUSY_TIMEOUT_S = 20.0
 BUSY_PAUSE_S = 0.1
 """containerd tells nobody when it has taken back a creation that was cut off, so it is asked again."""
+TAKEN_AWAY_TRIES = 4
+"""Taking one back takes away, once, what a second one has begun. A runtime that is broken looks the same."""
 
 DEAD_TIMEOUT_S = 1.0
 """How long a shim may take to tell of a process that is gone."""
@@ -213,7 +215,7 @@ class LinuxContainers:
             mounts: Sequence[Mount] = (Mount("bind", step.rootfs, ("rbind", "ro")),)
         else:
             mounts = await within.snapshots.mounts(step.id)
-        deadline, busy = time.monotonic() + BUSY_TIMEOUT_S, False
+        deadline, busy, taken_away = time.monotonic() + BUSY_TIMEOUT_S, False, 0
         while True:
             streams = await self._streams(step)  # each time: deleting a task closes its terminal
             try:
@@ -227,9 +229,10 @@ class LinuxContainers:
                     raise
                 await self.stop_task(step.namespace, step.id, "SIGKILL", 0)
                 await self.delete_task(step.namespace, step.id)
-            except errors.HostError as error:
+            except (errors.HostError, errors.NotFound) as error:
                 # A creation whose caller died is still being taken back, or goes through after all.
-                busy = "file exists" in str(error)
+                taken_away += (taken := runtime_words.is_taken_away(str(error)))
+                busy = "file exists" in str(error) or (taken and taken_away < TAKEN_AWAY_TRIES)
                 if not busy or time.monotonic() > deadline:
                     raise
                 if time.monotonic() > deadline - BUSY_TIMEOUT_S / 2 and await within.tasks.find(step.id) is None:

@@ -31,8 +31,9 @@ async def clear(containerd: Containerd, namespace: str) -> frozenset[str]:
     """
     within = containerd.with_namespace(namespace)
     records, tasks = await together(within.containers.list(), within.tasks.list())
-    there = frozenset(task.id for task in tasks if task.pid or task.status is not TaskStatus.UNKNOWN)
-    await asyncio.to_thread(shims.end_empty, containerd.socket, namespace, there)
+    # containerd waits two seconds for a shim, and then lists its tasks as unknown: gone, or only slow to answer.
+    told = frozenset(task.id for task in tasks if task.pid or task.status is not TaskStatus.UNKNOWN)
+    there = told | await asyncio.to_thread(shims.end_empty, containerd.socket, namespace, told)
     for id in sorted({record.id for record in records} - there):
         try:
             await forget_task(within, id)

@@ -76,31 +76,48 @@ def sweep(socket: str, ours: Callable[[str], bool]) -> int:
     return ended
 
 
-def end_empty(socket: str, namespace: str, tasks: Collection[str]) -> int:
-    """End the shims of a namespace that serve none of the `tasks`, which are all that there are; how many.
+def end_empty(socket: str, namespace: str, tasks: Collection[str]) -> frozenset[str]:
+    """End the shims of a namespace that serve nothing; `tasks` are those that containerd can tell something of.
 
     A creation that was cut off at the wrong moment leaves one that answers nobody, and every later creation in its
-    group waits for it. Nobody may be creating anything meanwhile.
+    group waits for it. Nobody may be creating anything meanwhile. Returns the ids of the other containers whose
+    programs run: their shims are only slow to answer, and stay.
     """
-    ended = 0
+    slow: set[str] = set()
+    found: list[tuple[str, list[Path]]] = []
     for entry in Path("/proc").iterdir():
         given = _given(entry) if entry.name.isdigit() else {}
-        id = given.get("-id", "")
         if (given.get("-address"), given.get("-namespace")) != (socket, namespace):
             continue
         bundles = _bundles(entry, namespace)
-        if id in tasks or not {bundle.name for bundle in bundles}.isdisjoint(tasks):
-            continue
-        ended += _end_with_bundles(socket, namespace, id, bundles)
-    return ended
+        slow |= {bundle.name for bundle in bundles if bundle.name not in tasks and _runs(entry.name, bundle)}
+        found.append((given.get("-id", ""), bundles))
+    # Not before all are known: what a shim starts looks for a moment like a second one that serves the same.
+    served = slow.union(tasks)
+    for id, bundles in found:
+        if served.isdisjoint({id, *(bundle.name for bundle in bundles)}):
+            _end_with_bundles(socket, namespace, id, bundles)
+    return frozenset(slow)
+
+
+def _runs(shim: str, bundle: Path) -> bool:
+    """Whether the program of a container runs below its shim: not whether it is about to be, or was."""
+    try:
+        # runc's shim has runc write it there; for whoever has the number later, the parent is another one.
+        pid = int((bundle / "init.pid").read_text())
+        _, _, known = Path(f"/proc/{pid}/stat").read_text().partition("(")
+    except (OSError, ValueError):
+        return False
+    name, _, fields = known.rpartition(") ")  # a name may hold anything
+    state, parent = fields.split()[:2]
+    return parent == shim and state not in "ZX" and not name.startswith("runc:[")
 
 
 def _end_with_bundles(socket: str, namespace: str, id: str, bundles: Iterable[Path]) -> bool:
     if not end(socket, namespace, id):
         return False
     for bundle in bundles:
-        mounts.unmount_below(bundle)
-        shutil.rmtree(bundle, ignore_errors=True)
+        _remove(bundle)
         shutil.rmtree(_RUNC_STATE / namespace / bundle.name, ignore_errors=True)
     return True
 
@@ -141,8 +158,17 @@ def clear(socket: str, namespace: str, id: str, words: str) -> None:
     if found is None or not found["path"].endswith(f"/io.containerd.runtime.v2.task/{namespace}/{id}"):
         return
     log.warning("removing what a creation of %s in %s left: %s", id, namespace, found["path"])
-    mounts.unmount_below(found["path"])
-    shutil.rmtree(found["path"], ignore_errors=True)
+    _remove(Path(found["path"]))
+
+
+def _remove(bundle: Path) -> None:
+    """Remove the directory of a container, also under the name that containerd gives it before it removes it.
+
+    One that was made anew meanwhile stays there otherwise, and keeps containerd from ever removing another.
+    """
+    for each in (bundle, bundle.with_name(f".{bundle.name}")):
+        mounts.unmount_below(each)
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def forget_socket(socket: str, namespace: str, group: str) -> bool:

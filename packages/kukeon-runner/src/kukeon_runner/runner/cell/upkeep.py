@@ -77,7 +77,7 @@ class Upkeep(Life):
         seen = await observe.cell(
             self.context.host, site, self._ids(doc, site), strays=False, survey=survey, attached=attached
         )
-        if _doomed(doc) or _rest(doc, site, seen) or _to_bring_back(doc, site, seen):
+        if _doomed(doc) or _to_take_down(doc, site, seen) or _to_bring_back(doc, site, seen):
             return False
         if _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc):
             return False
@@ -120,7 +120,7 @@ class Upkeep(Life):
                     await self._delete(ref)
                 return None, ReconcileOutcome(deleted=True)
             seen, site = await self._observe(doc, strays=False)
-            if (steps := _rest(doc, site, seen)) and self._may_mend(ref):
+            if (steps := _to_take_down(doc, site, seen)) and self._may_mend(ref):
                 log.info("stopping what is to be stopped of cell %s", ref)
                 with self._mending(ref):
                     # First how they ended that have: their tasks go now.
@@ -214,7 +214,7 @@ def _doomed(doc: model.CellDoc) -> bool:
     return doc.status.desired is model.DesiredState.DELETED
 
 
-def _rest(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> Plan:
+def _to_take_down(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> Plan:
     """What ends what an operator wanted ended and still lives: the whole cell, or containers of it."""
     if doc.status.desired is not model.DesiredState.RUNNING:
         return plan.stop(site, seen) if _holds(seen) else {}

@@ -210,7 +210,7 @@ class Work:
             log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
 
     async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: Plan) -> Outcome:
-        ends = Ends(self, doc)
+        ends = EndRecord(self, doc)
         try:
             results = await execute(steps, self.context.host, ends.note)
         except errors.KukeonError:
@@ -261,7 +261,7 @@ class Work:
         return status
 
 
-class Ends:
+class EndRecord:
     """Stores how tasks end before they are deleted, since nobody could tell after that; `doc` is what is stored."""
 
     def __init__(self, work: Work, doc: model.CellDoc) -> None:

@@ -94,9 +94,8 @@ async def test_a_cell_through_all_its_changes(place: Place) -> None:
         assert "A=1" in environment(after[ONE])
 
         # What is missing is found before anything is touched.
-        (result,) = (
-            await found.apply_documents(text(cell(container("one", image="none:1"), container("two"))))
-        ).resources
+        lacking = container("one", image="none:1", image_pull_policy="Never")
+        (result,) = (await found.apply_documents(text(cell(lacking, container("two"))))).resources
         assert result.details["kind"] == "ImageNotFound"
         assert place.tasks() == after
 

@@ -1,6 +1,7 @@
 """Pulls that are cut off, that meet, and that deal with registries which do not do what they should."""
 
 import asyncio
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -203,3 +204,53 @@ def test_registries_that_do_not_do_as_they_should(
     served.behaviour = lambda _call, _writer: PASS
     kukeon.kuke("image", "pull", name)
     kukeon.kuke("image", "delete", name)
+
+
+def _manifest(**changes: object) -> dict[str, object]:
+    return {"schemaVersion": 2, "mediaType": registry.MANIFEST, **changes}
+
+
+def test_images_that_are_none_for_us(kukeon: Instance, served: ServedRegistry, image_archive: Path) -> None:
+    before = remains(kukeon)
+    registries.image(served, image_archive, "team/app", "1", LAYER)
+    kind, content = served.manifests["team/app", "1"]
+    good = json.loads(content)
+    here = registries.on_paper(served.add_manifest("team/app", "1", content, kind))
+    alien = {**here, "platform": {"os": "linux", "architecture": "s390x"}}
+    config = json.loads(served.blobs[good["config"]["digest"]])
+    config["rootfs"]["diff_ids"][-1] = f"sha256:{'0' * 64}"
+    lying = served.add_blob(json.dumps(config).encode(), good["config"]["mediaType"])
+    gone = {**good["layers"][-1], "digest": f"sha256:{'1' * 64}"}
+    unknown = {**good["layers"][-1], "mediaType": "application/vnd.example.layer"}
+    cases: dict[str, tuple[object, str, int, str]] = {
+        "alien": (_manifest(mediaType=registry.INDEX, manifests=[alien]), registry.INDEX, 2, "linux/s390x"),
+        "lying": ({**good, "config": registries.on_paper(lying)}, kind, 2, "its config says"),
+        "gone": ({**good, "layers": [*good["layers"][:-1], gone]}, kind, 3, "not its part sha256:111"),
+        "unknown": ({**good, "layers": [*good["layers"][:-1], unknown]}, kind, 2, "application/vnd.example.layer"),
+        "empty": (_manifest(), kind, 2, "config"),
+        "words": ("no manifest", kind, 2, "is malformed"),
+    }
+    for case, (document, media_type, code, words) in cases.items():
+        served.add_manifest("team/app", case, json.dumps(document).encode(), media_type)
+        reference = f"{served.address}/team/app:{case}"
+        refused = kukeon.kuke("image", "pull", reference, code=None)
+        assert (refused.code, refused.out) == (code, ""), refused
+        assert refused.err.startswith(f"Error: cannot pull '{reference}': "), refused
+        assert words in refused.err, refused
+        assert remains(kukeon) == before, case
+
+
+def test_a_realm_stays_while_an_image_is_pulled_into_it(
+    kukeon: Instance, served: ServedRegistry, image_archive: Path
+) -> None:
+    name = registries.image(served, image_archive, "team/app", "1", LAYER)
+    half = Half(served)
+    kukeon.kuke("create", "realm", "other")
+    with kukeon.spawn_kuke("image", "pull", name, "--realm", "other") as pulling:
+        until_equal(lambda: half.waiting, 1, "the download to be half-way")
+        refused = kukeon.kuke("delete", "realm", "other", "--cascade", code=5)
+        assert "an image is being" in refused.err
+        half.go_on()
+        assert pulling.wait(60) == 0
+        pulling.communicate()
+    kukeon.kuke("delete", "realm", "other", "--cascade")

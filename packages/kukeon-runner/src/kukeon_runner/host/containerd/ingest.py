@@ -53,9 +53,9 @@ async def _write(
     headers = dataclasses.replace(scope, lease="").headers
     with scope.translated(WRITE, doing):
         call = scope.connection.method(WRITE, "stream_stream")(timeout=WRITE_TIMEOUT_S, metadata=headers)
+    begun, offset = False, 0
     try:
         with scope.translated(WRITE, doing):
-            offset = 0
 
             async def ask(action: pb.WriteAction, data: bytes = b"") -> int:
                 with contextlib.suppress(asyncio.InvalidStateError):  # ended already: reading says why
@@ -70,6 +70,7 @@ async def _write(
                 return int(answer.offset)
 
             offset = await ask(pb.STAT)
+            begun = True
             if offset > size:
                 raise errors.Conflict(f"cannot {doing}: more of it was kept than it has")
             if offset < size:
@@ -81,6 +82,9 @@ async def _write(
     except BaseException:
         # Another write of it finds it locked until containerd has let go.
         await content.end(call)
+        if begun and not offset:
+            with contextlib.suppress(errors.KukeonError):  # it is gone already, or containerd is
+                await Content(scope).abort(ref)
         raise
     finally:
         call.cancel()

@@ -170,7 +170,10 @@ class Tasks:
         except errors.HostError as error:
             # containerd answers "unknown" for a running task; only its state tells this from real trouble.
             state = await self.find(id_)
-            if state is None or state.status is TaskStatus.STOPPED:
+            if state is None:
+                # Of two that are deleted at once, one may be gone with their shim before it has answered.
+                raise errors.TaskNotFound(error.message) from error
+            if state.status is TaskStatus.STOPPED:
                 raise
             raise errors.Conflict(error.message) from error
         return Exit(answer.exit_status, values.time_of(answer.exited_at))

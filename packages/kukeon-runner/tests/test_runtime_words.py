@@ -62,6 +62,14 @@ TASKS = "/run/containerd/io.containerd.runtime.v2.task"
             f"failed to start shim: start failed: open {TASKS}/r.local/s_t_c_main/address: no such file or directory",
             True,
         ),
+        (
+            "failed to create shim task: failed to mount rootfs component &{overlay overlay [lowerdir=/x:/y]}:"
+            " no such file or directory: unknown",
+            True,
+        ),
+        (f"failed to create shim task: mkdir {TASKS}/r.local/s_t_c_main/rootfs: no such file or directory", True),
+        ("failed to start shim: start failed: io.containerd.runc.v2: getwd: no such file or directory: exit 1", True),
+        (CHAIN + 'exec: "/no": stat /no: no such file or directory: unknown', False),
         (f"failed to start shim: mkdir {TASKS}/r.local/s_t_c_main: file exists", False),
         ('error mounting "/srv/x" to rootfs at "/x": stat /srv/x: no such file or directory', False),
     ],

@@ -12,7 +12,10 @@ _DENIED = re.compile(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?:stat [^:]*: )?perm
 _FORMAT = re.compile(r"exec format error")
 _CWD = re.compile(r'chdir to cwd \(\\?"(?P<directory>[^"\\]+)\\?"')
 _MOUNT = re.compile(r'error mounting \\?"(?P<source>[^"\\]+)\\?" to rootfs at \\?"(?P<target>[^"\\]+)\\?"')
-_BUNDLE = re.compile(r"/io\.containerd\.runtime\.v2\.task/\S+: no such file or directory")
+_LOST_BUNDLE = re.compile(
+    r"failed to (?:start shim|create shim task): (?!OCI runtime).*: no such file or directory"
+    r"|/io\.containerd\.runtime\.v2\.task/\S+/log\.json: no such file or directory"
+)
 _CHAIN = re.compile(
     r"^.*OCI runtime (?:create|start|exec) failed: (?:runc (?:create|start) failed: |exec failed: |crun: )?"
     r"(?:unable to start container process: )?"
@@ -20,8 +23,11 @@ _CHAIN = re.compile(
 
 
 def is_taken_away(words: str) -> bool:
-    """Whether a creation failed because the directory of its container vanished under it."""
-    return _BUNDLE.search(words) is not None
+    """Whether a creation failed because the directory of its container vanished under it: the shim, or runc, lost it.
+
+    What runc misses by itself is what somebody asked for.
+    """
+    return _LOST_BUNDLE.search(words) is not None
 
 
 def explain(words: str) -> tuple[str, str]:

@@ -46,7 +46,9 @@ def test_one_entry_for_each_registry() -> None:
     assert path == "registryCredentials[2].serverAddress"
     assert message == "'r.io' already has credentials: registryCredentials[0]"
     [(path, message, _)] = told(second, RegistryCredentials(username="c"))
-    assert message == "the registries without an own entry already have credentials: registryCredentials[0]"
+    assert message == "'docker.io' already has credentials: registryCredentials[0]"
+    hub = RegistryCredentials(username="c", server_address="index.docker.io")
+    assert [path for path, _, _ in told(second, hub)] == ["registryCredentials[1].serverAddress"]
 
 
 @pytest.mark.parametrize(

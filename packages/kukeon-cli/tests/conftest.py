@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,9 +147,13 @@ def until() -> Callable[[Callable[[], bool]], None]:
 
 
 @pytest.fixture
-def memory() -> MemoryClient:
+def memory(until: Callable[[Callable[[], bool]], None]) -> Iterator[MemoryClient]:
+    """A kukeond in memory; the threads of command lines that read from it end with the test."""
+    before = set(threading.enumerate())
     client: MemoryClient = _beside("memory_client").MemoryClient()
-    return client
+    yield client
+    client.end()
+    until(lambda: not any(each.name == "kuke events" for each in set(threading.enumerate()) - before))
 
 
 @pytest.fixture

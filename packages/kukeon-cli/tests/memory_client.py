@@ -44,6 +44,10 @@ class MemoryClient(testing.MemoryClient):
     def close(self) -> None:
         """Every command line closes its client; this one is for all of a test."""
 
+    def end(self) -> None:
+        """Close it for good, when the test is over."""
+        super().close()
+
     def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
         if name in ("apply_documents", "delete_documents") and not self.trouble.get(name):
             self.received.append(arguments["raw_yaml"])

@@ -164,7 +164,7 @@ def failed(index: int, name: str, kind: str, error: str, hint: str = "") -> mode
 
 def test_equal_failures_are_told_once(kuke: Kuke, memory: MemoryClient) -> None:
     hint = "load it: kuke image load FILE --realm default"
-    results = [failed(number, f"c{number}", "ImageNotFound", "no image 'x'", "load it") for number in range(1000)]
+    results = [failed(number, f"c{number}", "ImageNotFound", "no image 'x'", hint) for number in range(1000)]
     results += [
         failed(1000, "d", "StartCell", "cannot start cell 'a/d'"),
         failed(1001, "e", "ImageNotFound", "y", hint),

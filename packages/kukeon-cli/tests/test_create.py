@@ -95,6 +95,10 @@ def test_a_cell_that_is_not_started(kuke: Kuke, memory: MemoryClient, image: str
         (("--", "sh"), 2, "give --image too"),
         (("--image", "busybox", "--command", "a", "--", "b"), 2, "not both"),
         (("--image", "BAD//"), 2, "--image: "),
+        (("--pull", "always"), 2, "--image-pull-policy is for a cell with a container: give --image too"),
+        (("--image", "busybox", "--pull", "newer"), 2, "--image-pull-policy: 'newer' is none of Always, IfNotPresent"),
+        (("--image", "x", "--pull", "never"), 3, "hint: pull it: kuke image pull x --realm default; or load it: "),
+        (("--image", "localhost/x", "--pull", "never"), 3, "; or build it: kuke build -t localhost/x DIRECTORY"),
         (("--image", "busybox", "--env", "NOPE"), 2, "cannot use 'NOPE' for --env: it is not KEY=VALUE"),
         (("--image", "busybox", "--label", "a b=c"), 2, "--label: a label's key is"),
         (("--image", "busybox", "--label", "=x"), 2, "cannot use '=x' for --label"),
@@ -321,3 +325,34 @@ def test_a_server_that_is_none(kuke: Kuke, memory: MemoryClient) -> None:
     assert (result.code, memory.received) == (2, [])
     assert result.err.startswith("Error: cannot change realm \"default\": --server: 'http://x y' is not a registry's")
     assert "hush" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy"),
+    [
+        ((), ""),
+        (("--image-pull-policy", "Always"), "Always"),
+        (("--pull=always",), "Always"),
+        (("--pull", "missing"), "IfNotPresent"),
+        (("--pull", "never"), "Never"),
+    ],
+)
+def test_when_the_image_is_pulled(
+    kuke: Kuke, memory: MemoryClient, image: str, flags: tuple[str, ...], policy: str
+) -> None:
+    memory.world.registry[BUSYBOX] = memory.world.images["default"][BUSYBOX]
+    assert kuke("create", "cell", "web", "--image", image, *flags).code == 0
+    assert kuke("create", "container", "db", "--cell", "web", "--image", image, *flags).code == 0
+    assert kuke("run", "-d", "--name", "job", "--image", image, *flags).code == 0
+    assert [each.image_pull_policy for each in cell_of(memory).spec.containers] == [policy, policy]
+    assert cell_of(memory, WEB.parent.child("job")).spec.containers[0].image_pull_policy == policy
+
+
+def test_the_policies_are_completed(kuke: Kuke) -> None:
+    for line in (("create", "cell", "web"), ("create", "container", "db"), ("run",)):
+        assert kuke("__complete", *line, "--image-pull-policy", "").out.split()[:3] == [
+            "Always",
+            "IfNotPresent",
+            "Never",
+        ]
+        assert kuke("__complete", *line, "--pull", "mi").out.split()[0] == "missing"

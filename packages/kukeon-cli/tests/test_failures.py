@@ -228,7 +228,7 @@ def test_only_a_near_word_is_meant(word: str, known: str, meant: str) -> None:
     [
         (("bogus",), "no such command 'bogus'\nhint: see 'kuke --help'"),
         (("daemon", "bogus"), "no such command 'bogus'\nhint: see 'kuke daemon --help'"),
-        (("create", "image", "x"), "hint: an image is loaded from an archive: kuke image load FILE"),
+        (("create", "image", "x"), "hint: an image is pulled, loaded or built: kuke image pull REF"),
         (("delete", "container", "x"), "cell name is required (--cell)"),
         (("daemon", "status"), "no such command 'status'\nhint: how kukeond and its host are: kuke status"),
         (("describe", "web"), "no such command 'web'\nhint: say what it is, like: kuke describe cell web"),

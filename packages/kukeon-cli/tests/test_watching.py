@@ -65,10 +65,12 @@ class Told:
 
 
 @pytest.fixture
-def told(memory: MemoryClient, monkeypatch: pytest.MonkeyPatch) -> Told:
+def told(memory: MemoryClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
     made = Told(memory.perform)
     monkeypatch.setattr(memory, "perform", made)
-    return made
+    yield made
+    # For the thread of a command line that still follows.
+    made.coming.put(errors.Denied("the test is over"))
 
 
 @pytest.fixture(autouse=True)

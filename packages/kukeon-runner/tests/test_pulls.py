@@ -134,6 +134,14 @@ def test_logins_are_for_exactly_their_host(tmp_path: Path, monkeypatch: pytest.M
     assert "password" not in repr(own)
 
 
+def test_a_login_for_no_registry_in_particular_is_the_hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    login = logins.credentials((model.RegistryCredentials(username="hub", password="h"),), model.RegistryLogin())
+    assert login("registry-1.docker.io") == login("docker.io") == Login("hub", "h")
+    for other in ("evil.example", "localhost:5000", "", "docker.io.evil.example"):
+        assert login(other) is None
+
+
 class Slow:
     """A pull that a test lets go on."""
 

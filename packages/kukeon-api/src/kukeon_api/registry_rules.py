@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kukeon_api import docker_config
 from kukeon_api.errors import Problem
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ def problems(credentials: Sequence[model.RegistryCredentials]) -> Iterator[Probl
                 message=f"{server[:80]!r} is not a registry's host",
                 suggestion=_meant(server),
             )
-        elif server in seen:
-            what = f"{server!r} already has" if server else "the registries without an own entry already have"
-            yield Problem(path=f"{path}.serverAddress", message=f"{what} credentials: {seen[server]}")
+            continue
+        # Without one it is Docker Hub, which has several names.
+        server = docker_config.host_of(server or docker_config.HUB)
+        if server in seen:
+            yield Problem(path=f"{path}.serverAddress", message=f"{server!r} already has credentials: {seen[server]}")
         seen.setdefault(server, path)
 
 

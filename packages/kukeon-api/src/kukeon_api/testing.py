@@ -132,7 +132,9 @@ realms = st.builds(
     spec=st.builds(
         model.RealmSpec,
         namespace=st.just("") | resource_names,
-        registry_credentials=st.lists(_credentials, max_size=3, unique_by=lambda each: each.server_address).map(tuple),
+        registry_credentials=st.lists(
+            _credentials, max_size=3, unique_by=lambda each: each.server_address or "docker.io"
+        ).map(tuple),
     ),
 )
 spaces = st.builds(

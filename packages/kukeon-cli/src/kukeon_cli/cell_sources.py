@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _OF_IMAGE = {
     "spec.containers[0].image": "--image",
+    "spec.containers[0].imagePullPolicy": "--image-pull-policy",
     "spec.containers[0].env": "--env",
     "spec.containers[0].command": "the command",
     "spec.containers[0].args": "the command's arguments",
@@ -64,15 +65,22 @@ def of_profile(
     return found.cell(given, name=cell, environ=environ, parents=stated, problems=problems)
 
 
-def of_image(image: str, program: Sequence[str], scope: Scope, cell: str, *, terminal: bool) -> model.CellDoc:
-    """Return a cell with one container of an image, called `cell` or after the image."""
+def of_image(
+    image: str, program: Sequence[str], scope: Scope, cell: str, *, terminal: bool, policy: str | None
+) -> model.CellDoc:
+    """Return a cell with one container of an image that is pulled by `policy`, called `cell` or after the image."""
     from kukeon_cli.commands import create_cell
 
     ref = scope.at("Cell", cell or names.generated(short_name(image)))
     bare = resources.cell_document(ref)
     first, *rest = program or ("",)
     container = model.ContainerSpec(
-        id=create_cell.CONTAINER, image=image, command=first, args=tuple(rest), attachable=terminal
+        id=create_cell.CONTAINER,
+        image=image,
+        command=first,
+        args=tuple(rest),
+        attachable=terminal,
+        image_pull_policy=policy or "",
     )
     return msgspec.structs.replace(bare, spec=msgspec.structs.replace(bare.spec, containers=(container,)))
 

@@ -38,7 +38,7 @@ def make(
     What is there already is left as it is; when that is not what is `wanted`, it is said.
     """
     from kukeon_api import errors
-    from kukeon_cli import drift, failures, interruption, resources, terminal
+    from kukeon_cli import drift, interruption, resources, terminal
 
     look: AbstractContextManager[None] = interruption.kukeond_goes_on(f"kuke get {ref.kind.lower()}s")
     try:
@@ -53,7 +53,7 @@ def make(
         errors.HostError,
     ) as exc:
         # What was accepted and cannot run on this host as it is.
-        hint = failures.image_hint(ref.realm) if isinstance(exc, errors.ImageNotFound) else exc.hint
+        hint = exc.hint
         differing = drift.kept(client, wanted) if wanted is not None else []
         if differing:
             hint = f"{_as_it_was(ref, differing)}; {_CHANGE}"

@@ -96,11 +96,6 @@ def hint_for(exc: KukeonError, option: str | None) -> str:
     return exc.hint.replace("kuke daemon", f"kuke{option} daemon").replace("kuke init", f"kuke{option} init")
 
 
-def image_hint(realm: str) -> str:
-    """Return what to do about an image that a realm lacks."""
-    return f"load it: kuke image load FILE --realm {realm}"
-
-
 def code_of_several(codes: Sequence[int]) -> int:
     """Return the exit code of several pieces of work: 0, or `PARTIAL`, or the first one's when all of them failed."""
     failed = [code for code in codes if code]

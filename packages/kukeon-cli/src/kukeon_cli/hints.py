@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, image_ref, model, names
+from kukeon_api import errors, image_ref, image_ways, model, names
 from kukeon_cli import near, resources
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def for_filter(client: Client, level: str, name: str, scope: resources.Scope) ->
 
 
 def for_missing_image(client: Client, realm: str, ref: str, *, wanted: bool = True) -> str:
-    """Return a hint for the image `ref` that `realm` lacks: another realm that has it, a near name, how to load it.
+    """Return a hint for the image `ref` that `realm` lacks: another realm that has it, a near name, how to get it.
 
     For one that is not `wanted`, but to be deleted, it is how to see those that are there.
     """
@@ -68,7 +68,7 @@ def for_missing_image(client: Client, realm: str, ref: str, *, wanted: bool = Tr
     alike = difflib.get_close_matches(_familiar(ref), known, n=1, cutoff=_IMAGE_CUTOFF)
     if alike:
         return f"did you mean {known[alike[0]]!r}?"
-    return f"load it: kuke image load FILE --realm {realm}" if wanted else f"see: kuke get images --realm {realm}"
+    return image_ways.to_have(ref, realm) if wanted else f"see: kuke get images --realm {realm}"
 
 
 def _familiar(ref: str) -> str:

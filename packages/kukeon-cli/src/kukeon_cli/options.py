@@ -205,6 +205,32 @@ def selector(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+# What docker and podman call the policies.
+_PULL_WORDS = {"always": "Always", "missing": "IfNotPresent", "never": "Never"}
+
+
+def image_pull_policy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--image-pull-policy`, which arrives as in a manifest where it is one: None where unset."""
+
+    def parse(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        return None if value is None else _PULL_WORDS.get(value, value)
+
+    def offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        # The words of others only to who begins to write them.
+        words = (*_PULL_WORDS.values(), *(_PULL_WORDS if incomplete else ()))
+        return [each for each in words if each.startswith(incomplete)]
+
+    return click.option(
+        "--image-pull-policy",
+        "--pull",
+        "image_pull_policy",
+        metavar="POLICY",
+        callback=parse,
+        shell_complete=offered,
+        help="When to pull the image: IfNotPresent, Always, Never.  [default: IfNotPresent]",
+    )(function)
+
+
 def platform(verb: str, unset: str = "the host's") -> Decorator:
     """Add `--platform`, which arrives in full: "" for what `unset` says."""
 

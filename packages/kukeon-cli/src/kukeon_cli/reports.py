@@ -29,15 +29,11 @@ class Failure:
         return f"{self.kind.lower()} {self.name!r}"
 
 
-def failure(kind: str, name: str, message: str, details: Mapping[str, str], realm: str = "") -> Failure:
-    """Return what a result says about a failed document; `realm` is where it belongs, if that matters."""
+def failure(kind: str, name: str, message: str, details: Mapping[str, str]) -> Failure:
+    """Return what a result says about a failed document."""
     word = details.get("kind", "")
     cls = errors.KINDS.get(word, errors.HostError)
-    hint = details.get("hint", "")
-    if issubclass(cls, errors.ImageNotFound) and realm:
-        # What kukeond says about it knows no flags.
-        hint = failures.image_hint(realm)
-    return Failure(kind, name, cls(message, hint=hint, kind=word or None))
+    return Failure(kind, name, cls(message, hint=details.get("hint", ""), kind=word or None))
 
 
 def report(outcomes: Sequence[Failure | None]) -> int:

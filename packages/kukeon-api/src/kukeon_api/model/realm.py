@@ -20,7 +20,7 @@ class RealmState(enum.StrEnum):
 
 
 class RegistryCredentials(Model):
-    """How to log in to one registry; an empty `server_address` serves every registry without an own entry."""
+    """How to log in to one registry; an empty `server_address` is Docker Hub's."""
 
     username: str = ""
     """Who logs in."""
@@ -31,7 +31,7 @@ class RegistryCredentials(Model):
     server_address: str = ""
     """The registry's host, with its port if it has one, like quay.io or registry:5000.
 
-    Default: every registry without an entry of its own.
+    Default: Docker Hub, docker.io.
     """
 
 

@@ -139,12 +139,10 @@ def report(result: model.ApplyDocumentsResult, documents: Sequence[manifest.Docu
     from kukeon_api import model
     from kukeon_cli import reports
 
-    realms = {document.index: model.ref_of(document.doc).realm for document in documents}
     outcomes: list[reports.Failure | None] = []
     for each in result.resources:
         if each.action is model.ApplyAction.FAILED:
-            realm = realms.get(each.index, model.DEFAULT_REALM)
-            outcomes.append(reports.failure(each.kind, each.name, each.error, each.details, realm))
+            outcomes.append(reports.failure(each.kind, each.name, each.error, each.details))
         else:
             outcomes.append(None)
     return reports.report(outcomes)

@@ -79,7 +79,7 @@ HELP = """Create a resource by its name and flags.
 What exists already is left as it is: to change something, or to describe more than flags can, use `kuke apply`.
 """
 
-_LOADED = "an image is loaded from an archive: kuke image load FILE"
+_LOADED = "an image is pulled, loaded or built: kuke image pull REF, kuke image load FILE, kuke build -t REF DIRECTORY"
 INSTEAD = dict.fromkeys(("image", "images", "img"), _LOADED)
 
 group = lazy.LazyGroup("create", entries=tree.CREATE, instead=INSTEAD, later=tree.LATER, help=HELP)

@@ -23,6 +23,7 @@ CONTAINER = "main"
 _PATHS = {
     "metadata.labels": "--label",
     "spec.containers[0].image": "--image",
+    "spec.containers[0].imagePullPolicy": "--image-pull-policy",
     "spec.containers[0].env": "--env",
     "spec.containers[0].command": "the command",
     "spec.containers[0].args": "the command's arguments",
@@ -44,10 +45,16 @@ def create(client: Client, doc: model.CellDoc, out: Output, *, no_start: bool) -
 
 
 def document(
-    ref: Ref, image: str | None, program: Sequence[str], env: Sequence[str] = (), labels: Sequence[str] = ()
+    ref: Ref,
+    image: str | None,
+    program: Sequence[str],
+    env: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    policy: str | None = None,
 ) -> model.CellDoc:
     """Return the cell `ref` with one container of `image` that runs `program`; without an image an empty one.
 
+    `policy` says when the image is pulled.
     Raises `Invalid` that names the flag, and `NotSupportedYet`.
     """
     import msgspec
@@ -58,12 +65,18 @@ def document(
     bare = resources.cell_document(ref)
     metadata = msgspec.structs.replace(bare.metadata, labels=container_flags.pairs("--label", labels))
     if image is None:
-        if program or env:
-            raise click.UsageError("a command and --env are for a cell with a container: give --image too")
+        if program or env or policy:
+            what = "--image-pull-policy is" if policy else "a command and --env are"
+            raise click.UsageError(f"{what} for a cell with a container: give --image too")
         return msgspec.structs.replace(bare, metadata=metadata)
     first, *rest = program or ("",)
     container = model.ContainerSpec(
-        id=CONTAINER, image=image, command=first, args=tuple(rest), env=container_flags.variables(env)
+        id=CONTAINER,
+        image=image,
+        command=first,
+        args=tuple(rest),
+        env=container_flags.variables(env),
+        image_pull_policy=policy or "",
     )
     doc = model.CellDoc(metadata=metadata, spec=msgspec.structs.replace(bare.spec, containers=(container,)))
     container_flags.check(doc, _PATHS)
@@ -83,6 +96,7 @@ def document(
 @click.option(
     "--label", "labels", multiple=True, type=options.Words("--label"), metavar="KEY=VALUE", help="Label of the cell."
 )
+@options.image_pull_policy
 @click.option("--no-start", is_flag=True, help="Make it, but do not start it.")
 @options.ignore_disk_pressure
 @options.scope("realm", "space", "stack")
@@ -97,6 +111,7 @@ def command(
     command: str | None,
     env: tuple[str, ...],
     labels: tuple[str, ...],
+    image_pull_policy: str | None,
     no_start: bool,
     ignore_disk_pressure: bool,
     realm: str | None,
@@ -121,7 +136,7 @@ def command(
             raise click.UsageError("give --command or a command after --, not both")
         program = (command,)
     ref = resources.Scope(realm, space, stack).at("Cell", name)
-    doc = document(ref, image, program, env, labels)
+    doc = document(ref, image, program, env, labels, image_pull_policy)
     if ignore_disk_pressure:
         doc = resources.ignoring_disk_pressure(doc)
     create(session.client, doc, session.output(output), no_start=no_start)

@@ -41,7 +41,6 @@ _ONE = (
     ("memory", "--memory", "SIZE", "Most memory: bytes, or a number with k, m or g (of 1024)."),
     ("cpu_shares", "--cpu-shares", "NUMBER", "Share of the processors, beside others' 1024."),
     ("pids_limit", "--pids-limit", "NUMBER", "Most processes."),
-    ("image_pull_policy", "--image-pull-policy", "POLICY", "When to pull the image: IfNotPresent, Always, Never."),
     ("restart_policy", "--restart-policy", "POLICY", "When it is started again."),
     ("cni_config_path", "--cni-config-path", "FILE", "Network configuration of its own."),
 )
@@ -183,6 +182,7 @@ def _described(function: Callable[..., Any]) -> Callable[..., Any]:
 @options.name("container", variable="KUKE_CREATE_CONTAINER_NAME", complete=False)
 @click.argument("program", metavar="[-- COMMAND [ARG...]]", nargs=-1, type=click.UNPROCESSED)
 @options.scope("realm", "space", "stack", "cell")
+@options.image_pull_policy
 @_described
 @options.output()
 @click.pass_obj

@@ -58,7 +58,7 @@ def put(client: Client, realm: Ref, credential: model.RegistryCredentials, out: 
             if attempt == _ATTEMPTS:
                 raise
     server = credential.server_address
-    what = f'Registry credential for "{server}"' if server else "Registry credential for all other servers"
+    what = f'Registry credential for "{server}"' if server else "Registry credential for Docker Hub"
     line = f'{what} in realm "{realm.name}": {outcome.action}'
     out.result(outcome, [line], [f"registry-credential/{server or '*'}"])
 

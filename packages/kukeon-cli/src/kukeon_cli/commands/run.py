@@ -28,6 +28,7 @@ _BELONGS = {
     "param_files": (("profile",), "is for -p/--profile"),
     "program": (("image",), "is for --image; in a cell that is there: kuke exec CELL -- COMMAND"),
     "command": (("image",), "is for --image"),
+    "image_pull_policy": (("image",), "is for --image: other cells say 'imagePullPolicy'"),
     "tty": (("image",), "is for --image: other cells say 'attachable: true'"),
     "env": (("file", "profile", "image"), "is for cells that are described: one that is there keeps its environment"),
     "labels": (("file", "profile", "image"), "is for cells that are described: one that is there keeps its labels"),
@@ -38,6 +39,7 @@ _SPOKEN = {
     "params": "--param",
     "param_files": "--param-file",
     "program": "a command",
+    "image_pull_policy": "--image-pull-policy",
     "tty": "-t/--tty",
     "labels": "--label",
     "remove": "--rm",
@@ -297,7 +299,9 @@ def _job(source: str, scope: Scope, session: Session, given: dict[str, Any], *, 
             told = "a file of the cell"
         case _:
             program = given["program"] or ((given["command"],) if given["command"] else ())
-            doc = cell_sources.of_image(given["image"], program, scope, name, terminal=terminal)
+            doc = cell_sources.of_image(
+                given["image"], program, scope, name, terminal=terminal, policy=given["image_pull_policy"]
+            )
             told, new = "a file of the cell", True
     if source != "file" and not name:
         prefix = doc.metadata.name.rpartition("-")[0]
@@ -343,6 +347,7 @@ def _words(*flags: str, text: str) -> options.Decorator:
 @click.option(
     "--image", metavar="REF", shell_complete=options.completion("image"), help="Image: run a cell with that alone."
 )
+@options.image_pull_policy
 @click.option("--command", metavar="COMMAND", help="With --image: what to run, when no COMMAND follows --.")
 @click.option("-t", "--tty", is_flag=True, help="With --image: have a terminal, also when there is none here.")
 @click.option("--name", metavar="NAME", help="With -p and --image: what to call the cell.  [default: a new name]")

@@ -41,7 +41,7 @@ class LinuxImages:
         if record is None:
             raise errors.ImageNotFound(
                 f"image {ref!r} not found in namespace {namespace!r}",
-                hint="load it with `kuke image load FILE`, then apply again",
+                hint="pull it with `kuke image pull REF`, or load it with `kuke image load FILE`",
             )
         # What a digest stands for never changes, so it is read once.
         if record.target.digest not in self._known:

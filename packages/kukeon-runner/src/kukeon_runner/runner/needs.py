@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, image_rules, model
+from kukeon_api import errors, image_rules, image_ways, model
 from kukeon_runner import observed, seccomp_file, spec, wanted
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import ports, pulling
@@ -67,7 +67,10 @@ async def cell(
             things[each.id] = await _found(context, each)
         if isinstance(image, errors.ImageNotFound):
             if not reused:
-                raise errors.ImageNotFound(f"cannot find image {each.image!r} in realm {ref.realm!r}", hint=image.hint)
+                raise errors.ImageNotFound(
+                    f"cannot find image {each.image!r} in realm {ref.realm!r}",
+                    hint=image_ways.to_have(each.image, ref.realm),
+                )
             image = observed.Image(each.image, "", "")
         elif not spec.arguments(each, image):
             raise errors.Invalid(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, image_ref, model
+from kukeon_api import errors, image_ref, image_ways, model
 from kukeon_runner.host.transfer import logins
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ async def needed(context: Context, realm: str, namespace: str, name: str) -> Non
             await pull.wait()
             await pull.task
     except errors.KukeonError as error:
-        way = f"or load it: kuke image load FILE --realm {realm}"
-        hint = f"{error.hint}; {way}" if error.hint else way.removeprefix("or ")
+        way = image_ways.to_have(name, realm, pulled=True)
+        hint = f"{error.hint}; or {way}" if error.hint else way
         words = error.message.removeprefix("cannot ")
         message = f"cannot find image {name!r} in realm {realm!r}, nor {words}"
         raise type(error)(message, kind=error.kind, hint=hint) from error

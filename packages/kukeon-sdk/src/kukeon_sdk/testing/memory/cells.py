@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import endings, errors, image_rules, model, names, normalise, restarts
+from kukeon_api import endings, errors, image_rules, image_ways, model, names, normalise, restarts
 from kukeon_sdk.testing.memory.world import accepted, changeable, labelled, replace
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Cells:
             elif pulls or missing:
                 raise errors.ImageNotFound(
                     f"cannot find image {each.image!r} in realm {doc.spec.realm_id!r}",
-                    hint="load it with `kuke image load FILE`",
+                    hint=image_ways.to_have(each.image, doc.spec.realm_id, pulled=pulls),
                 )
 
     def start(self, doc: model.CellDoc, only: str | None = None) -> model.CellDoc:

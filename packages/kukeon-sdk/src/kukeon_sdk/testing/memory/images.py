@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import errors, image_platform, image_ref, model
+from kukeon_api import errors, image_platform, image_ref, image_ways, model
 from kukeon_sdk import chunks
 from kukeon_sdk.testing import archives
 from kukeon_sdk.testing.memory.world import changeable, replace
@@ -158,7 +158,7 @@ class Images:
         found = self.world.images[realm].get(name)
         if found is None:
             raise errors.ImageNotFound(
-                f"cannot find image {name!r} in realm {realm!r}", hint="load it with `kuke image load FILE`"
+                f"cannot find image {name!r} in realm {realm!r}", hint=image_ways.to_have(name, realm)
             )
         return found
 

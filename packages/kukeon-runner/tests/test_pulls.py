@@ -196,3 +196,18 @@ async def test_a_failure_is_everybodys() -> None:
             await pull.wait()
             with pytest.raises(errors.RegistryUnreachable):
                 await pull.task
+
+
+async def test_a_registry_that_is_away_keeps_nothing_down_that_a_reboot_took(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    at_the_registry(host)
+    await found.create_cell(doc("Always"))
+    del host.images.registry[NAME]
+    for lost in (False, True):
+        host.reboot()
+        if lost:
+            await host.containers.delete(NAMESPACE, "default_default_hello_web")
+        await found.reconcile()
+        assert (await found.get_cell(doc())).cell.status.state is model.CellState.READY
+        assert (host.images.asked, await made_from(found)) == ([NAME], OLD)

@@ -40,10 +40,12 @@ async def cell(
     found: Mapping[str, Found] | None = None,
     *,
     pull: bool = True,
+    asked: bool = True,
 ) -> wanted.Cell:
     """The cell as `doc` asks for it, with the images `found` (looked up when None).
 
-    With `pull`, an image that some container has to be made from is pulled where its policy says so. Raises
+    With `pull`, an image that some container has to be made from is pulled where its policy says so; unless somebody
+    `asked` for the cell, one that is there is good enough also for Always: no registry keeps a cell down. Raises
     ImageNotFound, or what its registry has to say, when it is not there in the end; VolumeSourceNotFound,
     SecretNotFound, DeviceNotFound, Invalid for a container without a program or a seccomp profile that is none. A
     container that exists needs its image no more: it has its own copy of what it was made from, and so of devices and
@@ -59,7 +61,7 @@ async def cell(
     found = await images(context, doc, site) if found is None else found
     made = {each.id for each in doc.spec.containers if not _reused(doc, each, site, seen)}
     if pull:
-        found = {**found, **await _pulled(context, doc, site, found, made)}
+        found = {**found, **await _pulled(context, doc, site, found, made, asked=asked)}
     for each in doc.spec.containers:
         image = found[each.image]
         reused = each.id not in made
@@ -101,7 +103,13 @@ def _reused(doc: model.CellDoc, each: model.ContainerSpec, site: wanted.Site, se
 
 
 async def _pulled(
-    context: Context, doc: model.CellDoc, site: wanted.Site, found: Mapping[str, Found], made: Container[str]
+    context: Context,
+    doc: model.CellDoc,
+    site: wanted.Site,
+    found: Mapping[str, Found],
+    made: Container[str],
+    *,
+    asked: bool,
 ) -> dict[str, Found]:
     """Pull the images of the containers `made` anew, each as its policy says, and return what there is then."""
 
@@ -112,7 +120,9 @@ async def _pulled(
     def pulls(each: model.ContainerSpec) -> bool:
         if each.id not in made or each.image_pull_policy == image_rules.NEVER:
             return False
-        return each.image_pull_policy == image_rules.ALWAYS or isinstance(found[each.image], errors.ImageNotFound)
+        return (asked and each.image_pull_policy == image_rules.ALWAYS) or isinstance(
+            found[each.image], errors.ImageNotFound
+        )
 
     names = sorted({each.image for each in doc.spec.containers if pulls(each)})
     return dict(zip(names, await together(*map(have, names)), strict=True))

@@ -128,7 +128,7 @@ class Upkeep(Life):
                     return (await self._down(doc, site, seen, steps)).doc, ReconcileOutcome(updated=True)
             if lost := _to_bring_back(doc, site, seen):
                 log.info("bringing back %s of cell %s", ", ".join(lost), ref)
-                return (await self._start(doc, lost)).doc, ReconcileOutcome(updated=True)
+                return (await self._start(doc, lost, asked=False)).doc, ReconcileOutcome(updated=True)
             if not seen.cgroup and doc.status.ready_observed:
                 await self.context.host.kernel.make_cgroup(site.cgroup)
                 seen = dataclasses.replace(seen, cgroup=True)

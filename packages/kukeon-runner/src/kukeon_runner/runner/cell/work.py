@@ -139,20 +139,28 @@ class Work:
         return {site.root_id, *(site.container_id(each.id, root=each.root) for each in doc.spec.containers)}
 
     async def _start(
-        self, doc: model.CellDoc, only: Collection[str] | None = None, *, reason: str = "", spare: bool = False
+        self,
+        doc: model.CellDoc,
+        only: Collection[str] | None = None,
+        *,
+        reason: str = "",
+        spare: bool = False,
+        asked: bool = True,
     ) -> Outcome:
-        """Bring the cell up, or of its workloads `only` these.
+        """Bring the cell up, or of its workloads `only` these; `asked`: somebody wants it now, see `needs.cell`.
 
         A failure is stored with `reason` (when empty: that of creating or starting a cell) and ends the whole cell;
         with `spare`, what runs already goes on.
         """
         try:
-            return await self._bring_up(doc, only, reason, spare=spare)
+            return await self._bring_up(doc, only, reason, spare=spare, asked=asked)
         except errors.Invalid as error:
             # The request was well formed and is stored; what it names does not fit this host.
             raise errors.CreateCell(str(error), hint=error.hint) from error
 
-    async def _bring_up(self, doc: model.CellDoc, only: Collection[str] | None, reason: str, *, spare: bool) -> Outcome:
+    async def _bring_up(
+        self, doc: model.CellDoc, only: Collection[str] | None, reason: str, *, spare: bool, asked: bool
+    ) -> Outcome:
         ref = model.ref_of(doc)
         # Nothing was ever made by another spec than this one, whose ids are all known.
         fresh = doc.metadata.generation == 1 and not doc.status.containers
@@ -165,7 +173,7 @@ class Work:
                 observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
                 needs.images(self.context, doc, site),
             )
-            steps = plan.start(await needs.cell(self.context, doc, site, pre, images), pre, limit)
+            steps = plan.start(await needs.cell(self.context, doc, site, pre, images, asked=asked), pre, limit)
         except errors.KukeonError as error:
             # What runs does not suffer from a host that cannot be looked at, nor from something new that is missing.
             if doc.status.state not in UP and not isinstance(error, errors.ConnectContainerd):

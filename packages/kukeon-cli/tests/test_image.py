@@ -104,9 +104,22 @@ def test_delete(kuke: Kuke, memory: MemoryClient) -> None:
     result = kuke("image", "rm", "busybox")
     assert (result.code, result.out) == (
         0,
-        f'deleted image "{BUSYBOX}" from realm "default" (namespace "default.kukeon.io")\n',
+        f'Deleted image "{BUSYBOX}" from realm "default" (namespace "default.kukeon.io")\n',
     )
+    assert result.err == ""
     assert kuke("image", "delete", "busybox").code == 3
+
+
+def test_delete_tells_which_cells_name_it(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.load("default", BUSYBOX)
+    for name in ("a", "b", "c", "d"):
+        memory.put(model.Ref("default", "default", "default", name), image="busybox")
+    result = kuke("image", "delete", "busybox")
+    assert (result.code, result.out.startswith("Deleted image ")) == (0, True)
+    assert result.err == (
+        "note: cells 'default/default/default/a', 'default/default/default/b', 'default/default/default/c' and 1 more "
+        "go on with what was made from it; made anew, it is needed again\n"
+    )
 
 
 class Terminal(io.StringIO):

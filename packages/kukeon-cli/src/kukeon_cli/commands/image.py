@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 16
 STDIN = "-"
+_LOOK_TIMEOUT_S = 2.0
+"""A note is worth this much waiting."""
 
 
 def load(
@@ -102,9 +104,38 @@ def delete(client: Client, refs: Sequence[str], realm: str, out: Output) -> int:
         lines = []
         for ref, result in done:
             place = f' (namespace "{result.namespace}")' if result.namespace else ""
-            lines.append(f'deleted image "{result.ref or ref}" from realm "{realm}"{place}')
+            lines.append(f'Deleted image "{result.ref or ref}" from realm "{realm}"{place}')
         out.result(results, lines, [f"image/{result.ref or ref}" for ref, result in done])
+        _tell_cells(client, realm, {result.ref or ref for ref, result in done})
     return code
+
+
+_CELLS_NAMED = 3
+"""As many as fit on a line."""
+
+
+def _tell_cells(client: Client, realm: str, deleted: set[str]) -> None:
+    """Say on stderr which cells name what was deleted: they go on, and lack it when they are made anew."""
+    from kukeon_api import errors, image_ref
+    from kukeon_cli import resources, terminal
+
+    try:
+        cells = client.list_cells(realm, timeout=_LOOK_TIMEOUT_S)
+        named = [
+            repr("/".join(resources.place(cell)))
+            for cell in cells
+            if not deleted.isdisjoint(image_ref.normalise(each.image) for each in cell.spec.containers if each.image)
+        ]
+    except errors.KukeonError:
+        # The deletion is done; what is only worth a note must not make it look otherwise.
+        return
+    if named:
+        rest = len(named) - _CELLS_NAMED
+        more = f" and {rest} more" if rest > 0 else ""
+        which = ", ".join(named[:_CELLS_NAMED])
+        cells_word, go = ("cell", "goes") if len(named) == 1 else ("cells", "go")
+        text = f"note: {cells_word} {which}{more} {go} on with what was made from it; made anew, it is needed again"
+        print(terminal.printable(text), file=sys.stderr)
 
 
 def _delete(client: Client, realm: str, ref: str) -> Any:
@@ -178,7 +209,7 @@ def load_command(
 def delete_command(session: Session, refs: tuple[str, ...], realm: str | None, output: str) -> int:
     """Remove images from a realm.
 
-    Cells that run from them go on.
+    Cells that run from them go on, since containers have a copy of their own; which ones name it is told.
 
     \b
         kuke image delete app:1 --realm shop

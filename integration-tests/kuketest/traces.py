@@ -98,7 +98,8 @@ def mounts(instance: "Instance") -> set[str]:
 def cgroups(instance: "Instance") -> set[str]:
     """Directories of the instance in every hierarchy that this host has, whichever version."""
     ours = [path / instance.name for path in (CGROUPS, *CGROUPS.iterdir()) if (path / instance.name).is_dir()]
-    return {str(path) for root in ours for path in (root, *root.rglob("*")) if path.is_dir()}
+    # Not rglob: it fails when a directory goes while it looks.
+    return {path for root in ours for path, _, _ in os.walk(root)}
 
 
 def processes(instance: "Instance") -> list[tuple[int, str]]:

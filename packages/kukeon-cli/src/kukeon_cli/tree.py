@@ -44,7 +44,7 @@ GET = (
     Entry("stack", f"{COMMANDS}.get:stack", "Stacks: groups of cells.", ("stacks", "st")),
     Entry("cell", f"{COMMANDS}.get:cell", "Cells: groups of containers that share a network.", ("cells", "ce")),
     Entry("container", f"{COMMANDS}.get:container_command", "Containers of cells.", ("containers", "co")),
-    Entry("image", f"{COMMANDS}.get:image_command", "Images loaded into realms.", ("images", "img")),
+    Entry("image", f"{COMMANDS}.get:image_command", "Images of realms.", ("images", "img")),
 )
 
 DESCRIBE = (
@@ -130,7 +130,7 @@ IMAGE = (
     Entry("push", f"{COMMANDS}.image_transfer:push_command", "Send an image to a registry."),
     Entry("load", f"{COMMANDS}.image:load_command", "Load an OCI or docker archive into a realm."),
     Entry("save", f"{COMMANDS}.image_save:command", "Write images of a realm as an archive."),
-    Entry("get", f"{COMMANDS}.get:image_command", "Images loaded into realms.", ("ls", "list")),
+    Entry("get", f"{COMMANDS}.get:image_command", "Images of realms.", ("ls", "list")),
     Entry("inspect", f"{COMMANDS}.image_inspect:command", "Tell everything about an image.", ("describe",)),
     Entry("tag", f"{COMMANDS}.image_tag:command", "Give an image one more name."),
     Entry("delete", f"{COMMANDS}.image:delete_command", "Remove images from a realm.", ("rm", "remove")),

@@ -275,14 +275,14 @@ container_command = _command("Container")
 @options.output("KUKE_GET_OUTPUT")
 @click.pass_obj
 def image_command(session: Session, ref: str | None, realm: str | None, output: str) -> None:
-    """Images loaded into realms.
+    """Images of realms.
 
     Without a reference: those of every realm. One image is looked up in the realm `default` unless --realm says
     another.
 
     \b
-    kuke get images
-    kuke get image app:1 --realm default -o json
+        kuke get images
+        kuke get image app:1 --realm default -o json
     """
     out = session.output(output)
     if ref is None:

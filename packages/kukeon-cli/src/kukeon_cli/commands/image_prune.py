@@ -55,12 +55,12 @@ def _summary(result: model.PruneImagesResult, *, every: bool) -> str:
 
 
 @click.command("prune", cls=lazy.Command)
-@click.option("--all", "-a", "every", is_flag=True, help="Also images that have a name.")
+@click.option("--all", "-a", is_flag=True, help="Also images that have a name.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
 @options.scope("realm")
 @options.output()
 @click.pass_obj
-def command(session: Session, every: bool, dry_run: bool, realm: str | None, output: str) -> None:
+def command(session: Session, all: bool, dry_run: bool, realm: str | None, output: str) -> None:
     """Remove images that no cell uses.
 
     Without --all: only those that nobody named. What broken off loads and pulls have left goes in any case.
@@ -71,4 +71,4 @@ def command(session: Session, every: bool, dry_run: bool, realm: str | None, out
     """
     from kukeon_cli import resources
 
-    prune(session.client, resources.realm_of(realm), session.output(output), every=every, dry_run=dry_run)
+    prune(session.client, resources.realm_of(realm), session.output(output), every=all, dry_run=dry_run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kukeon_cli import lazy, options
+from kukeon_cli import lazy, options, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -47,6 +47,7 @@ def save(client: Client, refs: Sequence[str], realm: str, to: str, *, platform: 
 
 @click.command("save", cls=lazy.Command)
 @options.name("image", parameter="refs", shown="REF", many=True, variable="KUKE_IMAGE_SAVE_REFS")
+@refusals.elsewhere("-o/--output", "is how other commands print results: the archive goes where --to says")
 @click.option(
     "--to",
     metavar="PATH",

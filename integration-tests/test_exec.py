@@ -312,7 +312,7 @@ class TestCommand:
 
     def test_signals_are_for_the_program(self, shell: Instance) -> None:
         script = (
-            "trap 'echo int; exit 9' INT; trap 'echo usr; kill $!' USR1; echo up; sleep 1000 & wait; sleep 1000 & wait"
+            "trap 'echo int; exit 9' INT; trap 'echo usr; kill $!' USR1; sleep 1000 & echo up; wait; sleep 1000 & wait"
         )
         kuke = shell.spawn_kuke("exec", CELL, "--", "sh", "-c", script)
         assert kuke.stdout is not None

@@ -162,7 +162,7 @@ def test_run_leaves_what_differs_alone(sleeper: Instance) -> None:
 def test_a_cell_that_could_not_start_can_be_purged(either: Instance) -> None:
     manifest = manifests.sleeper("half", image="registry.invalid/half:1")
     for form in ("table", "json"):
-        refused = either.kuke("apply", "-f", "-", "-o", form, manifest=manifest, code=3)
+        refused = either.kuke("apply", "-f", "-", "-o", form, manifest=manifest, code=8)
         assert "registry.invalid/half:1" in refused.err, "the same exit code and words in each format"
         if form == "json":
             (failed,) = json.loads(refused.out)["resources"]

@@ -53,7 +53,12 @@ class Instance:
         name = f"kt-{secrets.token_hex(3)}"
         home = Path(tempfile.gettempdir()) / name
         home.mkdir(mode=0o755)
-        return cls(home=home, name=name, options=tuple(options), programs=programs)
+        made = cls(home=home, name=name, options=tuple(options), programs=programs)
+        # No test asks a registry of the world: whatever a story does not configure leads to a port without a program.
+        nowhere = made.registries / "_default"
+        nowhere.mkdir(parents=True)
+        nowhere.joinpath("hosts.toml").write_text('server = "http://127.0.0.1:1"\n')
+        return made
 
     @property
     def run_path(self) -> Path:
@@ -62,6 +67,10 @@ class Instance:
     @property
     def socket(self) -> Path:
         return self.run_path / "kukeond.sock"
+
+    @property
+    def registries(self) -> Path:
+        return self.home / "registries"
 
     @property
     def suffix(self) -> str:
@@ -89,7 +98,12 @@ class Instance:
     def environment(self) -> dict[str, str]:
         """Nothing of the person who runs the tests: no settings, no home."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KUKE", "XDG_", "PYTEST"))}
-        return kept | {"HOME": str(self.home), "KUKEON_HOST": f"unix://{self.socket}", "LANG": "C.UTF-8"}
+        return kept | {
+            "HOME": str(self.home),
+            "KUKEON_HOST": f"unix://{self.socket}",
+            "KUKEOND_REGISTRY_CONFIG_DIR": str(self.registries),
+            "LANG": "C.UTF-8",
+        }
 
     def start(self) -> None:
         """Start kukeond and return when it answers."""

@@ -202,10 +202,12 @@ def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
         result: model.CreateCellResult = creation.make(
             client, ref, lambda: client.create_cell(job.doc, no_start), "creating" if no_start else "starting"
         )
-    except (errors.Unavailable, errors.TimedOut, errors.Denied, errors.AlreadyExists):
-        raise  # nobody knows what became of it, or it is not ours
-    except errors.KukeonError:
-        if job.prefix:
+    except errors.AlreadyExists:
+        raise  # it is not ours
+    except errors.KukeonError as exc:
+        # kukeond itself may be away, or only the registry of the image.
+        unclear = isinstance(exc, (errors.Unavailable, errors.TimedOut, errors.Denied))
+        if job.prefix and not (unclear and not has_failed(client, job.doc)):
             # Nobody has chosen its name, so nobody would look for it, or run it again.
             following.remove(client, ref)
         raise
@@ -215,6 +217,17 @@ def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
             hint=f"run it: kuke run {ref.name}{resources.scope_flags(ref)}",
         )
     return result
+
+
+def has_failed(client: Client, doc: model.CellDoc) -> bool:
+    """Whether the cell is there and could not be started, as far as kukeond can be asked."""
+    from kukeon_api import errors, model
+
+    try:
+        found = client.get_cell(doc)
+    except errors.KukeonError:
+        return False
+    return found.metadata_exists and found.cell.status.state is model.CellState.FAILED
 
 
 def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc, source: str) -> None:

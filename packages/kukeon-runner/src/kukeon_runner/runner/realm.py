@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NOTICED_S = 1.0
+"""A client that has hung up is noticed within this; its cancelled call takes back what it stored."""
+
 
 class Realms(Purging[model.RealmDoc]):
     kind = "Realm"
@@ -138,6 +141,13 @@ class Realms(Purging[model.RealmDoc]):
                 upload.ended.set()
 
     async def end_uses(self, ref: model.Ref) -> None:
+        if self._uploads[ref]:
+            # A client that hung up a moment ago is about to be noticed.
+            ends = [asyncio.ensure_future(each.ended.wait()) for each in self._uploads[ref]]
+            _, waiting = await asyncio.wait(ends, timeout=_NOTICED_S)
+            for each in waiting:
+                each.cancel()
+            await asyncio.sleep(0)  # for them to be counted out
         silent = [each for each in self._uploads[ref] if each.silent]
         if len(silent) == self._uses[ref]:
             await together(*(each.interrupt() for each in silent))

@@ -181,6 +181,39 @@ def test_rm_deletes_the_cell_and_keeps_the_code(
     assert cells(memory) == []
 
 
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (errors.RegistryUnreachable("registry 'r.example' cannot be reached"), 0),
+        (errors.RegistryUnauthorized("registry 'r.example' wants to know who asks"), 0),
+        (errors.Unavailable("cannot reach kukeond"), 1),
+    ],
+)
+@pytest.mark.parametrize("line", [("--rm",), ("--rm", "--name", "web"), ("-d",)])
+def test_what_a_registry_keeps_from_starting_is_not_left(
+    kuke: Kuke,
+    memory: MemoryClient,
+    monkeypatch: pytest.MonkeyPatch,
+    error: errors.KukeonError,
+    left: int,
+    line: tuple[str, ...],
+) -> None:
+    perform = memory.perform
+
+    def refusing(name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        if name == "create_cell" and not arguments["no_start"]:
+            perform(name, arguments | {"no_start": True}, timeout)
+            raise error
+        if name == "start_cell":
+            raise error
+        return perform(name, arguments, timeout)
+
+    monkeypatch.setattr(memory, "perform", refusing)
+    result = kuke("run", *line, "--image", "busybox")
+    assert (result.code, str(error) in result.err) == (6 if isinstance(error, errors.Denied) else 8, True)
+    assert len(cells(memory)) == left
+
+
 def test_rm_says_so_to_kukeond_too(kuke: Kuke, memory: MemoryClient) -> None:
     assert kuke("run", "-d", "--rm", "--image", "busybox").code == 0
     assert only(memory).spec.auto_delete

@@ -201,6 +201,16 @@ class TestCarryingOn:
         again = status_of(before, seen(RUNS, RUNS), a=observed.Exit(0, ENDED)).containers[0]
         assert (again.start_time, again.created_at, again.exit_code) == (NOW, THEN, None)
 
+    def test_a_life_too_short_to_be_seen_has_its_start_as_well(self) -> None:
+        old = model.ContainerStatus(name="a", state=ContainerState.READY, start_time=THEN, oom_killed=True)
+        began = ENDED - dt.timedelta(milliseconds=5)
+        starts = {"default_default_hello_a": began, "default_default_hello_b": began}
+        status = derive.cell(with_status(containers=(old,)), SITE, seen(ENDED_BADLY, RUNS), {}, NOW, starts)
+        a, b = status.containers
+        assert (a.state, a.start_time, a.finish_time) == (ContainerState.ERROR, began, ENDED)
+        assert (a.oom_killed, a.reason) == (False, "")  # that was the run before
+        assert (b.state, b.start_time) == (ContainerState.READY, began)
+
     def test_code_signal_and_time_of_an_exit_move_together(self) -> None:
         status = status_of(DOC, seen(task(TaskStatus.STOPPED, 139), ENDED_WELL))
         a, b = status.containers

@@ -7,11 +7,13 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kukeon_api import errors, model
+from kukeon_api import happenings as api_happenings
 from kukeon_runner import happenings
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
 from kukeon_runner.testing.host import FakeHost
@@ -58,6 +60,18 @@ async def test_the_life_of_a_cell_is_told(tmp_path: Path) -> None:
     by_type = {event.type: event for event in events}
     assert (by_type[E.EXITED].exit_code, by_type[E.EXITED].state) == (3, "Error")
     assert [event.state for event in events if event.type is E.STATE_CHANGED] == ["Ready", "Degraded"]
+
+
+def test_a_life_that_nobody_saw_begins_before_it_ends() -> None:
+    before = cell("hello", container("a"))
+    ended = NOW + dt.timedelta(milliseconds=3)
+    status = model.ContainerStatus(
+        name="a", state=model.ContainerState.ERROR, start_time=NOW, finish_time=ended, exit_code=3
+    )
+    old = msgspec.structs.replace(before, status=model.CellStatus(containers=(model.ContainerStatus(name="a"),)))
+    new = msgspec.structs.replace(before, status=model.CellStatus(containers=(status,)))
+    found = [(each.type, each.at, each.state) for each in api_happenings.between(old, new, ended)]
+    assert found == [(E.STARTED, NOW, "Ready"), (E.EXITED, ended, "Error")]
 
 
 async def test_what_a_person_does_is_told_as_that(tmp_path: Path) -> None:

@@ -181,13 +181,19 @@ def _container(
     told = False
     if after.oom_killed and not before.oom_killed:
         yield _event(model.EventType.OOM_KILLED, ref, now, state=str(after.state))
-    if after.finish_time is not None and after.finish_time != before.finish_time:
+    begun = after.start_time if after.start_time != before.start_time else None
+    ended = after.finish_time if after.finish_time != before.finish_time else None
+    if begun is not None and ended is not None and begun <= ended:
+        # So short a life that nobody looked meanwhile.
+        yield _event(model.EventType.STARTED, ref, begun, state=str(model.ContainerState.READY))
+        begun = None
+    if ended is not None:
         asked = after.reason == endings.ASKED_TO_END or desired is not model.DesiredState.RUNNING
         killed = model.EventType.KILLED if after.exit_signal == "SIGKILL" else model.EventType.STOPPED
         yield _event(
             killed if asked else model.EventType.EXITED,
             ref,
-            after.finish_time,
+            ended,
             state=str(after.state),
             reason=after.reason,
             message=after.message,
@@ -198,8 +204,8 @@ def _container(
     if after.restart_count > before.restart_count:
         message = f"start {after.restart_count}"
         yield _event(model.EventType.RESTARTING, ref, now, state=str(after.state), message=message)
-    if after.start_time is not None and after.start_time != before.start_time:
-        yield _event(model.EventType.STARTED, ref, after.start_time, state=str(after.state))
+    if begun is not None:
+        yield _event(model.EventType.STARTED, ref, begun, state=str(after.state))
         told = True
     if not told and after.state != before.state:
         yield _event(

@@ -137,3 +137,22 @@ def outcome(before: bool, after: bool) -> str:
     if not after:
         return "missing"
     return "already existed" if before else "created"
+
+
+def unknown(error: BaseException) -> bool:
+    """Whether nobody can tell what became of what was to be made: kukeond, or containerd, is away."""
+    from kukeon_api import errors
+
+    # With a registry away kukeond is there, and has answered.
+    return isinstance(error, errors.Unavailable | errors.TimedOut) and not _of_registry(error)
+
+
+def refused(error: errors.KukeonError) -> bool:
+    """Whether it is kukeond that we may not ask."""
+    from kukeon_api import errors
+
+    return isinstance(error, errors.Denied) and not _of_registry(error)
+
+
+def _of_registry(error: errors.KukeonError) -> bool:
+    return error.kind.startswith("Registry")

@@ -51,3 +51,16 @@ def kept(client: Client, wanted: model.CellDoc | model.ContainerDoc) -> list[str
     # A single container that is not in the cell is not there at all.
     missing = [f"spec.containers[{id}]" for id in stated] if isinstance(wanted, model.CellDoc) else []
     return [*labels, *differences(as_wanted, found, space.spec), *missing]
+
+
+def refuse(client: Client, wanted: model.CellDoc, found: model.CellDoc, source: str) -> None:
+    """Raise `CellSpecDrift` naming the fields in which the cell that is there differs from the one wanted."""
+    place = model.ref_of(wanted)
+    metadata, spec = model.Metadata(name=place.space), model.SpaceSpec(realm_id=place.realm)
+    space = client.get_space(model.SpaceDoc(metadata=metadata, spec=spec)).space
+    fields = differences(wanted, found, space.spec)
+    if fields:
+        raise errors.CellSpecDrift(
+            f"cannot run cell {str(place)!r}: it exists and differs in {', '.join(fields)}",
+            hint=f"change it with: kuke apply -f {source}",
+        )

@@ -6,6 +6,7 @@ ended) survives every refresh.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,6 +40,8 @@ SHIM_LOST = "ShimLost"
 OOM_KILLED = "OOMKilled"
 """Reason of a container that ended after the kernel ran out of the memory that it may use."""
 
+NO_STARTS: Mapping[str, dt.datetime] = MappingProxyType({})
+
 _OF_TASK = {
     TaskStatus.CREATED: model.ContainerState.PENDING,
     TaskStatus.RUNNING: model.ContainerState.READY,
@@ -49,13 +52,23 @@ _OF_TASK = {
 
 
 def cell(
-    doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, exits: Mapping[str, observed.Exit], now: dt.datetime
+    doc: model.CellDoc,
+    site: wanted.Site,
+    seen: observed.Cell,
+    exits: Mapping[str, observed.Exit],
+    now: dt.datetime,
+    starts: Mapping[str, dt.datetime] = NO_STARTS,
 ) -> model.CellStatus:
-    """The status of `doc` after what was `seen`; `exits` are ends of deleted tasks, by containerd id."""
+    """The status of `doc` after what was `seen`.
+
+    `exits` are ends of deleted tasks, `starts` when tasks were just started, both by containerd id: who is quickly done
+    is never seen running.
+    """
     before = {each.name: each for each in doc.status.containers}
     down = doc.status.desired is not model.DesiredState.RUNNING
     containers = tuple(
-        container(before.get(each.id), each, site, seen, exits, now, wanted_down=down) for each in doc.spec.containers
+        container(before.get(each.id), each, site, seen, exits, now, starts, wanted_down=down)
+        for each in doc.spec.containers
     )
     state = cell_state(doc, site, seen, containers)
     status = msgspec.structs.replace(
@@ -108,6 +121,7 @@ def container(
     seen: observed.Cell,
     exits: Mapping[str, observed.Exit],
     now: dt.datetime,
+    starts: Mapping[str, dt.datetime] = NO_STARTS,
     *,
     wanted_down: bool = False,
 ) -> model.ContainerStatus:
@@ -115,6 +129,9 @@ def container(
     identity = site.container_id(spec.id, root=spec.root)
     found = seen.containers.get(identity)
     status = before or model.ContainerStatus(name=spec.id)
+    began = starts.get(identity)
+    if began is not None:
+        status = msgspec.structs.replace(status, start_time=began, oom_killed=False)
     known = _end_of(status)
     ended = exits.get(identity) or (found.task.exit if found and found.task else None)
     asked = wanted_down or status.reason == endings.ASKED_TO_END
@@ -125,7 +142,8 @@ def container(
         if status.created_at is None:
             changes["created_at"] = now
     if state is model.ContainerState.READY:
-        if status.state is not model.ContainerState.READY or status.start_time is None or identity in exits:
+        new = status.state is not model.ContainerState.READY or status.start_time is None or identity in exits
+        if new and began is None:
             changes |= {"start_time": now, "oom_killed": False}
         changes |= {"exit_code": None, "exit_signal": "", "finish_time": None, "reason": "", "message": ""}
     elif ended is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
 import graphlib
 import logging
 import time
@@ -59,8 +60,15 @@ Ended = Callable[[str, observed.Exit], Awaitable[None]]
 """Is told of a task that a step has ended, by containerd id, before any step deletes it."""
 
 
-async def execute(plan: Plan, host: Host, ended: Ended | None = None) -> Results:
-    """Do `plan` on `host` and return what its steps yielded.
+Clock = Callable[[], dt.datetime]
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+async def execute(plan: Plan, host: Host, ended: Ended | None = None, now: Clock = _utc_now) -> Results:
+    """Do `plan` on `host` and return what its steps yielded; that of a `StartTask` is when it began.
 
     Raises the first step's error after everything attempted was taken back. A cancelled call takes back as well.
     """
@@ -73,7 +81,7 @@ async def execute(plan: Plan, host: Host, ended: Ended | None = None) -> Results
         while order.is_active():
             for step in order.get_ready():
                 attempted.append(step)
-                running[asyncio.create_task(_do(step, host, results, ended), name=str(step))] = step
+                running[asyncio.create_task(_do(step, host, results, ended, now), name=str(step))] = step
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 step = running.pop(task)
@@ -138,16 +146,16 @@ def undo(step: Step) -> tuple[Step, ...]:
             return ()
 
 
-async def _do(step: Step, host: Host, results: Results, ended: Ended | None = None) -> Any:
+async def _do(step: Step, host: Host, results: Results, ended: Ended | None = None, now: Clock = _utc_now) -> Any:
     began = time.monotonic()
-    result = await _act(step, host, results)
+    result = await _act(step, host, results, now)
     if ended is not None and isinstance(step, StopTask) and isinstance(result, observed.Exit):
         await ended(step.id, result)
     log.debug("%s took %.1f ms", step, (time.monotonic() - began) * 1e3)
     return result
 
 
-async def _act(step: Step, host: Host, results: Results) -> Any:
+async def _act(step: Step, host: Host, results: Results, now: Clock) -> Any:
     match step:
         case MakeCgroup(path):
             return await host.kernel.make_cgroup(path)
@@ -197,7 +205,9 @@ async def _act(step: Step, host: Host, results: Results) -> Any:
         case CreateTask():
             return await host.containers.create_task(step)
         case StartTask(namespace, id):
-            return await host.containers.start_task(namespace, id)
+            began = now()
+            await host.containers.start_task(namespace, id)
+            return began
         case StopTask(namespace, id, signal, grace_s, hang_up):
             return await host.containers.stop_task(namespace, id, signal, grace_s, hang_up=hang_up)
         case DeleteTask(namespace, id):

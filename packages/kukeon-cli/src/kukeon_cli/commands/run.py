@@ -88,8 +88,8 @@ def foreground(session: Session, job: Job, container: str | None, *, remove: boo
     kukeond does that too, for a client that is gone by then.
     """
     from kukeon_api import errors, model
+    from kukeon_cli import creation, happenings, targets
     from kukeon_cli import foreground as following
-    from kukeon_cli import happenings, targets
     from kukeon_sdk import own_terminal
 
     client = session.client
@@ -102,11 +102,11 @@ def foreground(session: Session, job: Job, container: str | None, *, remove: boo
         ending = following.Ending(client, target, events)
         try:
             end = _shown(session, job, found, ending, remove=remove, terminal=terminal)
-        except (errors.CellExists, errors.Unavailable, errors.TimedOut, own_terminal.Left):
-            # Somebody else's; or it goes on without kukeond, or without the terminal that was closed.
+        except (errors.CellExists, own_terminal.Left):
+            # Somebody else's; or it goes on without the terminal that was closed.
             raise
-        except BaseException:
-            if remove and found is None:
+        except BaseException as error:
+            if remove and found is None and not creation.unknown(error):
                 following.remove(client, cell)
             raise
     if end is None:
@@ -141,7 +141,7 @@ def _shown(
 def settled(client: Client, job: Job) -> tuple[Job, model.CellDoc | None]:
     """Return the job with its final name, and the cell that is there; raises what speaks against running it."""
     from kukeon_api import errors, model
-    from kukeon_cli import cell_sources, resources
+    from kukeon_cli import cell_sources, drift, resources
 
     if job.source is None:
         return job, _usable(job.doc)
@@ -158,7 +158,7 @@ def settled(client: Client, job: Job) -> tuple[Job, model.CellDoc | None]:
             f"cannot make cell {str(ref)!r}: it exists",
             hint=f"run it: kuke run {ref.name}{where}; or make room: kuke delete cell {ref.name}{where}",
         )
-    refuse_drift(client, job.doc, found, job.source)
+    drift.refuse(client, job.doc, found, job.source)
     return job, _usable(found, half_made_is_fine=True)
 
 
@@ -204,10 +204,8 @@ def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
         )
     except errors.AlreadyExists:
         raise  # it is not ours
-    except errors.KukeonError as exc:
-        # kukeond itself may be away, or only the registry of the image.
-        unclear = isinstance(exc, (errors.Unavailable, errors.TimedOut, errors.Denied))
-        if job.prefix and not (unclear and not has_failed(client, job.doc)):
+    except errors.KukeonError as error:
+        if job.prefix and not creation.refused(error) and not creation.unknown(error):
             # Nobody has chosen its name, so nobody would look for it, or run it again.
             following.remove(client, ref)
         raise
@@ -217,33 +215,6 @@ def made(client: Client, job: Job, *, no_start: bool) -> model.CreateCellResult:
             hint=f"run it: kuke run {ref.name}{resources.scope_flags(ref)}",
         )
     return result
-
-
-def has_failed(client: Client, doc: model.CellDoc) -> bool:
-    """Whether the cell is there and could not be started, as far as kukeond can be asked."""
-    from kukeon_api import errors, model
-
-    try:
-        found = client.get_cell(doc)
-    except errors.KukeonError:
-        return False
-    return found.metadata_exists and found.cell.status.state is model.CellState.FAILED
-
-
-def refuse_drift(client: Client, wanted: model.CellDoc, found: model.CellDoc, source: str) -> None:
-    """Raise `CellSpecDrift` naming the fields in which the cell that is there differs from the one wanted."""
-    from kukeon_api import errors, model
-    from kukeon_cli import drift
-
-    place = model.ref_of(wanted)
-    metadata, spec = model.Metadata(name=place.space), model.SpaceSpec(realm_id=place.realm)
-    space = client.get_space(model.SpaceDoc(metadata=metadata, spec=spec)).space
-    fields = drift.differences(wanted, found, space.spec)
-    if fields:
-        raise errors.CellSpecDrift(
-            f"cannot run cell {str(place)!r}: it exists and differs in {', '.join(fields)}",
-            hint=f"change it with: kuke apply -f {source}",
-        )
 
 
 class _Command(lazy.Command):

@@ -15,7 +15,7 @@ from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, ports
-from kukeon_runner.runner.cell.work import Outcome, Work, exits, under_way
+from kukeon_runner.runner.cell.work import Outcome, Work, exits, starts, under_way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -190,13 +190,13 @@ class Change(Work):
         status = msgspec.structs.replace(doc.status, desired=model.DesiredState.RUNNING)
         doc = await self.context.save(msgspec.structs.replace(doc, status=status))
         try:
-            results = await execute(steps, self.context.host)
+            results = await execute(steps, self.context.host, now=self.context.now)
         except errors.KukeonError as error:
             await self._salvage(doc, cell, error)
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         calm = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.READY))
-        after = await self._store(calm, site, post, exits(results))
+        after = await self._store(calm, site, post, exits(results), starts(results))
         return Applied(stored, Outcome(after, site, pre, post, len(steps)))
 
     async def _recreate(self, doc: model.CellDoc) -> Outcome:

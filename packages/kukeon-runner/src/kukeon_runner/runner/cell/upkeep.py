@@ -17,10 +17,11 @@ from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
 from kukeon_runner.runner.cell.life import Life
-from kukeon_runner.runner.cell.work import asked_to_end, exits, unfinished
+from kukeon_runner.runner.cell.work import asked_to_end, exits, starts, unfinished
 from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator, Mapping
 
     from kukeon_runner.steps import Plan, Step
@@ -160,16 +161,18 @@ class Upkeep(Life):
         now = self.context.now()
         doc = await self.context.save(msgspec.structs.replace(doc, status=restarts.started(doc.status, name, now)))
         ended: dict[str, observed.Exit] = {}
+        began: dict[str, dt.datetime] = {}
         try:
             seen, _ = await self._observe(doc, strays=False)
             ids = {site.root_id, *self._ids_of(doc, site, {name})}
             steps = plan.start(await needs.cell(self.context, doc, site, seen, pull=False), seen, ids)
-            ended = exits(await execute(steps, self.context.host))
+            results = await execute(steps, self.context.host, now=self.context.now)
+            ended, began = exits(results), starts(results)
         except errors.KukeonError as error:
             log.warning("cannot start container %r of cell %s again: %s", name, site.ref, error)
             doc = msgspec.structs.replace(doc, status=restarts.failed(doc.status, name, derive.one_line(error)))
         seen, _ = await self._observe(doc, strays=False)
-        return await self._store(doc, site, seen, ended)
+        return await self._store(doc, site, seen, ended, began)
 
     async def _wind_down(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> model.CellDoc:
         """Take down what is left of a cell whose work is done: its root container, network and namespaces."""

@@ -16,10 +16,11 @@ from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
 from kukeon_runner.runner.room import Room
-from kukeon_runner.steps import DeleteTask, Plan, Results, StopTask
+from kukeon_runner.steps import DeleteTask, Plan, Results, StartTask, StopTask
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection, Container, Mapping
 
     from kukeon_runner.runner.context import Context
@@ -183,7 +184,7 @@ class Work:
         # After a crash, it is this that decides.
         doc = await self.context.save(doc if alive else under_way(doc, only))
         try:
-            results = await execute(steps, self.context.host)
+            results = await execute(steps, self.context.host, now=self.context.now)
         except errors.ConnectContainerd:
             # What is done and what is not shows when containerd is back; who finds the cell so goes on with it.
             raise
@@ -197,7 +198,8 @@ class Work:
         # Everything was started: a program that is quickly done may never be seen running.
         status = msgspec.structs.replace(doc.status, state=model.CellState.READY, ready_observed=True)
         ready = msgspec.structs.replace(doc, status=status)
-        return Outcome(await self._store(ready, site, post, exits(results)), site, pre, post, len(steps))
+        ready = await self._store(ready, site, post, exits(results), starts(results))
+        return Outcome(ready, site, pre, post, len(steps))
 
     async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError, reason: str) -> None:
         """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""
@@ -253,16 +255,26 @@ class Work:
             return doc
 
     async def _store(
-        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
+        self,
+        doc: model.CellDoc,
+        site: wanted.Site,
+        seen: observed.Cell,
+        ended: Mapping[str, observed.Exit],
+        began: Mapping[str, dt.datetime] = derive.NO_STARTS,
     ) -> model.CellDoc:
-        status = await self._status(doc, site, seen, ended)
+        status = await self._status(doc, site, seen, ended, began)
         return await self.context.save(msgspec.structs.replace(doc, status=status))
 
     async def _status(
-        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
+        self,
+        doc: model.CellDoc,
+        site: wanted.Site,
+        seen: observed.Cell,
+        ended: Mapping[str, observed.Exit],
+        began: Mapping[str, dt.datetime] = derive.NO_STARTS,
     ) -> model.CellStatus:
         now = self.context.now()
-        status = restarts.scheduled(doc, derive.cell(doc, site, seen, ended, now), now, random.random)
+        status = restarts.scheduled(doc, derive.cell(doc, site, seen, ended, now, began), now, random.random)
         if seen.cgroup and not status.subtree_controllers:
             controllers = await self.context.host.kernel.controllers(site.cgroup)
             status = msgspec.structs.replace(status, subtree_controllers=controllers)
@@ -337,3 +349,8 @@ def exits(results: Results) -> dict[str, observed.Exit]:
         if isinstance(step, (StopTask, DeleteTask)) and isinstance(result, observed.Exit):
             ended[step.id] = result
     return ended
+
+
+def starts(results: Results) -> dict[str, dt.datetime]:
+    """When the tasks were started that a plan started, by containerd id."""
+    return {step.id: at for step, at in results.items() if isinstance(step, StartTask)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import pytest
 from kukeon_api import errors, model
 from kukeon_api.logs import selection
 from kukeon_api.logs.source import Source
-from kukeon_cli import log_files, several_logs
+from kukeon_cli import log_files, log_lines, several_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -271,6 +272,23 @@ def test_what_one_of_several_raises_is_told() -> None:
 
     with pytest.raises(errors.Unavailable, match="gone"):
         list(several_logs.at_once({"a": fails(), "b": iter([])}))
+
+
+def test_no_container_goes_on_with_the_line_of_another() -> None:
+    def said(text: bytes, *, partial: bool = False) -> tuple[model.LogEntry, ...]:
+        return (model.LogEntry(stream=model.LogStream.STDOUT, data=text, partial=partial),)
+
+    out = io.BytesIO()
+    shown = log_lines.Text(out, io.BytesIO(), names=True)
+    for container, entries in [
+        ("a", said(b"half ", partial=True)),
+        ("a", said(b"of a line, ", partial=True)),
+        ("b", said(b"whole")),
+        ("a", said(b"the rest")),
+        ("b", said(b"next")),
+    ]:
+        shown.show(container, entries)
+    assert out.getvalue().decode().splitlines() == ["[a] half of a line, ", "[b] whole", "[a] the rest", "[b] next"]
 
 
 def test_as_json_a_line_is_an_object(kuke: Kuke, memory: MemoryClient, directory: Path) -> None:

@@ -241,6 +241,7 @@ def test_waiting_ends_when_it_is_so(
         (("realm/default", "--for=state=Exited"), 2, "'Exited' is no state of a realm"),
         (("cell/web", "--for=gone"), 2, "cannot wait for 'gone' (--for)"),
         (("web", "--for=deleted"), 2, "it is not KIND/NAME"),
+        (("cell", "web", "--for=deleted"), 2, "write cell/NAME"),
         (("cell/web",), 2, "missing option '--for'"),
     ],
 )

@@ -30,10 +30,12 @@ def kind(word: str, text: str) -> Kind:
 
 def named(text: str) -> tuple[Kind, str]:
     """Return kind and name of `KIND/NAME`; raises `Invalid`."""
-    from kukeon_api import errors, names
+    from kukeon_api import errors, model, names
 
     word, separator, name = text.partition("/")
     if not separator:
-        raise errors.Invalid(f"cannot use {text!r}: it is not KIND/NAME", hint=f"write cell/{text or 'web'}")
+        words = {each.lower() for each in model.KINDS}
+        example = f"{text}/NAME" if text in words else f"cell/{text or 'NAME'}"
+        raise errors.Invalid(f"cannot use {text!r}: it is not KIND/NAME", hint=f"write {example}")
     found = kind(word, text)
     return found, names.check_name(name, found)

@@ -23,8 +23,8 @@ class Text:
         self._out, self._err = out, err
         self._times, self._names = times, names
         self._last = out
-        self._inside: set[tuple[str, model.LogStream]] = set()
-        """Where a line has begun and not ended."""
+        self._inside: dict[tuple[str, model.LogStream], BinaryIO] = {}
+        """Where a line has begun and not ended, and what it was written to."""
 
     def show(self, container: str, entries: Iterable[model.LogEntry]) -> None:
         """Write the entries of a container."""
@@ -35,29 +35,35 @@ class Text:
                 self._last.flush()
                 self._last = to
             if entry.stream is not model.LogStream.TERMINAL:
-                to.write(self._begun(container, entry, partial=entry.partial))
+                to.write(self._begun(to, container, entry, partial=entry.partial))
                 to.write(entry.data if entry.partial else entry.data + b"\n")
             elif not self._names:
                 to.write(entry.data)
             else:
                 for line in entry.data.splitlines(keepends=True):
-                    to.write(self._begun(container, entry, partial=not line.endswith((b"\n", b"\r"))) + line)
+                    to.write(self._begun(to, container, entry, partial=not line.endswith((b"\n", b"\r"))) + line)
 
     def flush(self) -> None:
         """Have everything written out."""
         self._out.flush()
         self._err.flush()
 
-    def _begun(self, container: str, entry: model.LogEntry, *, partial: bool) -> bytes:
+    def _begun(self, to: BinaryIO, container: str, entry: model.LogEntry, *, partial: bool) -> bytes:
         """What stands before the text, nothing where it goes on with a line."""
         key = (container, entry.stream)
-        inside = key in self._inside
-        (self._inside.add if partial else self._inside.discard)(key)
+        inside = self._inside.pop(key, None) is not None
+        end = b""
+        if self._names and to in self._inside.values():
+            # Another container's line is unfinished: ours begins below it, and the rest of it is a line of its own.
+            end = b"\n"
+            self._inside = {other: where for other, where in self._inside.items() if where is not to}
+        if partial:
+            self._inside[key] = to
         if inside:
-            return b""
+            return end
         name = f"[{container}] " if self._names else ""
         time = f"{_time(entry.at)} " if self._times else ""
-        return (name + time).encode()
+        return end + (name + time).encode()
 
 
 class Json:

@@ -77,7 +77,7 @@ async def _whole(leased: Namespaced, name: str, target: Descriptor, platform: st
 async def _digest(registry: Registry, ref: image_ref.ImageRef) -> str:
     """Return what `ref` is at the registry now, "" for nothing."""
     try:
-        return (await registry.resolve(ref)).digest
+        return (await registry.resolve(ref, "push")).digest
     except (errors.ImageNotFound, errors.ManifestNotSupported):
         return ""
 

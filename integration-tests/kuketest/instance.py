@@ -54,8 +54,8 @@ class Instance:
         home = Path(tempfile.gettempdir()) / name
         home.mkdir(mode=0o755)
         made = cls(home=home, name=name, options=tuple(options), programs=programs)
-        # No test asks a registry of the world: whatever a story does not configure leads to a port without a program.
-        nowhere = made.registries / "_default"
+        # No test asks Docker Hub: what has no registry in its name leads to a port without a program.
+        nowhere = made.registries / "docker.io"
         nowhere.mkdir(parents=True)
         nowhere.joinpath("hosts.toml").write_text('server = "http://127.0.0.1:1"\n')
         return made

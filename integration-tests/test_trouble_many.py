@@ -85,7 +85,8 @@ def check_pauses(name: str, starts: list[dt.datetime]) -> None:
     gaps = [(after - before).total_seconds() for before, after in pairwise(starts)]
     for number, gap in enumerate(gaps[1:]):
         least = float(2**number)
-        assert gap >= least - 0.1, f"{name}: {gaps}: pause {number + 2} is shorter than {least} s"
+        # Of two starts the first may be noted late on a busy machine, which makes what follows look shorter.
+        assert gap >= 0.75 * least, f"{name}: {gaps}: pause {number + 2} is shorter than {least} s"
 
 
 def probe(instance: Instance, seconds: float) -> list[float]:

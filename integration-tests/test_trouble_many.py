@@ -4,14 +4,11 @@ import datetime as dt
 import os
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from kukeon_api import model
 from kuketest import manifests, traces
 from kuketest.instance import Instance
 from kuketest.waiting import IN_VM, PATIENCE, until, until_equal
@@ -19,8 +16,6 @@ from kuketest.waiting import IN_VM, PATIENCE, until, until_equal
 CELLS = 50
 PROBES_S = 8.0
 """Long enough for the third restart, which comes about three seconds after the first."""
-
-STARTED = model.EventType.STARTED
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +39,6 @@ def test_fifty_cells_crash_in_a_loop(crowd: Instance, capsys: pytest.CaptureFixt
         )
     )
     began, spent = time.monotonic(), cpu_s(crowd)
-    with crowd.client() as client:
-        beginning = next(reversed([*client.events()]), None)
     crowd.kuke("apply", "-f", str(path))
     calls = probe(crowd, PROBES_S)
     assert IN_VM or max(calls) < 5.0, f"a call took {max(calls):.2f} s"
@@ -61,16 +54,11 @@ def test_fifty_cells_crash_in_a_loop(crowd: Instance, capsys: pytest.CaptureFixt
     until(lambda: all(count >= 3 for count in counts(crowd, names).values()), "each cell's third restart", 60)
     crowd.kuke("stop", "cell", *names)
     settled = counts(crowd, names)
-    with crowd.client() as client:
-        events = [*client.events(since=beginning.cursor if beginning else "")]
-    starts: dict[str, list[dt.datetime]] = defaultdict(list)
-    for event in events:
-        if event.type is STARTED and event.ref.endswith("/main") and "/loop-" in event.ref:
-            starts[event.ref.split("/")[3]].append(event.at)
     for name in names:
-        check_pauses(name, starts[name])
         # Each run begins with a line of its own in the log, whoever counts.
-        runs = log(crowd, name).read_text().count(" F:start")
+        begun = [line.split()[0] for line in log(crowd, name).read_text().splitlines() if " F:start" in line]
+        check_pauses(name, [dt.datetime.fromisoformat(each) for each in begun])
+        runs = len(begun)
         assert runs == settled[name] + 1, f"{name} was restarted {settled[name]} times and ran {runs} times"
     until_equal(lambda: counts(crowd, names), settled, "the counts after the stop")
 
@@ -81,12 +69,13 @@ def test_fifty_cells_crash_in_a_loop(crowd: Instance, capsys: pytest.CaptureFixt
 
 
 def check_pauses(name: str, starts: list[dt.datetime]) -> None:
-    """Each pause is at least the one before, doubled, from a second on; the first restart comes at once."""
-    gaps = [(after - before).total_seconds() for before, after in pairwise(starts)]
-    for number, gap in enumerate(gaps[1:]):
-        least = float(2**number)
-        # Of two starts the first may be noted late on a busy machine, which makes what follows look shorter.
-        assert gap >= 0.75 * least, f"{name}: {gaps}: pause {number + 2} is shorter than {least} s"
+    """Each pause is at least the one before, doubled, from a second on; the first restart comes at once.
+
+    They are summed up: a busy machine may note a start late, which makes one pause look longer and the next one shorter.
+    """
+    for number in range(2, len(starts)):
+        passed, least = (starts[number] - starts[0]).total_seconds(), float(2 ** (number - 1) - 1)
+        assert passed >= least - 0.1, f"{name}: start {number + 1} came after {passed:.2f} s, not {least} s"
 
 
 def probe(instance: Instance, seconds: float) -> list[float]:

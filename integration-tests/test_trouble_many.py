@@ -71,7 +71,7 @@ def test_fifty_cells_crash_in_a_loop(crowd: Instance, capsys: pytest.CaptureFixt
 def check_pauses(name: str, starts: list[dt.datetime]) -> None:
     """Each pause is at least the one before, doubled, from a second on; the first restart comes at once.
 
-    They are summed up: a busy machine may note a start late, which makes one pause look longer and the next one shorter.
+    They are summed up: a busy machine may note a start late, which makes one pause look longer, the next one shorter.
     """
     for number in range(2, len(starts)):
         passed, least = (starts[number] - starts[0]).total_seconds(), float(2 ** (number - 1) - 1)

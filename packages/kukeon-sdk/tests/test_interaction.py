@@ -300,6 +300,7 @@ def test_through_kukeond_a_person_leaves(daemon: Daemon, caller: Callable[[], Pe
 def test_through_kukeond_it_goes_on_where_it_was(daemon: Daemon, caller: Callable[[], Person]) -> None:
     """Also when bytes are missing: positions are those that the terminal tells."""
     begun: list[int] = []
+    seen = threading.Event()
 
     def attach(asked: Iterator[Part], position: int, **start: Any) -> Iterator[Part]:
         begun.append(position)
@@ -312,13 +313,14 @@ def test_through_kukeond_it_goes_on_where_it_was(daemon: Daemon, caller: Callabl
             raise errors.Unavailable("cannot go on with Attach: kukeond is stopping")
         yield "position", position
         yield "output", b"third"
+        assert seen.wait(PATIENCE_S)
         yield "ended", model.AttachEnded()
 
     daemon.answers["attach"] = attach
     person = caller()
-    for word in (b"first ", b"second "):
-        person.sees(word)
-    person.sees_all(b"[size 24x80]", b"third")
+    # The size is told by a thread of its own, at any of these moments.
+    person.sees_all(b"[size 24x80]", b"first ", b"second ", b"third")
+    seen.set()
     person.sees(b"[ended None]")
     assert begun == [0, 1007]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kukeon_api.methods import Method
 
 OWN = {"close", "perform"}
-NAMES = {name for name in vars(Client) if not name.startswith("_")} - OWN
+NAMES = {name for name in dir(Client) if not name.startswith("_")} - OWN
 
 
 def test_every_method_of_the_wire_is_a_method_of_the_client() -> None:

@@ -1,16 +1,22 @@
 """What the tests of kukeon_cni share: recording plugins, and a real network that cleans up after itself."""
 
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from plugin_lists import TYPES
+
 import kukeon_cni
-from kukeon_cni import Network, Pins, links
+from kukeon_cni import Network, NetworkList, Pins, links, netns
 from kukeon_cni.testing import PluginDir
 
 
@@ -87,3 +93,32 @@ def network(root: None, tmp_path: Path) -> Iterator[Network]:
         yield Network(conflist, cache_dir=tmp_path / "cache")
     finally:
         links.delete_link(f"kt-{token}")
+
+
+@pytest.fixture
+def ns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that passes for a network namespace, since making one needs root; the kernel tests use real ones."""
+    path = tmp_path / "netns"
+    path.touch()
+    monkeypatch.setattr(netns, "is_namespace", lambda path, kind=None: Path(path).exists())
+    return path
+
+
+@pytest.fixture
+def make(plugin_dir: PluginDir, tmp_path: Path) -> Callable[..., Network]:
+    plugin_dir.install(*TYPES, "host-local")
+
+    def make_network(version: str = "1.0.0", timeout_s: float = 20, **first: Any) -> Network:
+        ipam = {"type": "host-local", "dataDir": str(tmp_path / "ipam")}
+        disable_check = first.pop("disable_check", False)
+        plugins: list[Any] = [{"type": type_} for type_ in TYPES]
+        plugins[0] |= {"ipam": ipam, **first}
+        conflist = NetworkList("r_s", version, tuple(plugins), disable_check)
+        return Network(conflist, [plugin_dir.path], tmp_path / "cache", timeout_s=timeout_s)
+
+    return make_network
+
+
+@pytest.fixture
+def net(make: Callable[..., Network]) -> Network:
+    return make()

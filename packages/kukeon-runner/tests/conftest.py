@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
 from kukeon_runner.testing.containerd import PrivateContainerd, private_containerd
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 # What a failing assertion of the contract says is worth as much as one of a test here.
-pytest.register_assert_rewrite("kukeon_runner.testing.host_contract")
+pytest.register_assert_rewrite("kukeon_runner.testing.host_contract", "kukelog_process", "purging")
 
 BUILD_IMAGE = Path(__file__).resolve().parents[3] / "scripts" / "build-image"
 

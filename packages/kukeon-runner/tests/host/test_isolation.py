@@ -2,120 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
 import errno
 import json
-import logging
-import os
 import resource
 import shutil
-import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
-import pytest_asyncio
+from lab import (
+    CALLS,
+    EMPTY,
+    QUESTIONS,
+    READ,
+    UNIFIED,
+    Lab,
+    _lines,
+    _names,
+    _nodes,
+    _yaml,
+    caps,
+    field,
+    mount,
+    ours,
+    with_container,
+)
 
-from kukeon_api import errors, manifest, model
+from kukeon_api import errors, model
 from kukeon_runner import spec
-from kukeon_runner.host import mounts
-from kukeon_runner.host.abilities import abilities, bounding_set
+from kukeon_runner.host.abilities import abilities
 from kukeon_runner.host.cgroups import Cgroups
-from kukeon_runner.testing.places import IMAGE, PATIENCE_S, Place, a_place, until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from kukeon_runner.controller import Controller
 
 pytestmark = [pytest.mark.host, pytest.mark.asyncio(loop_scope="module")]
-
-SOURCE = Path(__file__).with_name("probe.c")
-EMPTY = -1  # what the probe says of a file or directory that can be read and has nothing in it
-UNIFIED = Cgroups.detect().mode == "v2"
-
-Report = dict[str, Any]
-
-
-@dataclasses.dataclass
-class Lab:
-    """An instance under test, with a directory that its containers share with us."""
-
-    place: Place
-    controller: Controller
-    shared: Path
-    count: int = 0
-
-    def spec(self, *questions: str, report: str = "report", **fields: Any) -> model.ContainerSpec:
-        """A container that reports and then stays."""
-        command = f"/shared/probe /shared/{report} {' '.join(questions)}; trap 'exit 0' TERM; sleep 1000 & wait $!"
-        shared = model.VolumeMount(source=str(self.shared), target="/shared")
-        fields = {"command": "/bin/sh", "args": ("-c", command), **fields}
-        fields["volumes"] = (shared, *fields.get("volumes", ()))
-        return model.ContainerSpec(**{"id": "main", "image": IMAGE} | fields)
-
-    def cell(self, *containers: model.ContainerSpec, **fields: Any) -> model.CellDoc:
-        self.count += 1
-        place = model.CellSpec(
-            realm_id="default", space_id="default", stack_id="default", containers=containers, **fields
-        )
-        return model.CellDoc(metadata=model.Metadata(name=f"lab{self.count}"), spec=place)
-
-    async def report(self, name: str = "report") -> Report:
-        path = self.shared / name
-        await until(path.exists)
-        found: Report = json.loads(path.read_text())
-        path.unlink()
-        return found
-
-    async def container(self, doc: model.CellDoc) -> model.ContainerStatus:
-        return (await self.controller.get_cell(doc)).cell.status.containers[0]
-
-    async def see(self, *questions: str, **fields: Any) -> Report:
-        """What a container made with `fields` sees."""
-        doc = self.cell(self.spec(*questions, **fields))
-        await self.controller.create_cell(doc)
-        try:
-            return await self.report()
-        finally:
-            await self.controller.delete_cell(doc)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def lab(archive: bytes) -> AsyncIterator[Lab]:
-    async with a_place(archive) as place:
-        shared = place.home / "shared"
-        shared.mkdir()
-        shared.chmod(0o777)
-        build = ["cc", "-static", "-O1", "-o", str(shared / "probe"), str(SOURCE)]
-        await asyncio.to_thread(subprocess.run, build, check=True)
-        async with place.opened() as controller:
-            await place.load(controller)
-            yield Lab(place, controller, shared)
-
-
-def field(report: Report, name: str) -> str:
-    """A line of /proc/self/status, proc(5)."""
-    return next(line.split(":", 1)[1].strip() for line in report["status"] if line.startswith(f"{name}:"))
-
-
-def caps(report: Report, kind: str) -> set[str]:
-    return set(bounding_set(f"CapBnd: {field(report, kind)}"))
-
-
-def mount(report: Report, target: str) -> tuple[set[str], str, set[str]]:
-    """Options, type and super options of what is mounted at `target` last, proc(5): mountinfo."""
-    line = next(each for each in reversed(report["mounts"]) if each.split()[4] == target)
-    left, _, right = line.partition(" - ")
-    kind, _, more = right.split(" ", 2)
-    return set(left.split()[5].split(",")), kind, set(more.split(","))
-
-
-def ours(kind: str) -> str:
-    return str(Path(f"/proc/self/ns/{kind}").readlink())
 
 
 @pytest.mark.vm
@@ -128,18 +45,6 @@ async def test_what_makes_containers_is_chosen_once_and_told(lab: Lab) -> None:
         await lab.see(command="/no/such", args=())
     with pytest.raises(errors.StartContainer, match="there is no program 'nosuch'"):
         await lab.see(command="nosuch", args=())
-
-
-READ = ("/proc/kcore", "/proc/timer_list", "/sys/firmware")
-# A new user namespace brings all capabilities in it, so what asks for namespaces comes last.
-CALLS = ("clone3", "keyctl", "bpf", "io_uring_setup", "mount", "chroot", "socket-alg", "socket-raw", "socket-inet",
-         "mknod", "unshare-net", "unshare-user")  # fmt: skip
-QUESTIONS = (
-    *(f"read:{path}" for path in READ),
-    *("write:/proc/sys/kernel/hostname", "write:/proc/sys/vm/swappiness", "write:/", "write:/sys/kernel"),
-    *(f"call:{name}" for name in CALLS),
-    *("kind:/dev/null", "kind:/dev/kmsg", "kind:/dev/fuse"),
-)
 
 
 @pytest.mark.vm
@@ -321,168 +226,6 @@ async def test_devices(lab: Lab) -> None:
 
 
 @pytest.mark.vm
-async def test_volumes_tmpfs_and_a_read_only_root(lab: Lab) -> None:
-    below = lab.shared / "outer" / "inner"
-    below.mkdir(parents=True)
-    mounts.tmpfs(below, size_bytes=1 << 20)
-    try:
-        report = await lab.see(
-            *("write:/", "write:/ro", "write:/ro/inner", "write:/rw", "write:/scratch", "write:/t"),
-            *("kind:/scratch", "kind:/t"),
-            read_only_root_filesystem=True,
-            volumes=(
-                model.VolumeMount(source=str(below.parent), target="/ro", read_only=True),
-                model.VolumeMount(source=str(below.parent), target="/rw"),
-                model.VolumeMount(kind=model.VolumeKind.TMPFS, target="/scratch", size_bytes=1 << 20, mode=0o700),
-            ),
-            tmpfs=(model.Tmpfs(path="/t", size_bytes=4096, options=("noexec", "mode=0755")),),
-        )
-    finally:
-        mounts.unmount(below, lazy=True)
-        shutil.rmtree(below.parent)
-    assert report["write:/"] == report["write:/ro"] == errno.EROFS
-    assert report["write:/ro/inner"] == (errno.EROFS if abilities().recursive_read_only else 0)
-    assert report["write:/rw"] == report["write:/scratch"] == report["write:/t"] == 0
-    assert (report["kind:/scratch"], report["kind:/t"]) == ("d:0700:0:0", "d:0755:0:0")
-    assert mount(report, "/t")[0] >= {"nosuid", "nodev", "noexec"}
-    assert "size=4k" in mount(report, "/t")[2]
-
-
-async def test_environment_and_directory(lab: Lab) -> None:
-    report = await lab.see(env=("A=1", "A=2"), working_dir="/tmp")
-    assert report["cwd"] == "/tmp"
-    assert {"A=2", "PATH=/bin", f"KUKEON_CELL_NAME=lab{lab.count}"} <= set(report["env"])
-    assert "A=1" not in report["env"]
-
-
-@pytest.mark.vm
-async def test_secrets_are_files_for_the_containers_user_alone(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    source = lab.shared.parent / "token"
-    source.write_bytes(b"first\n")
-    source.chmod(0o600)
-    os.environ["KT_SECRET"] = "from the daemon"
-    asked = (
-        model.ContainerSecret(name="token", from_file=str(source), mount_path="/run/secrets/token"),
-        model.ContainerSecret(name="other", from_env="KT_SECRET", mount_path="/other"),
-        model.ContainerSecret(name="VARIABLE", from_file=str(source)),
-    )
-    questions = ("kind:/run/secrets/token", "text:/run/secrets/token", "text:/other", "write:/other")
-    doc = lab.cell(lab.spec(*questions, user="user", secrets=asked, env=("VARIABLE=loses",)))
-    ref, layout = model.ref_of(doc), lab.place.layout
-    made = (await lab.controller.create_cell(doc)).cell
-    report = await lab.report()
-    assert report["kind:/run/secrets/token"] == "f:0400:1000:1000"
-    assert report["text:/run/secrets/token"] == ["first"]
-    assert report["text:/other"] == ["from the daemon"]
-    assert report["write:/other"] == errno.EACCES
-    assert mount(report, "/other")[0] >= {"ro", "nosuid", "nodev", "noexec"}
-    assert [each for each in report["env"] if each.startswith("VARIABLE")] == ["VARIABLE=first\n"]
-    assert not any("from the daemon" in each for each in report["env"])
-    # A tmpfs of root's alone, and no other file has the values: not the documents, the logs or containerd's records.
-    staged = Path(layout.secrets(ref))
-    assert _mode(staged) == 0o700
-    assert mounts.is_mountpoint(staged)
-    assert "from the daemon" not in repr(made)
-    assert "from the daemon" not in repr(await lab.controller.get_cell(doc))
-    assert "from the daemon" not in repr([event async for event in lab.controller.events()])
-    assert not [line for line in _command_lines() if b"from the daemon" in line]
-    assert "StageSecrets" in caplog.text, "every step is in the log"
-    assert "from the daemon" not in caplog.text
-    holders = await asyncio.to_thread(_holders, b"from the daemon", [lab.place.home, Path(layout.runtime_dir)])
-    assert holders == [staged / f"default_default_{doc.metadata.name}_main" / "other"]
-
-    # A stop takes them away, and the next start brings what they are by then.
-    await lab.controller.stop_cell(doc)
-    assert not _names(staged)
-    source.write_bytes(b"second")
-    await lab.controller.start_cell(doc)
-    report = await lab.report()
-    assert report["text:/run/secrets/token"] == ["second"]
-    assert "VARIABLE=second" in report["env"]
-    await lab.controller.kill_cell(doc)
-    assert not _names(staged)
-
-    # Without a value nothing is started, and the words do not have any other.
-    source.unlink()
-    with pytest.raises(errors.HostError, match="cannot provide secret 'token'"):
-        await lab.controller.start_cell(doc)
-    await lab.controller.delete_cell(doc)
-    assert not _names(staged)
-
-
-async def test_what_is_no_secret(lab: Lab) -> None:
-    fifo, big = lab.shared.parent / "fifo", lab.shared.parent / "big"
-    os.mkfifo(fifo)
-    with big.open("wb") as file:
-        file.truncate((1 << 20) + 1)
-    for source, why in (
-        (fifo, "not a regular file"),
-        (big, "more than 1048576 bytes"),
-        (lab.shared, "not a regular file"),
-    ):
-        secret = model.ContainerSecret(name="s", from_file=str(source), mount_path="/s")
-        doc = lab.cell(lab.spec(secrets=(secret,)))
-        with pytest.raises(errors.HostError, match=why):
-            await lab.controller.create_cell(doc)
-        await lab.controller.delete_cell(doc)
-    big.write_bytes(b"\xff\0")
-    doc = lab.cell(lab.spec(secrets=(model.ContainerSecret(name="S", from_file=str(big)),)))
-    with pytest.raises(errors.HostError, match="not text"):
-        await lab.controller.create_cell(doc)
-    await lab.controller.delete_cell(doc)
-
-
-@pytest.mark.vm
-async def test_memory_and_processes_are_limited(lab: Lab) -> None:
-    """Both are hit for real: more processes are refused, and more memory kills."""
-    forks = "(i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); done) 2>/shared/forks; exec sleep 1000"
-    doc = lab.cell(lab.spec(args=("-c", forks), resources=model.Resources(pids_limit=20, cpu_shares=512)))
-    await lab.controller.create_cell(doc)
-    group = f"{lab.place.layout.cgroup(model.ref_of(doc))}/default_default_{doc.metadata.name}_main"
-    assert _limit(group, "pids", "pids.max") == "20"
-    shares = _limit(group, "cpu", "cpu.weight" if UNIFIED else "cpu.shares")
-    assert shares == ("20" if UNIFIED else "512")
-    await until(lambda: "can't fork" in (lab.shared / "forks").read_text())
-    assert int(_limit(group, "pids", "pids.current")) <= 20
-    await lab.controller.delete_cell(doc)
-
-    eats = "exec tail -c 200000000 /dev/zero"
-    doc = lab.cell(lab.spec(args=("-c", eats), resources=model.Resources(memory_limit_bytes=32 << 20)))
-    await lab.controller.create_cell(doc)
-
-    async with asyncio.timeout(PATIENCE_S):
-        while (found := await lab.container(doc)).exit_code is None:  # noqa: ASYNC110 - what the kernel does
-            await asyncio.sleep(0.02)
-    assert (found.exit_code, found.exit_signal) == (137, "SIGKILL")
-    await lab.controller.delete_cell(doc)
-
-
-def _command_lines() -> Iterator[bytes]:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it has ended since
-            yield path.read_bytes()
-
-
-def _limit(group: str, controller: str, name: str) -> str:
-    top = Path("/sys/fs/cgroup") if UNIFIED else Path("/sys/fs/cgroup", controller)
-    return Path(f"{top}{group}", name).read_text().strip()
-
-
-def _holders(needle: bytes, tops: list[Path]) -> list[Path]:
-    """The regular files below `tops` that contain `needle`: snapshots and all; but for what the probe reported."""
-    found = []
-    for top in tops:
-        for directory, names, files in os.walk(top):
-            names[:] = [each for each in names if each not in ("ns", "shared")]
-            for name in files:
-                path = Path(directory, name)
-                if path.is_file() and not path.is_symlink() and needle in path.read_bytes():
-                    found.append(path)
-    return found
-
-
-@pytest.mark.vm
 async def test_programs_that_manage_cgroups(lab: Lab) -> None:
     questions = ("write:/sys/fs/cgroup", "text:/sys/fs/cgroup/cgroup.procs", "text:/sys/fs/cgroup/cgroup.controllers")
     doc = lab.cell(lab.spec(*questions), nested_cgroup_runtime=True)
@@ -496,28 +239,3 @@ async def test_programs_that_manage_cgroups(lab: Lab) -> None:
         assert set(report["text:/sys/fs/cgroup/cgroup.controllers"][0].split()) == set(host)
     await lab.controller.delete_cell(doc)
     assert not Cgroups.detect().exists(lab.place.layout.cgroup(model.ref_of(doc)))
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines()
-
-
-def _names(directory: Path) -> set[str]:
-    """What is in a directory; nothing when it is not there."""
-    return {path.name for path in directory.iterdir()} if directory.is_dir() else set()
-
-
-def _nodes(directory: Path) -> set[str]:
-    return {path.name for path in directory.iterdir() if path.is_char_device() or path.is_block_device()}
-
-
-def _mode(path: Path) -> int:
-    return path.stat().st_mode & 0o7777
-
-
-def _yaml(*docs: model.Doc) -> bytes:
-    return manifest.dump(docs).encode()
-
-
-def with_container(doc: model.CellDoc, container: model.ContainerSpec) -> model.CellDoc:
-    return msgspec.structs.replace(doc, spec=msgspec.structs.replace(doc.spec, containers=(container,)))

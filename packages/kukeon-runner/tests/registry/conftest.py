@@ -1,13 +1,19 @@
-"""A registry in memory, and a Registry that waits for nothing between its attempts."""
+"""A registry in memory, a Registry that waits for nothing between its attempts, and who signs certificates."""
 
 import asyncio
 import dataclasses
+import shutil
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from kukeon_runner.host.registry import retries
+from kukeon_runner.testing.certificates import CertificateAuthority
 from kukeon_runner.testing.registry import ServedRegistry, served_registry
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
@@ -44,3 +50,10 @@ def patience(waits: Waits) -> retries.Patience:
 def impatience(patience: retries.Patience) -> retries.Patience:
     """The same, with a fifth of a second until silence is a stall: for registries that are silent anyway."""
     return dataclasses.replace(patience, stall_s=0.2)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    if shutil.which("openssl") is None:
+        pytest.skip("these tests need openssl")
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))

@@ -218,10 +218,11 @@ def test_a_terminal_has_no_times(kuke: Kuke, memory: MemoryClient, directory: Pa
     found = model.LogContainerResult(host_capture_path=str(capture))
     memory.log_container = lambda doc, *, timeout=None: found  # type: ignore[method-assign]
     assert kuke("log", "web", "--tail", "1").out == "$ "
-    for flag in (("--timestamps",), ("--since", "5m"), ("--previous",)):
-        result = kuke("log", "web", *flag)
+    for flags in (("--timestamps",), ("--since", "5m"), ("--previous",), ("--since", "5m", "--timestamps")):
+        result = kuke("log", "web", *flags)
+        wrong = " and ".join(flag for flag in flags if flag.startswith("--"))
         assert result.code == 2
-        assert "transcript has n" in result.err
+        assert "a terminal's transcript has no times\nhint: leave " + wrong + " away" in result.err
 
 
 def two(kuke: Kuke, memory: MemoryClient, tmp_path: Path) -> tuple[Path, Path]:

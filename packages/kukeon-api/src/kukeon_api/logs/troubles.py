@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from kukeon_api.model import Ref
 
 
-def check(ref: Ref, wanted: Selection, *, follow: bool, terminal: bool) -> None:
-    """Raise Invalid when there can be no such part of the log of container `ref`."""
+def check(ref: Ref, wanted: Selection, *, follow: bool, terminal: bool, times: bool = False) -> None:
+    """Raise Invalid when there can be no such part of the log of container `ref`, or no `times` before its lines."""
     if follow and wanted.previous:
         raise errors.Invalid(
-            f"cannot follow the previous run of container {str(ref)!r}: it has ended", hint="leave one of the two away"
+            f"cannot follow the previous run of container {str(ref)!r}: it has ended",
+            hint="leave --follow or --previous away",
         )
-    if terminal and (wanted.previous or wanted.since):
+    asked = {"--previous": wanted.previous, "--since": wanted.since, "--timestamps": times}
+    if terminal and any(asked.values()):
+        flags = " and ".join(flag for flag, given in asked.items() if given)
         raise errors.Invalid(
             f"cannot tell when container {str(ref)!r} wrote what: a terminal's transcript has no times",
-            hint="leave away what asks for a time or a run",
+            hint=f"leave {flags} away, and what it shows is all; --tail gives the last lines",
         )
 
 

@@ -83,12 +83,7 @@ def entries(session: Session, container: Ref, wish: Wish) -> Iterator[Entries]:
     terminal = not where.host_log_path
     since = cri.read_since(wish.since, dt.datetime.now(dt.UTC))
     wanted = selection.Selection(tail=wish.tail, since=since, previous=wish.previous)
-    troubles.check(container, wanted, follow=wish.follow, terminal=terminal)
-    if terminal and wish.times:
-        raise errors.Invalid(
-            f"cannot show the times of container {str(container)!r}: a terminal's transcript has none",
-            hint="leave --timestamps away",
-        )
+    troubles.check(container, wanted, follow=wish.follow, terminal=terminal, times=wish.times)
     path = where.host_log_path or where.host_capture_path
     # <cell>/<container>/log, or <cell>/<container>/tty/capture
     home = str(PurePath(path).parents[2 if terminal else 1])
@@ -170,7 +165,9 @@ def _lines(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     "-f", "--follow", is_flag=True, help="Go on as it is written, until Ctrl-C or until the container is gone."
 )
 @click.option("-n", "--tail", metavar="LINES", callback=_lines, help="Only the last lines.  [default: all]")
-@click.option("--since", metavar="TIME", help="Only what is not older: 2026-11-21T10:00:00Z, or 5m ago.")
+@click.option(
+    "--since", metavar="TIME", help="Only what is not older: 2026-11-21T10:00:00Z, or 5m for five minutes ago."
+)
 @click.option("-t", "--timestamps", is_flag=True, help="Begin each line with when it was written.")
 @click.option("-p", "--previous", is_flag=True, help="The run before the last start, of what is still kept.")
 @click.option(

@@ -55,6 +55,37 @@ async def test_restart_of_one_whose_work_is_done_starts_it(tmp_path: Path) -> No
     assert (result.restarted, result.cell.status.state) == (False, model.CellState.READY)
 
 
+@pytest.mark.parametrize("verb", ["stop", "kill"])
+async def test_who_waits_to_be_started_again_is_told_to_have_been_ended(tmp_path: Path, verb: str) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello", container("web", restart_policy="always"), container("side")))
+
+    async def crash() -> None:
+        for _ in range(2):  # the first start after an exit comes at once
+            host.containers.end(NAMESPACE, WEB, 1)
+            await found.reconcile()
+        assert found.runner.cells.get(REF).status.containers[0].next_restart is not None
+
+    web = model.ContainerDoc(
+        metadata=model.Metadata(name="web"),
+        spec=container("web", realm_id="default", space_id="default", stack_id="default", cell_id="hello"),
+    )
+    ended = {"stop": "stopped", "kill": "killed"}[verb]
+    await crash()
+    results = [await getattr(found, f"{verb}_container")(web) for _ in range(2)]
+    assert [getattr(each, ended) for each in results] == [True, False]
+    await found.start_container(web)
+    await crash()
+    await getattr(found, f"{verb}_container")(web)
+    await found.start_container(web)
+    await crash()
+    # Nothing of it is there, as after a reboot.
+    host.reboot()
+    results = [await getattr(found, f"{verb}_cell")(cell("hello")) for _ in range(2)]
+    assert [getattr(each, ended) for each in results] == [True, False]
+
+
 async def test_restart_ends_nothing_when_something_is_missing(tmp_path: Path) -> None:
     host = FakeHost()
     found = await prepared(host, tmp_path)

@@ -191,6 +191,16 @@ class TestEnds:
         client.forward(600)
         assert status(client).state is model.ContainerState.STOPPED
 
+    def test_who_waits_to_be_started_again_is_told_to_have_been_ended(self, client: MemoryClient) -> None:
+        client.create_cell(cell(restart_policy="always"))
+        for _ in range(2):
+            client.finish(WEB, 1)
+        assert [client.kill_container(container()).killed for _ in range(2)] == [True, False]
+        client.start_container(container())
+        for _ in range(2):
+            client.finish(WEB, 1)
+        assert [client.stop_cell(cell()).stopped for _ in range(2)] == [True, False]
+
     def test_a_follower_sees_a_restart_without_anybody_asking(self, client: MemoryClient) -> None:
         client.create_cell(cell(restart_policy="always"))
         client.finish(WEB, 1)

@@ -64,12 +64,12 @@ class Cells(Base):
     async def stop_cell(self, doc: model.CellDoc) -> model.StopCellResult:
         """Stop every container, keeping what they wrote. Raises CellNotFound."""
         outcome = await self.runner.cells.stop(self.changeable(model.ref_of(doc), "stop"))
-        return model.StopCellResult(cell=outcome.doc, stopped=outcome.steps > 0)
+        return model.StopCellResult(cell=outcome.doc, stopped=outcome.ended)
 
     async def kill_cell(self, doc: model.CellDoc) -> model.KillCellResult:
         """Kill every container. Raises CellNotFound."""
         outcome = await self.runner.cells.kill(self.changeable(model.ref_of(doc), "kill"))
-        return model.KillCellResult(cell=outcome.doc, killed=outcome.steps > 0)
+        return model.KillCellResult(cell=outcome.doc, killed=outcome.ended)
 
     async def restart_cell(self, doc: model.CellDoc) -> model.RestartCellResult:
         """End what runs and start every container. Raises CellNotFound; ImageNotFound and its kin before any end."""

@@ -59,13 +59,13 @@ class Containers(Base):
         """Stop one workload. Raises like start_container."""
         ref = self.changeable(model.ref_of(doc), "stop")
         outcome = await self.runner.cells.stop_container(ref, End())
-        return model.StopContainerResult(container=self._after(ref, outcome), stopped=outcome.steps > 0)
+        return model.StopContainerResult(container=self._after(ref, outcome), stopped=outcome.ended)
 
     async def kill_container(self, doc: model.ContainerDoc) -> model.KillContainerResult:
         """Kill one workload; its ended task stays visible. Raises like start_container."""
         ref = self.changeable(model.ref_of(doc), "kill")
         outcome = await self.runner.cells.stop_container(ref, KILL)
-        return model.KillContainerResult(container=self._after(ref, outcome), killed=outcome.steps > 0)
+        return model.KillContainerResult(container=self._after(ref, outcome), killed=outcome.ended)
 
     async def restart_container(self, doc: model.ContainerDoc) -> model.RestartContainerResult:
         """End one workload and start it again. Raises like start_container."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 
 from kukeon_api import errors, model, names
@@ -60,8 +62,10 @@ class Containers(Work):
             doc = self.get(_cell(ref))
             pre, site = await self._observe(doc)
             identity = self.workload(doc, ref, site, "stop")
+            awaited = any(each.next_restart for each in doc.status.containers if each.name == ref.container)
             doc = await self._wish(asked_to_end(doc, {identity}))
-            return await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
+            outcome = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
+            return dataclasses.replace(outcome, awaited=awaited)
 
     async def restart_container(self, ref: model.Ref, end: plan.End) -> tuple[bool, Outcome]:
         """End one workload and start it again; True when there was something to end. Raises like `start_container`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import errors, model, names
+from kukeon_api import errors, model, names, restarts
 from kukeon_runner import observe, observed, wanted
 from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
@@ -59,7 +60,8 @@ class Life(Work):
             status = msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED)
             doc = await self._wish(msgspec.structs.replace(doc, status=status))
             pre, site = await self._observe(doc)
-            return await self._down(doc, site, pre, decide(site, pre))
+            awaited = restarts.next_due(doc.status) is not None
+            return dataclasses.replace(await self._down(doc, site, pre, decide(site, pre)), awaited=awaited)
 
     async def delete(self, ref: model.Ref) -> Outcome:
         """Remove the cell from host and store. The document stays until nothing else is left, so it can be repeated.

@@ -39,6 +39,13 @@ class Outcome:
     pre: observed.Cell
     post: observed.Cell
     steps: int
+    awaited: bool = False
+    """Whether something that was ended waited to be started again."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether a verb that ends things made a difference."""
+        return self.steps > 0 or self.awaited
 
 
 @dataclass(frozen=True)

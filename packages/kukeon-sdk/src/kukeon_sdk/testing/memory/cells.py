@@ -76,11 +76,11 @@ class Cells:
 
     def stop_cell(self, doc: model.CellDoc) -> model.StopCellResult:
         before = self.world.load(changeable(model.ref_of(doc), "stop"))
-        return model.StopCellResult(cell=self._stopped(before, 0), stopped=_alive(before))
+        return model.StopCellResult(cell=self._stopped(before, 0), stopped=_may_run(before))
 
     def kill_cell(self, doc: model.CellDoc) -> model.KillCellResult:
         before = self.world.load(changeable(model.ref_of(doc), "kill"))
-        return model.KillCellResult(cell=self._stopped(before, 137), killed=_alive(before))
+        return model.KillCellResult(cell=self._stopped(before, 137), killed=_may_run(before))
 
     def restart_cell(self, doc: model.CellDoc) -> model.RestartCellResult:
         before = self.world.load(changeable(model.ref_of(doc), "restart"))
@@ -262,6 +262,11 @@ def _alive(doc: model.CellDoc) -> bool:
     return any(each.state in ACTIVE and each.id for each in doc.status.containers) or (
         not doc.spec.containers and doc.status.state is model.CellState.READY
     )
+
+
+def _may_run(doc: model.CellDoc) -> bool:
+    """Tell whether something of the cell runs, or waits to be started again."""
+    return _alive(doc) or restarts.next_due(doc.status) is not None
 
 
 def runs_whole(doc: model.CellDoc) -> bool:

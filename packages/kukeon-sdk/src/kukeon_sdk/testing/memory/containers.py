@@ -107,7 +107,8 @@ class Containers(Cells):
         cell = self._workload(verb, ref)
         status = self._status(cell, ref)
         after = replace(self.ended(status, State.STOPPED, code), reason=endings.ASKED_TO_END, next_restart=None)
-        return self._changed(cell, after), status.state in ACTIVE and bool(status.id)
+        ran = (status.state in ACTIVE and bool(status.id)) or status.next_restart is not None
+        return self._changed(cell, after), ran
 
     def _changed(self, cell: model.CellDoc, status: model.ContainerStatus) -> model.CellDoc:
         containers = tuple(status if each.name == status.name else each for each in cell.status.containers)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import queue
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_cli import happenings
+from kukeon_cli import columns, happenings, output, resources, running_table
+from kukeon_cli.output import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -326,6 +330,53 @@ def test_a_table_goes_on_with_what_changes(kuke: Kuke, memory: MemoryClient, tol
     rows = [line.split()[0::4] for line in result.out.splitlines()]
     assert ["web", "Ready"] in rows or ["web", "Error"] in rows
     assert rows[-1][0] in ("other", "web")
+
+
+@pytest.mark.parametrize("form", [Format.TABLE, Format.WIDE])
+@pytest.mark.parametrize("kind", ["Cell", "Container"])
+def test_columns_stay_where_they_are_whatever_becomes_of_a_resource(
+    memory: MemoryClient, kind: str, form: Format
+) -> None:
+    stream = io.StringIO()
+    table = running_table.RunningTable[Any](output.Output(form, stream), columns.of(kind, AT))
+    doc = memory.docs[WEB]
+    assert isinstance(doc, model.CellDoc)
+    for number, state in enumerate(model.ContainerState if kind == "Container" else model.CellState):
+        born = AT - dt.timedelta(days=number, hours=number, seconds=number)
+        status = msgspec.structs.replace(doc.status.containers[0], state=state, exit_code=137, exit_signal="SIGKILL")
+        own = msgspec.structs.replace(doc.status, state=state, created_at=born, containers=(status,))
+        found = msgspec.structs.replace(doc, status=own)
+        table.rows([found] if kind == "Cell" else list(resources.containers(found)))
+    lines = stream.getvalue().splitlines()
+    places = [[found.start() for found in re.finditer(r"(?<=  )[^ ]", line)] for line in lines]
+    assert places == [places[0]] * len(lines), stream.getvalue()
+
+
+def test_a_watch_without_anything_begins_its_table_with_the_first_row(
+    kuke: Kuke, memory: MemoryClient, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = model.Ref("default", "default", "default", "a-rather-long-name")
+    looked = threading.Event()
+    perform = memory.perform
+
+    def spying(name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        result = perform(name, arguments, timeout)
+        if name == "list_cells":
+            looked.set()
+        return result
+
+    def make() -> None:
+        assert looked.wait(20)
+        memory.put(long)
+
+    monkeypatch.setattr(memory, "perform", spying)
+    del memory.docs[WEB]
+    for each in (make, event(1, model.EventType.CREATED, long), errors.Denied("enough")):
+        told.coming.put(each)
+    result = kuke("get", "cells", "-w")
+    assert result.err.startswith("No cells found yet.\n")
+    header, row = result.out.splitlines()
+    assert header.index("REALM") == row.index("default")
 
 
 def test_watching_one_that_is_not_there(kuke: Kuke) -> None:

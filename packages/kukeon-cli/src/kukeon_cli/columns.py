@@ -10,6 +10,7 @@ from kukeon_cli.output import Column
 
 if TYPE_CHECKING:
     import datetime as dt
+    import enum
     from collections.abc import Callable, Sequence
 
     from kukeon_cli.resources import ContainerRow, RealmImage
@@ -23,12 +24,22 @@ def of(kind: str, now: dt.datetime, *, controllers: bool = False) -> Sequence[Co
     return columns
 
 
+GONE = "Deleted"
+"""The state that a resource is shown in which is gone."""
+
+_ADDRESS = len("255.255.255.255")
+
+
 def _age(now: dt.datetime) -> Column[Any]:
-    return Column("AGE", lambda doc: quantities.age(doc.status.created_at, now))
+    return Column("AGE", lambda doc: quantities.age(doc.status.created_at, now), least=quantities.LONGEST_AGE)
 
 
-def _state() -> Column[Any]:
-    return Column("STATE", lambda doc: str(doc.status.state), state=True)
+def _state(states: type[enum.Enum]) -> Column[Any]:
+    return Column("STATE", lambda doc: str(doc.status.state), state=True, least=_longest(states))
+
+
+def _longest(states: type[enum.Enum]) -> int:
+    return max(len(GONE), *(len(each.value) for each in states))
 
 
 def _reason() -> Column[Any]:
@@ -40,14 +51,20 @@ def _name() -> Column[Any]:
 
 
 def _realm(now: dt.datetime) -> list[Column[model.RealmDoc]]:
-    return [_name(), _state(), _age(now), Column("NAMESPACE", lambda doc: doc.spec.namespace, wide=True), _reason()]
+    return [
+        _name(),
+        _state(model.RealmState),
+        _age(now),
+        Column("NAMESPACE", lambda doc: doc.spec.namespace, wide=True),
+        _reason(),
+    ]
 
 
 def _space(now: dt.datetime) -> list[Column[model.SpaceDoc]]:
     return [
         _name(),
         Column("REALM", lambda doc: doc.spec.realm_id),
-        _state(),
+        _state(model.SpaceState),
         _age(now),
         Column("EGRESS", egress, wide=True),
         _reason(),
@@ -59,7 +76,7 @@ def _stack(now: dt.datetime) -> list[Column[model.StackDoc]]:
         _name(),
         Column("REALM", lambda doc: doc.spec.realm_id),
         Column("SPACE", lambda doc: doc.spec.space_id),
-        _state(),
+        _state(model.StackState),
         _age(now),
         _reason(),
     ]
@@ -71,9 +88,9 @@ def _cell(now: dt.datetime) -> list[Column[model.CellDoc]]:
         Column("REALM", lambda doc: doc.spec.realm_id),
         Column("SPACE", lambda doc: doc.spec.space_id),
         Column("STACK", lambda doc: doc.spec.stack_id),
-        _state(),
+        _state(model.CellState),
         _age(now),
-        Column("IP", address, wide=True),
+        Column("IP", address, wide=True, least=_ADDRESS),
         Column("CONTAINERS", ready_of_all, wide=True),
         Column("BRIDGE", lambda doc: doc.status.network.bridge_name if doc.status.network else "-", wide=True),
         _reason(),
@@ -87,12 +104,12 @@ def _container(now: dt.datetime) -> list[Column[ContainerRow]]:
         Column("SPACE", lambda row: row.doc.spec.space_id),
         Column("STACK", lambda row: row.doc.spec.stack_id),
         Column("CELL", lambda row: row.doc.spec.cell_id),
-        Column("STATE", lambda row: str(row.status.state), state=True),
+        Column("STATE", lambda row: str(row.status.state), state=True, least=_longest(model.ContainerState)),
         Column("RESTARTS", lambda row: str(row.status.restart_count)),
-        Column("AGE", lambda row: quantities.age(row.status.created_at, now)),
+        Column("AGE", lambda row: quantities.age(row.status.created_at, now), least=quantities.LONGEST_AGE),
         Column("IMAGE", lambda row: row.doc.spec.image, wide=True),
-        Column("EXIT", lambda row: last_exit(row.status), wide=True),
-        Column("IP", lambda row: address(row.cell), wide=True),
+        Column("EXIT", lambda row: last_exit(row.status), wide=True, least=len("137 (SIGKILL)")),
+        Column("IP", lambda row: address(row.cell), wide=True, least=_ADDRESS),
         Column("REASON", lambda row: row.status.reason or "-", wide=True),
     ]
 

@@ -33,12 +33,16 @@ class Format(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """One column: its header, what it shows of a row, whether only `-o wide` has it, whether it holds a state."""
+    """One column: its header, what it shows of a row, whether only `-o wide` has it, whether it holds a state.
+
+    `least` is how wide it is at least where rows come one after the other, for what later ones may have in it.
+    """
 
     header: str
     cell: Callable[[Row], str]
     wide: bool = False
     state: bool = False
+    least: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+LONGEST_AGE = len("7d23h")
+"""How many characters the ages have that are not counted in years."""
+
 _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86400, 365 * 86400
 
 

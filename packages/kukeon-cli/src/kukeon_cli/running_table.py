@@ -16,12 +16,15 @@ Row = TypeVar("Row")
 
 
 class RunningTable(Generic[Row]):
-    """Prints rows as they come under one header; columns are as wide as the widest so far."""
+    """Prints rows as they come under one header; columns are as wide as the widest so far, and never narrower again.
+
+    The header comes with the first row.
+    """
 
     def __init__(self, out: Output, columns: Sequence[Column[Any]]) -> None:
         self._out = out
         self.refresh(columns)
-        self._widths = [len(each.header) for each in self._columns]
+        self._widths = [max(len(each.header), each.least) for each in self._columns]
         self._begun = False
 
     def refresh(self, columns: Sequence[Column[Any]]) -> None:
@@ -30,6 +33,8 @@ class RunningTable(Generic[Row]):
 
     def rows(self, rows: Sequence[Row]) -> None:
         """Print rows, those that came together with the same widths, and let them be seen at once."""
+        if not rows:
+            return
         table = [
             [terminal.printable(each.cell(row)).replace("\n", " ") or "-" for each in self._columns] for row in rows
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import model
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from kukeon_cli.output import Output
     from kukeon_cli.resources import Scope
     from kukeon_sdk.client import Client
-
-GONE = "Deleted"
-"""The state that a resource is shown in which is gone."""
 
 
 class Watch:
@@ -53,6 +52,8 @@ class Watch:
         levels = ("realm", "space", "stack", "cell")
         with happenings.Happenings(self._client, self._scope.filters(*levels)) as events:
             self._show(self._all())
+            if not self._known:
+                print(f"No {self._kind.lower()}s found yet.", file=sys.stderr)
             while True:
                 event = events.next()
                 if event is None:
@@ -107,9 +108,8 @@ class Watch:
         self._known |= found
         rows = [found[ref] for ref in sorted(found)]
         if self._out.for_people:
-            if rows or not self._known:
-                self._table.refresh(self._columns())
-                self._table.rows(rows)
+            self._table.refresh(self._columns())
+            self._table.rows(rows)
             return
         for row in rows:
             self._print(output.document(_document(row)), ref=model.ref_of(_document(row)))
@@ -121,7 +121,7 @@ class Watch:
         if self._out.for_people:
             self._table.refresh(
                 [
-                    output.Column(each.header, lambda row: GONE, each.wide, each.state) if each.state else each
+                    dataclasses.replace(each, cell=lambda row: columns.GONE) if each.state else each
                     for each in self._columns()
                 ]
             )
@@ -129,7 +129,7 @@ class Watch:
             return
         for ref in sorted(gone):
             value = output.document(_document(gone[ref]))
-            self._print(value | {"status": {**value.get("status", {}), "state": GONE}}, ref=ref)
+            self._print(value | {"status": {**value.get("status", {}), "state": columns.GONE}}, ref=ref)
         self._out.stream.flush()
 
     def _print(self, value: Any, *, ref: Ref) -> None:

@@ -81,12 +81,13 @@ def _within(event: model.Event, place: Sequence[str]) -> bool:
 
 def columns() -> list[Column[model.Event]]:
     """Return the columns of a table of events."""
+    from kukeon_api import model
     from kukeon_cli import quantities
     from kukeon_cli.output import Column
 
     return [
         Column("TIME", lambda event: quantities.stamp(event.at)),
-        Column("TYPE", lambda event: str(event.type), state=True),
+        Column("TYPE", lambda event: str(event.type), state=True, least=max(map(len, model.EventType))),
         Column("OBJECT", described),
         Column("REASON", lambda event: event.reason or "-"),
         Column("MESSAGE", told),

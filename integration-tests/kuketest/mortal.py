@@ -124,8 +124,8 @@ def install(mortality: Mortality) -> None:
 
         return counted
 
-    store.Store.save = around("save", store.Store.save)  # type: ignore[method-assign]
-    store.Store.delete = around("forget", store.Store.delete)  # type: ignore[method-assign]
+    for name, said in (("save", "save"), ("delete", "forget")):
+        setattr(store.Store, name, around(said, getattr(store.Store, name)))
 
 
 if __name__ == "__main__":

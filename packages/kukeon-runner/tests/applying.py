@@ -24,8 +24,8 @@ def replaced(value: Any, **fields: object) -> Any:
     return msgspec.structs.replace(value, **fields)
 
 
-def space(name: str = "default", **defaults: object) -> model.SpaceDoc:
-    filled = model.SpaceDefaults(container=model.ContainerDefaults(**defaults)) if defaults else None  # type: ignore[arg-type]
+def space(name: str = "default", **defaults: Any) -> model.SpaceDoc:
+    filled = model.SpaceDefaults(container=model.ContainerDefaults(**defaults)) if defaults else None
     return model.SpaceDoc(metadata=model.Metadata(name=name), spec=model.SpaceSpec(realm_id="default", defaults=filled))
 
 

@@ -103,7 +103,7 @@ async def test_directories_are_made_with_their_modes(runner: Runner) -> None:
     layout = runner.context.layout
     await bootstrap.bootstrap(runner)
     for path, mode in ((layout.runtime_dir, 0o755), (layout.cni_cache, 0o750), (layout.cni_data, 0o750)):
-        assert stat.S_IMODE(Path(path).stat().st_mode) == mode  # noqa: ASYNC240
+        assert stat.S_IMODE(Path(path).stat().st_mode) == mode  # noqa: ASYNC240 - nobody else waits
 
 
 async def test_the_second_time_finds_everything(runner: Runner) -> None:
@@ -156,6 +156,6 @@ async def test_a_damaged_default_resource_is_a_row_and_does_not_stop_it(
 
 
 async def test_a_directory_that_can_not_be_made_is_named(runner: Runner, tmp_path: Path) -> None:
-    Path(tmp_path / "run").write_text("a file")  # noqa: ASYNC240
+    Path(tmp_path / "run").write_text("a file")  # noqa: ASYNC240 - nobody else waits
     with pytest.raises(errors.HostError, match="run/0123abcd"):
         await bootstrap.bootstrap(runner)

@@ -85,6 +85,21 @@ async def check_running(found: Controller, host: FakeHost, doc: model.CellDoc) -
     assert found.runner.cells.get(REF).status.state is model.CellState.READY
 
 
+async def crashes(work: Awaitable[object], host: FakeHost, number: int, failure: Failure) -> bool:
+    """Have the daemon die at a step of its work; False when the work has fewer steps than that."""
+    with host.failing_at(number, failure):
+        try:
+            await work
+        except Crash:
+            crashed = True
+        else:
+            crashed = False
+    # What the dying daemon still had under way gets nothing done, but must end before the next one starts.
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait({task})
+    return crashed
+
+
 @pytest.mark.parametrize("failure", [Failure.CRASH, Failure.LATE_CRASH])
 @pytest.mark.parametrize("verb", list(VERBS))
 async def test_a_crash_anywhere_is_made_good(verb: str, failure: Failure, tmp_path: Path) -> None:
@@ -92,16 +107,7 @@ async def test_a_crash_anywhere_is_made_good(verb: str, failure: Failure, tmp_pa
         host = FakeHost()
         run_path = tmp_path / str(number)
         found = await before(verb, host, run_path)
-        with host.failing_at(number, failure):
-            try:
-                await VERBS[verb](found)
-            except Crash:
-                crashed = True
-            else:
-                crashed = False
-        # What the dying daemon still had under way gets nothing done, but must end before the next one starts.
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait({task})
+        crashed = await crashes(VERBS[verb](found), host, number, failure)
         fresh = controller(host, run_path)
         if verb in ("delete", "purge", "delete realm"):
             try:
@@ -132,15 +138,7 @@ async def test_what_was_begun_is_finished_by_the_next_one(verb: str, failure: Fa
         host = FakeHost()
         run_path = tmp_path / str(number)
         found = await before(verb, host, run_path)
-        with host.failing_at(number, failure):
-            try:
-                await VERBS[verb](found)
-            except Crash:
-                crashed = True
-            else:
-                crashed = False
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait({task})
+        crashed = await crashes(VERBS[verb](found), host, number, failure)
         fresh = controller(host, run_path)
         begun = fresh.runner.cells.find(REF)
         await fresh.reconcile()

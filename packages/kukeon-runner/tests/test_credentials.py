@@ -116,7 +116,7 @@ async def test_they_go_with_the_realm(tmp_path: Path) -> None:
     for verb in (found.delete_realm, found.purge_realm):
         await found.create_realm(realm(GHCR))
         await verb(realm(), False, False)
-        assert not list(tmp_path.rglob(credentials.FILE))  # noqa: ASYNC240
+        assert not list(tmp_path.rglob(credentials.FILE))  # noqa: ASYNC240 - nobody else waits
     await found.create_realm(realm())
     assert await found.runner.realms.logins("default") == ()
 

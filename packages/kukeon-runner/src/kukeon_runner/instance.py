@@ -298,7 +298,7 @@ def _verify_containerd(instance: Instance, recorded: Containerd, options: Option
 
 def _is_socket(path: str) -> bool:
     try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)  # noqa: PTH116
+        return stat.S_ISSOCK(os.stat(path).st_mode)  # noqa: PTH116 - a string is what gRPC gets
     except OSError:
         return False
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 1024 * 1024
 MAX_RULES = 10_000
 
+# As words in a line, which are read faster than a list of quotes (SIM905).
 # OCI runtime specification, config-linux, seccomp. NOTIFY is missing: it hands system calls to a listener on the host.
 _ACTIONS = frozenset(f"SCMP_ACT_{word}" for word in "KILL KILL_PROCESS KILL_THREAD TRAP ERRNO TRACE ALLOW LOG".split())  # noqa: SIM905
 _OPERATORS = frozenset(f"SCMP_CMP_{word}" for word in "NE LT LE EQ GE GT MASKED_EQ".split())  # noqa: SIM905

@@ -2,6 +2,7 @@
 
 import subprocess
 import tarfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from kukeon_runner.host.containerd import platforms
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Namespaced
+from kukeon_runner.host.containerd.values import Mount
 from kukeon_runner.testing.archives import (
     Entry,
     Layout,
@@ -61,7 +63,7 @@ async def load(namespace: Namespaced, data: bytes) -> tuple[str, ...]:
 
 
 @contextmanager
-def mounted(mounts: Any, target: Path):  # type: ignore[no-untyped-def]
+def mounted(mounts: Sequence[Mount], target: Path) -> Iterator[Path]:
     (mount,) = mounts
     target.mkdir(exist_ok=True)
     options = ",".join(option for option in mount.options if option != "rbind")

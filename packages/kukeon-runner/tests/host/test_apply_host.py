@@ -120,6 +120,7 @@ async def test_a_cell_through_all_its_changes(place: Place) -> None:
         # What ended is started again, and nothing else.
         os.kill(anew[TWO], signal.SIGKILL)
         async with asyncio.timeout(PATIENCE_S):
+            # What a program's end becomes is told to nobody here.
             while (await found.get_cell(rooted)).cell.status.state is not model.CellState.ERROR:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         assert await agreed(found, place, rooted) == [("updated", 'container "two" started')]

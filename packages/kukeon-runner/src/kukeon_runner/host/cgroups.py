@@ -70,7 +70,8 @@ class Cgroups:
         parts = cgroups_tree.check_path(path)
         # As text: asked of every cell in every pass, where pathlib takes most of the time.
         below = "/".join(parts)
-        return all(os.path.isdir(f"{hierarchy.mountpoint}/{below}") for hierarchy in self.hierarchies)  # noqa: PTH112
+        tops = (f"{hierarchy.mountpoint}/{below}" for hierarchy in self.hierarchies)
+        return all(os.path.isdir(top) for top in tops)  # noqa: PTH112 - as said above
 
     def processes(self, path: str) -> tuple[int, ...]:
         """Return the pids in the group and below, in any hierarchy, in order; empty when it is absent."""

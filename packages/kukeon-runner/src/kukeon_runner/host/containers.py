@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -39,12 +38,6 @@ log = logging.getLogger(__name__)
 
 KILL_TIMEOUT_S = 30.0
 """How long SIGKILL may take to show: more means a process that hangs in the kernel."""
-
-BUSY_TIMEOUT_S = 20.0
-BUSY_PAUSE_S = 0.1
-"""containerd tells nobody when it has taken back a creation that was cut off, so it is asked again."""
-TAKEN_AWAY_TRIES = 4
-"""Taking one back takes away, once, what a second one has begun. A runtime that is broken looks the same."""
 
 DEAD_TIMEOUT_S = 1.0
 """How long a shim may take to tell of a process that is gone."""
@@ -215,7 +208,7 @@ class LinuxContainers:
             mounts: Sequence[Mount] = (Mount("bind", step.rootfs, ("rbind", "ro")),)
         else:
             mounts = await within.snapshots.mounts(step.id)
-        deadline, busy, taken_away = time.monotonic() + BUSY_TIMEOUT_S, False, 0
+        patience = half_done.Patience()
         while True:
             streams = await self._streams(step)  # each time: deleting a task closes its terminal
             try:
@@ -225,21 +218,19 @@ class LinuxContainers:
                 return pid
             except errors.AlreadyExists:
                 # Without one to be seen, its deletion was cut off, and containerd did not get to forget it.
-                if not busy and await within.tasks.find(step.id) is not None:
+                if not patience.busy and await within.tasks.find(step.id) is not None:
                     raise
                 await self.stop_task(step.namespace, step.id, "SIGKILL", 0)
                 await self.delete_task(step.namespace, step.id)
             except (errors.HostError, errors.NotFound) as error:
                 # A creation whose caller died is still being taken back, or goes through after all.
-                taken_away += (taken := runtime_words.is_taken_away(str(error)))
-                busy = "file exists" in str(error) or (taken and taken_away < TAKEN_AWAY_TRIES)
-                if not busy or time.monotonic() > deadline:
+                if not patience.again(str(error)):
                     raise
-                if time.monotonic() > deadline - BUSY_TIMEOUT_S / 2 and await within.tasks.find(step.id) is None:
+                if patience.wearing_thin and await within.tasks.find(step.id) is None:
                     # Nobody takes it back any more: the shim hangs, and containerd has forgotten it.
                     socket = self._containerd.socket
                     await asyncio.to_thread(shims.clear, socket, step.namespace, step.id, str(error))
-                await asyncio.sleep(BUSY_PAUSE_S)
+                await asyncio.sleep(half_done.BUSY_PAUSE_S)
 
     async def _streams(self, step: steps.CreateTask) -> _Streams:
         if step.terminal is not None:
@@ -269,7 +260,7 @@ class LinuxContainers:
         if state.status is TaskStatus.UNKNOWN and not state.pid:
             # A creation that was cut off can leave a shim that answers nobody; with it goes what it holds.
             await asyncio.to_thread(shims.end, self._containerd.socket, namespace, id)
-            await self._wait_forgotten(namespace, id)
+            await half_done.wait_forgotten(self._within(namespace), id)
             return None
         # Waiting begins before the signal, so that no exit falls between the two.
         waiting = asyncio.create_task(tasks.wait(id), name=f"wait for {id}")
@@ -300,13 +291,6 @@ class LinuxContainers:
         with contextlib.suppress(errors.NotFound):  # the stop signal was enough
             await tasks.kill(state.id, stop_signals.number("SIGHUP"))
             await asyncio.to_thread(hangup.hang_up, state.pid, stop_signal)
-
-    async def _wait_forgotten(self, namespace: str, id: str) -> None:
-        """Wait until containerd has cleaned up after a shim that is gone."""
-        for _ in range(int(BUSY_TIMEOUT_S / BUSY_PAUSE_S)):
-            if await self._within(namespace).tasks.find(id) is None:
-                return
-            await asyncio.sleep(BUSY_PAUSE_S)
 
     async def delete_task(self, namespace: str, id: str) -> observed.Exit | None:
         self._created.pop((namespace, id), None)

@@ -74,7 +74,7 @@ def _become(order: Order) -> str:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.chdir("/")
-        os.execv(order["command"][0], order["command"])  # noqa: S606
+        os.execv(order["command"][0], order["command"])  # noqa: S606 - it becomes that program
     except OSError as error:
         return f"{error.filename or order['command'][0]}: {error.strerror}"
 

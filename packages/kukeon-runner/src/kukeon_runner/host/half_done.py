@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_runner.host import shims
+from kukeon_runner.host import runtime_words, shims
 from kukeon_runner.host.containerd.tasks import TaskStatus
 from kukeon_runner.together import together
 
@@ -16,6 +17,45 @@ if TYPE_CHECKING:
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
 
 log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_S = 20.0
+BUSY_PAUSE_S = 0.1
+"""containerd tells nobody when it has taken back a creation that was cut off, so it is asked again."""
+TAKEN_AWAY_TRIES = 4
+"""Taking one back takes away, once, what a second one has begun. A runtime that is broken looks the same."""
+
+
+class Patience:
+    """Tells a creation that is in the way of another, and is being taken back, from what fails for good."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._taken_away = 0
+        self.busy = False
+        """Whether one was in the way when it was tried last."""
+
+    def again(self, words: str) -> bool:
+        """Say whether a creation that failed with these `words` is to be tried once more."""
+        taken = runtime_words.is_taken_away(words)
+        self._taken_away += taken
+        self.busy = "file exists" in words or (taken and self._taken_away < TAKEN_AWAY_TRIES)
+        return self.busy and self._waited_s() <= BUSY_TIMEOUT_S
+
+    @property
+    def wearing_thin(self) -> bool:
+        """Whether whoever takes it back ought to be done by now."""
+        return self._waited_s() > BUSY_TIMEOUT_S / 2
+
+    def _waited_s(self) -> float:
+        return time.monotonic() - self._started
+
+
+async def wait_forgotten(within: Namespaced, id: str) -> None:
+    """Wait until containerd has cleaned up after a shim that is gone."""
+    for _ in range(int(BUSY_TIMEOUT_S / BUSY_PAUSE_S)):
+        if await within.tasks.find(id) is None:
+            return
+        await asyncio.sleep(BUSY_PAUSE_S)
 
 
 async def forget_task(within: Namespaced, id: str) -> None:

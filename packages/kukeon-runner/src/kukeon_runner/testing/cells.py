@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kukeon_api import model
 from kukeon_runner import credentials
@@ -26,8 +26,8 @@ NAMESPACE = "default.kukeon.io"
 IMAGE = "docker.io/library/web:1"
 
 
-def container(id: str, **fields: object) -> model.ContainerSpec:
-    return model.ContainerSpec(**{"id": id, "image": IMAGE} | fields)  # type: ignore[arg-type]
+def container(id: str, **fields: Any) -> model.ContainerSpec:
+    return model.ContainerSpec(**{"id": id, "image": IMAGE} | fields)
 
 
 def cell(name: str, *containers: model.ContainerSpec, **labels: str) -> model.CellDoc:

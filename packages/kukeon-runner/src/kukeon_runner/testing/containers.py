@@ -381,10 +381,10 @@ class FakeImages:
         self.add(namespace, name)
         return [name]
 
-    def add(self, namespace: str, name: str, **config: object) -> None:
+    def add(self, namespace: str, name: str, **config: Any) -> None:
         """Have an image, with the fields of `observed.Image` that matter to a test."""
         plain = observed.Image(name, "sha256:" + "0" * 64, "sha256:" + "1" * 64, cmd=("true",))
-        self.present[namespace, name] = replace(plain, **config)  # type: ignore[arg-type]
+        self.present[namespace, name] = replace(plain, **config)
 
 
 def _info(image: observed.Image) -> model.ImageInfo:

@@ -11,6 +11,7 @@ import types
 if "kukeon_runner" not in sys.modules:
     # Without its __init__, which would import gRPC and the rest of the runner.
     package = types.ModuleType("kukeon_runner")
+    # By os.path: pathlib is a large part of what this small process would import.
     package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]  # noqa: PTH100, PTH120
     sys.modules["kukeon_runner"] = package
 

@@ -10,17 +10,16 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_runner.host.containerd import documents
+from kukeon_runner.host.containerd import documents, reading
 from kukeon_runner.host.containerd.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from kukeon_runner.host.containerd.resolve import ReadBlob, Resolved
+    from kukeon_runner.host.containerd.reading import ReadBlob
+    from kukeon_runner.host.containerd.resolve import Resolved
     from kukeon_runner.host.containerd.values import Descriptor
 
-
-NESTING_LIMIT = 8
 DOCUMENTS_LIMIT = 1000
 """Indexes, manifests and configs looked at for one image."""
 
@@ -96,9 +95,8 @@ async def take(target: Descriptor, read: ReadBlob, present: Container[str] | Non
 
 class _Walk:
     def __init__(self, read: ReadBlob, present: Container[str] | None) -> None:
-        self._read = read
+        self._reader = reading.Reader(read, DOCUMENTS_LIMIT)
         self._present = present
-        self._documents = 0
         self._seen: set[str] = set()
         self.indexes: list[Index] = []
         self.variants: dict[str, Variant] = {}
@@ -112,13 +110,12 @@ class _Walk:
         elif descriptor.media_type in documents.MANIFEST_TYPES:
             self.variants[descriptor.digest] = await self._variant(descriptor, platform, required=not depth)
         elif not depth:
-            raise _invalid(f"{descriptor.digest} has the unknown type {descriptor.media_type!r}")
+            raise reading.invalid(f"{descriptor.digest} has the unknown type {descriptor.media_type!r}")
 
     async def _index(self, descriptor: Descriptor, depth: int) -> None:
-        if depth >= NESTING_LIMIT:
-            raise _invalid(f"indexes are nested more than {NESTING_LIMIT} deep")
+        reading.check_depth(depth)
         try:
-            data = await self._document(descriptor)
+            data = await self._reader.document(descriptor)
         except errors.NotFound:
             if not depth:
                 raise
@@ -130,7 +127,7 @@ class _Walk:
 
     async def _variant(self, descriptor: Descriptor, platform: Platform | None, *, required: bool) -> Variant:
         try:
-            data = await self._document(descriptor)
+            data = await self._reader.document(descriptor)
         except errors.NotFound:
             if required:
                 raise
@@ -141,25 +138,10 @@ class _Walk:
         config = None
         if parts and parts[0].media_type in documents.CONFIG_TYPES and (platform is None or platform != UNKNOWN):
             try:
-                config = documents.parse_config(await self._document(parts[0]), f"the config {parts[0].digest}")
+                config = documents.parse_config(await self._reader.document(parts[0]), f"the config {parts[0].digest}")
             except errors.NotFound:
                 complete = False
             if config and len(config.diff_ids) != len(parts) - 1:
-                raise _invalid(f"{what} has {len(parts) - 1} layers, its config has {len(config.diff_ids)}")
+                raise reading.invalid(f"{what} has {len(parts) - 1} layers, its config has {len(config.diff_ids)}")
         found = platform if platform and platform.architecture else config.platform if config else UNKNOWN
         return Variant(found, descriptor, parts, config, complete=complete)
-
-    async def _document(self, descriptor: Descriptor) -> bytes:
-        self._documents += 1
-        if self._documents > DOCUMENTS_LIMIT:
-            raise _invalid(f"more than {DOCUMENTS_LIMIT} documents belong to it")
-        if descriptor.size > documents.DOCUMENT_LIMIT_BYTES:
-            raise _invalid(f"the document {descriptor.digest} has {descriptor.size} bytes, too many")
-        data = await self._read(descriptor)
-        if len(data) != descriptor.size:
-            raise _invalid(f"{descriptor.digest} has {len(data)} bytes, its descriptor says {descriptor.size}")
-        return data
-
-
-def _invalid(why: str) -> errors.InvalidArchive:
-    return errors.InvalidArchive(f"cannot use the image: {why}")

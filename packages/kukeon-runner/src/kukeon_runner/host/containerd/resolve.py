@@ -6,17 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_runner.host.containerd import documents
+from kukeon_runner.host.containerd import documents, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from kukeon_runner.host.containerd.platforms import Platform
+    from kukeon_runner.host.containerd.reading import ReadBlob
     from kukeon_runner.host.containerd.values import Descriptor
 
-    ReadBlob = Callable[[Descriptor], Awaitable[bytes]]
-
-NESTING_LIMIT = 8
 READS_LIMIT = 200
 """Documents looked at for one image; an index that needs more is built to waste our time."""
 
@@ -49,25 +45,12 @@ class _Search:
 
     def __init__(self, platform: Platform, read: ReadBlob) -> None:
         self.platform = platform
-        self._read = read
-        self._reads = 0
+        self._reader = reading.Reader(read, READS_LIMIT)
         self._seen: set[str] = set()
         self._contents: dict[str, tuple[documents.Manifest, documents.ImageConfig]] = {}
         self.candidates: list[_Candidate] = []
         self.others: list[str] = []
         self.missing: list[errors.NotFound] = []
-
-    async def document(self, descriptor: Descriptor) -> bytes:
-        """Return a document, checked against its descriptor's size and our limits."""
-        self._reads += 1
-        if self._reads > READS_LIMIT:
-            raise _invalid(f"more than {READS_LIMIT} documents have to be read to find the right one")
-        if descriptor.size > documents.DOCUMENT_LIMIT_BYTES:
-            raise _invalid(f"the document {descriptor.digest} has {descriptor.size} bytes, too many")
-        data = await self._read(descriptor)
-        if len(data) != descriptor.size:
-            raise _invalid(f"{descriptor.digest} has {len(data)} bytes, its descriptor says {descriptor.size}")
-        return data
 
     async def look(
         self,
@@ -82,10 +65,9 @@ class _Search:
         if descriptor.media_type in documents.MANIFEST_TYPES:
             await self._manifest(descriptor, platform, indexes)
         elif descriptor.media_type in documents.INDEX_TYPES:
-            if len(indexes) >= NESTING_LIMIT:
-                raise _invalid(f"indexes are nested more than {NESTING_LIMIT} deep")
+            reading.check_depth(len(indexes))
             try:
-                data = await self.document(descriptor)
+                data = await self._reader.document(descriptor)
             except errors.NotFound as error:
                 self.missing.append(error)
                 return
@@ -93,7 +75,7 @@ class _Search:
             for entry in entries:
                 await self.look(entry.descriptor, entry.platform, (*indexes, (descriptor, entries)))
         elif not indexes:
-            raise _invalid(f"{descriptor.digest} has the unknown type {descriptor.media_type!r}")
+            raise reading.invalid(f"{descriptor.digest} has the unknown type {descriptor.media_type!r}")
         # An unknown type inside an index is something beside the image, such as a signature.
 
     async def _manifest(
@@ -120,10 +102,12 @@ class _Search:
         if descriptor.digest in self._contents:
             return self._contents[descriptor.digest]
         what = f"the manifest {descriptor.digest}"
-        manifest = documents.parse_manifest(await self.document(descriptor), what)
-        config = documents.parse_config(await self.document(manifest.config), f"the config {manifest.config.digest}")
+        manifest = documents.parse_manifest(await self._reader.document(descriptor), what)
+        config = documents.parse_config(
+            await self._reader.document(manifest.config), f"the config {manifest.config.digest}"
+        )
         if len(config.diff_ids) != len(manifest.layers):
-            raise _invalid(f"{what} has {len(manifest.layers)} layers, its config has {len(config.diff_ids)}")
+            raise reading.invalid(f"{what} has {len(manifest.layers)} layers, its config has {len(config.diff_ids)}")
         self._contents[descriptor.digest] = manifest, config
         return manifest, config
 
@@ -162,7 +146,3 @@ class NoPlatform(errors.InvalidArchive):
             kind=errors.InvalidArchive.__name__,
         )
         self.found = found
-
-
-def _invalid(why: str) -> errors.InvalidArchive:
-    return errors.InvalidArchive(f"cannot use the image: {why}")

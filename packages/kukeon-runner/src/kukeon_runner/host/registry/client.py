@@ -13,7 +13,7 @@ from kukeon_runner.host.registry.endpoints import Capability
 from kukeon_runner.host.registry.retries import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
     from types import TracebackType
 
     from kukeon_api.docker_config import Login
@@ -89,7 +89,9 @@ class Registry:
         _check_digest(ref, descriptor.digest)
         return await self._first(f"pull {str(ref)!r}", ref, Capability.PULL, lambda at: pull.manifest(at, descriptor))
 
-    async def blob(self, ref: image_ref.ImageRef, descriptor: Described, offset: int = 0) -> AsyncIterator[bytes]:
+    async def blob(
+        self, ref: image_ref.ImageRef, descriptor: Described, offset: int = 0
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the content of a blob from `offset` on, in pieces of 1 MiB at most; the caller verifies the digest.
 
         Lost connections are taken up again where they broke. Exactly `descriptor.size - offset` bytes come, or an

@@ -150,7 +150,7 @@ class _Fetch:
         """Yield the blob from `offset` on in pieces of about a mebibyte, and say how far it is."""
         done, held = offset, []
         size = 0
-        async with contextlib.aclosing(self._registry.blob(self._ref, descriptor, offset)) as pieces:  # type: ignore[type-var]
+        async with contextlib.aclosing(self._registry.blob(self._ref, descriptor, offset)) as pieces:
             async for piece in pieces:
                 held.append(piece)
                 size += len(piece)

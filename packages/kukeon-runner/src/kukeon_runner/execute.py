@@ -134,6 +134,8 @@ def undo(step: Step) -> tuple[Step, ...]:
             return (UnmountSecrets(path),)
         case StageSecrets(directory=directory):
             return (RemoveSecrets(directory),)
+        case Announce(before=before) if before is not None:
+            return (Announce(before), Publish(before.bridge))
         case Announce(member=member):
             return (Withdraw(member.ref),)
         case AttachNetwork(conflist, container_id, netns):

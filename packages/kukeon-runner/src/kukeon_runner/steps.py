@@ -145,6 +145,8 @@ class Announce:
 
     member: Member
     attach: AttachNetwork | None = None
+    before: Member | None = None
+    """What the network knew of a cell that stays attached: that again when this is taken back."""
 
 
 @dataclass(frozen=True)

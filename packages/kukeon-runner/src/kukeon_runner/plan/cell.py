@@ -121,12 +121,13 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     member = peers.Member(site.ref, site.bridge, site.hosts, cell.ports, attached.ip if attached else "")
     if not missing and attach is None:
         if attached and cell.announced is not None and cell.announced != member:
-            draft.add(Publish(site.bridge), draft.add(Announce(member)))
+            draft.add(Publish(site.bridge), draft.add(Announce(member, before=cell.announced)))
         return draft
 
     # The file must exist before anything binds it, and hold addresses before a workload starts. While others live in
     # the cell it is never without them.
-    present = ready = draft.add(Announce(member) if attached else WriteFile(site.hosts, etc.hosts(site.ref.cell)))
+    known = Announce(member, before=cell.announced) if attached else WriteFile(site.hosts, etc.hosts(site.ref.cell))
+    present = ready = draft.add(known)
     if attach:
         ready = draft.add(Announce(member, attach), present, attach)
     if cell.networked:

@@ -84,7 +84,21 @@ def test_chance_adds_a_little_to_a_pause() -> None:
 
 
 def test_a_time_that_is_set_stays() -> None:
-    assert of("always", S.ERROR, next_restart=after(77)).next_restart == after(77)
+    assert of("always", S.ERROR, restart_attempts=8, next_restart=after(77)).next_restart == after(77)
+
+
+def test_unless_the_clock_was_set_back() -> None:
+    later = {"start_time": after(6999), "finish_time": after(7000), "restart_time": after(6999)}
+    again = of("always", S.ERROR, restart_attempts=8, next_restart=after(7077), **later)
+    assert (again.next_restart, again.restart_attempts) == (after(128), 8)
+
+
+@pytest.mark.parametrize("state", [S.STOPPED, S.NOT_CREATED])
+def test_a_start_that_came_to_nothing_is_tried_again_whatever_it_left(state: S) -> None:
+    assert of("always", state).next_restart is None
+    for policy in ("always", "on-failure"):
+        assert of(policy, state, reason=restarts.RESTART_FAILED, restart_attempts=1).next_restart == after(1)
+    assert of("always", S.READY, reason=restarts.RESTART_FAILED).next_restart is None
 
 
 def test_whoever_ran_for_a_while_starts_anew() -> None:

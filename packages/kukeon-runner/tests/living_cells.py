@@ -75,7 +75,7 @@ def replaced(spec: model.CellSpec, **fields: Any) -> model.CellSpec:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
 

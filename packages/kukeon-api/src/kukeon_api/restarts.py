@@ -26,7 +26,7 @@ STABLE = dt.timedelta(seconds=60)
 SPREAD = 0.1
 """The share of a pause that chance may add."""
 
-PARTLY = frozenset({model.CellState.READY, model.CellState.EXITED, model.CellState.ERROR})
+PARTLY = frozenset({model.CellState.READY, model.CellState.EXITED, model.CellState.ERROR, model.CellState.STOPPED})
 """States of a cell that is Degraded while a container of it is to come back."""
 
 FOR_EVER = frozenset({restart_rules.ALWAYS, restart_rules.UNLESS_STOPPED})
@@ -40,10 +40,14 @@ RESTART_FAILED = "RestartFailed"
 GIVEN_UP = "RestartsGivenUp"
 """Reason of a container that failed too often in a row."""
 
+GONE = frozenset({model.ContainerState.STOPPED, model.ContainerState.NOT_CREATED})
+"""States that a start which came to nothing may leave: it removes what cannot be started before it makes that anew."""
+
 
 def owed(spec: model.ContainerSpec, status: model.ContainerStatus) -> bool:
     """Whether the policy wants the ended container back."""
-    if status.state not in ENDED or status.reason in (endings.ASKED_TO_END, GIVEN_UP):
+    ended = status.state in ENDED or (status.reason == RESTART_FAILED and status.state in GONE)
+    if not ended or status.reason in (endings.ASKED_TO_END, GIVEN_UP):
         return False
     match spec.restart_policy:
         case policy if policy in FOR_EVER:
@@ -80,17 +84,21 @@ def _scheduled(
 ) -> model.ContainerStatus:
     if not wanted or not owed(spec, status):
         return _replaced(status, next_restart=None)
-    if status.next_restart is not None:
-        return status
+    if status.next_restart is not None and status.next_restart - now <= _longest(spec, status.restart_attempts):
+        return status  # else the clock was set back since
     attempts = 0 if _ran_well(status) else status.restart_attempts
     retries = spec.restart_max_retries or DEFAULT_RETRIES
     if spec.restart_policy == restart_rules.ON_FAILURE and attempts >= retries:
         words = f"it failed {attempts + 1} times in a row"
         return _replaced(status, restart_attempts=attempts, reason=GIVEN_UP, message=words)
-    # The pause counts from the exit, which may be long ago when kukeond was away.
-    since = max(filter(None, (status.finish_time, status.restart_time)), default=now)
+    # The pause counts from the exit: long ago when kukeond was away, yet to come by a clock that was set back.
+    since = min(now, max(filter(None, (status.finish_time, status.restart_time)), default=now))
     due = since + dt.timedelta(seconds=pause_s(spec, attempts) * (1 + SPREAD * chance()))
-    return _replaced(status, restart_attempts=attempts, next_restart=max(due, since))
+    return _replaced(status, restart_attempts=attempts, next_restart=due)
+
+
+def _longest(spec: model.ContainerSpec, attempts: int) -> dt.timedelta:
+    return dt.timedelta(seconds=pause_s(spec, attempts) * (1 + SPREAD))
 
 
 def pause_s(spec: model.ContainerSpec, attempts: int) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import endings, model
+from kukeon_api import endings, model, restarts
 from kukeon_runner import observed
 from kukeon_runner.observed import TaskStatus
 
@@ -32,6 +32,15 @@ ACTIVE = frozenset(
         model.ContainerState.PAUSING,
     }
 )
+SAME_RUN = frozenset(
+    {
+        model.ContainerState.READY,
+        model.ContainerState.PAUSED,
+        model.ContainerState.PAUSING,
+        model.ContainerState.UNKNOWN,
+    }
+)
+"""States after which a running program that has not ended in between is still the one that was started before."""
 BAD = frozenset({model.ContainerState.ERROR, model.ContainerState.FAILED})
 
 SHIM_LOST = "ShimLost"
@@ -142,8 +151,8 @@ def container(
         if status.created_at is None:
             changes["created_at"] = now
     if state is model.ContainerState.READY:
-        new = status.state is not model.ContainerState.READY or status.start_time is None or identity in exits
-        if new and began is None:
+        same = status.state in SAME_RUN and status.start_time is not None and status.finish_time is None
+        if began is None and (not same or identity in exits):
             changes |= {"start_time": now, "oom_killed": False}
         changes |= {"exit_code": None, "exit_signal": "", "finish_time": None, "reason": "", "message": ""}
     elif ended is not None:
@@ -156,8 +165,9 @@ def container(
         if status.oom_killed and ended.code and not asked:
             changes |= {"reason": OOM_KILLED, "message": "it used more memory than it may"}
     elif _shim_lost(status, state, seen, asked=asked):
-        changes |= {"state": model.ContainerState.ERROR, "reason": SHIM_LOST, "message": "its shim ended with it"}
-        changes["finish_time"] = status.finish_time or now
+        changes |= {"state": model.ContainerState.ERROR, "finish_time": status.finish_time or now}
+        if status.reason not in (restarts.RESTART_FAILED, restarts.GIVEN_UP):
+            changes |= {"reason": SHIM_LOST, "message": "its shim ended with it"}
     return msgspec.structs.replace(status, **changes)
 
 
@@ -166,7 +176,8 @@ def _shim_lost(before: model.ContainerStatus, state: model.ContainerState, seen:
     if asked or state is not model.ContainerState.STOPPED:
         return False
     ran = before.start_time is not None and before.state in ACTIVE
-    return (ran and seen.pinned) or before.reason == SHIM_LOST
+    lost_before = before.finish_time is not None and before.exit_code is None
+    return (ran and seen.pinned) or lost_before
 
 
 def _state_of(
@@ -243,7 +254,7 @@ def _network(before: model.CellNetworkStatus | None, address: observed.Address |
 def _failure(containers: Iterable[model.ContainerStatus]) -> tuple[str, str]:
     for each in containers:
         if each.state in BAD:
-            if each.reason == SHIM_LOST:
+            if each.exit_code is None:
                 return "WorkloadFailed", f"container {each.name!r} was lost: {each.message}"
             how = f"was ended by {each.exit_signal}" if each.exit_signal else f"exited with code {each.exit_code}"
             return "WorkloadFailed", f"container {each.name!r} {how}"

@@ -15,8 +15,8 @@ from conftest import WAIT_S, Served
 from kukeon_api import errors, methods, model
 from kukeon_runner.controller import Controller
 from kukeon_runner.testing import cells
-from kukeon_runner.testing.containers import FakeImages
 from kukeon_runner.testing.host import FakeHost
+from kukeon_runner.testing.images import FakeImages
 from kukeon_sdk import UnixClient, aio, streams
 from kukeon_sdk.calls import Calls
 from kukeon_sdk.testing import archives, contract

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kukeon_runner.firewall import Wall
-from kukeon_runner.testing.containers import START, FakeContainers, FakeImages, FakeProgram
+from kukeon_runner.testing.containers import START, FakeContainers, FakeProgram
 from kukeon_runner.testing.faults import Crash, Failure, Faults
+from kukeon_runner.testing.images import FakeImages
 from kukeon_runner.testing.kernel import FakeKernel
 from kukeon_runner.testing.network import FakeNetwork
 

@@ -101,3 +101,14 @@ async def test_a_platform_that_it_lacks(namespace: Namespaced) -> None:
     with pytest.raises(errors.InvalidArchive, match="not for linux/riscv64"):
         await import_archive(namespace, chunks_of(layout.tar()), "linux/riscv64")
     assert await empty_after_collection(namespace)
+
+
+async def test_what_a_container_cannot_be_made_from_is_told_by_its_name(namespace: Namespaced) -> None:
+    layout = Layout()
+    layout.name(layout.image([LOWER], architecture=OTHER), NAME)
+    await import_archive(namespace, chunks_of(layout.tar()), f"linux/{OTHER}")
+    with pytest.raises(errors.InvalidArchive) as caught:
+        await namespace.resolve(NAME)
+    assert caught.value.message == f"cannot use image {NAME!r}: it is for linux/{OTHER}, not for {HOST}"
+    assert str(HOST) in caught.value.hint
+    assert "save" not in caught.value.hint

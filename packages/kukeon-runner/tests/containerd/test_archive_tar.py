@@ -154,6 +154,7 @@ def pax(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
             compress(tar_of([Entry("a", random.Random(1).randbytes(300_000))]), "zstd")[:200_000],
             "no tar file|ends inside",
         ),
+        (compress(tar_of([Entry("a", b"x")]), "zstd")[:-10], "zstd stream ends in the middle"),
         (b"\xfd7zXZ\x00" + bytes(100), "xz"),
         (b"BZh9" + bytes(100), "bzip2"),
         (gzip.compress(bytes(10))[:-9], "ends in the middle"),

@@ -23,8 +23,8 @@ async def test_a_password_is_given_to_who_asks_for_it(served: ServedRegistry, pa
 @pytest.mark.parametrize(
     ("login", "words", "hint"),
     [
-        (None, "wants to know who asks: authentication required", "registryCredentials"),
-        (Login("ann", "wrong"), "does not accept the login: authentication required", "registryCredentials"),
+        (None, "wants to know who asks: authentication required", "create registry-credential"),
+        (Login("ann", "wrong"), "does not accept the login: authentication required", "create registry-credential"),
     ],
 )
 async def test_a_wrong_password_is_told_without_showing_it(

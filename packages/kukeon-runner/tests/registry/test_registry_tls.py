@@ -33,7 +33,7 @@ class TestTLS:
             async with Registry(lambda _: (self.endpoint(served, TLS()),), patience=patience) as registry:
                 with pytest.raises(errors.RegistryUntrusted, match=r"is not trusted: .*certificate") as caught:
                     await registry.resolve(ref(served.address))
-            assert "registry configuration" in caught.value.hint
+            assert "/etc/containerd/certs.d" in caught.value.hint
 
     async def test_a_certificate_for_another_name_is_none(
         self, authority: CertificateAuthority, patience: retries.Patience

@@ -105,6 +105,11 @@ class Namespaced:
                 f"cannot use image {record.name!r}: part of its content is missing ({error.message})",
                 hint="load or pull the image again",
             ) from error
+        except resolve.NoPlatform as error:
+            hint = f"load or pull it for {self.platform}, or choose another image"
+            raise _named(error, record.name, hint) from error
+        except errors.InvalidArchive as error:
+            raise _named(error, record.name, error.hint) from error
         return ResolvedImage(
             name=record.name,
             digest=record.target.digest,
@@ -121,7 +126,10 @@ class Namespaced:
         """Make sure that the image's snapshot exists and return its name; only under a lease."""
         if not self.lease_id:
             raise errors.HostError("cannot unpack an image without a lease: the garbage collector would take it")
-        return await unpack(self, image.layers, image.config.diff_ids)
+        try:
+            return await unpack(self, image.layers, image.config.diff_ids)
+        except errors.InvalidArchive as error:
+            raise _named(error, image.name, error.hint) from error
 
 
 class Containerd:
@@ -264,3 +272,9 @@ def check_socket(path: str) -> None:
         raise errors.ConnectContainerd(f"cannot reach containerd at {path!r}: it is not a socket")
     if not os.access(path, os.R_OK | os.W_OK):
         raise errors.Denied(f"cannot reach containerd at {path!r}: permission denied", hint="run as root")
+
+
+def _named(error: errors.InvalidArchive, name: str, hint: str) -> errors.InvalidArchive:
+    """Return `error` with the name of the image that cannot be used."""
+    words = error.message.removeprefix("cannot use the image: ")
+    return errors.InvalidArchive(f"cannot use image {name!r}: {words}", hint=hint)

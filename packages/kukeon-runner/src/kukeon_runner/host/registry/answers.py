@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kukeon_api import errors
+from kukeon_runner.host.registry import hosts
 from kukeon_runner.host.registry.retries import Trouble
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 _ERROR_LIMIT_BYTES = 16 * 1024
 _WORDS_LIMIT = 200
-CREDENTIALS_HINT = "give the realm credentials for this host: spec.registryCredentials"
+CREDENTIALS_HINT = (
+    "give the realm a login for this host: "
+    "kuke create registry-credential REALM --server HOST --username NAME --password-stdin"
+)
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -68,8 +72,8 @@ async def trouble(answer: Answer, *, anonymous: bool) -> Trouble:
         return Trouble(
             errors.RegistryUntrusted,
             f"registry {host!r} speaks TLS, and was asked without",
-            hint=f"write server = \"https://{host}\" into '{host}/hosts.toml' of the registry configuration, and "
-            'ca = "FILE" if its authority is your own',
+            hint=f'write server = "https://{host}", and ca = "FILE" if its authority is your own, into '
+            f"'{host}/hosts.toml' of {hosts.HINT}",
         )
     return Trouble(errors.RegistryRefused, f"registry {host!r} refused with status {status}{words}")
 

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 FILE = "hosts.toml"
 DEFAULT = "_default"
+HINT = "the registry configuration (kukeond's registryConfigDir, /etc/containerd/certs.d if it is not set)"
+"""How hints speak of where all of this is read."""
 _FILE_LIMIT_BYTES = 1024 * 1024
 _FIELDS = frozenset({"capabilities", "ca", "client", "skip_verify", "header", "override_path", "dial_timeout", "proxy"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")

@@ -19,7 +19,7 @@ import aiohttp
 import yarl
 
 from kukeon_api import errors
-from kukeon_runner.host.registry import origins, values
+from kukeon_runner.host.registry import hosts, origins, values
 from kukeon_runner.host.registry.retries import Trouble
 
 if TYPE_CHECKING:
@@ -264,8 +264,8 @@ def _troubles(where: origins.Origin, patience: Patience) -> Iterator[None]:
         raise Trouble(
             errors.RegistryUntrusted,
             f"{name} is not trusted: {_plain(reason)}",
-            hint=f"if it is yours, put the certificate of its authority into the directory {where.netloc!r} of the "
-            "registry configuration",
+            hint=f"if it is yours, put the certificate of its authority into the directory {where.netloc!r} of "
+            f"{hosts.HINT}",
         ) from error
     except aiohttp.ClientSSLError as error:
         raise _tls_trouble(name, where, error) from error
@@ -293,8 +293,8 @@ def _tls_trouble(name: str, where: origins.Origin, error: aiohttp.ClientSSLError
         return Trouble(
             errors.NotARegistry,
             f"{name} does not speak TLS",
-            hint=f"if that is wanted, write server = \"http://{where.netloc}\" into '{where.netloc}/hosts.toml' of the "
-            "registry configuration",
+            hint=f"if that is wanted, write server = \"http://{where.netloc}\" into '{where.netloc}/hosts.toml' of "
+            f"{hosts.HINT}",
         )
     return Trouble(errors.RegistryUntrusted, f"{name} cannot be talked to by TLS: {_plain(reason)}")
 

@@ -120,13 +120,17 @@ async def _gunzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _unzstd(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield decompressed pieces of bounded size; frames may follow each other, as zstd(1) and pzstd write them."""
+    """Yield decompressed pieces of bounded size; frames may follow each other, as zstd(1) and pzstd write them.
+
+    The reader does not tell a frame that ends in the middle, but what is read shows it: a tar file ends there, too.
+    """
     import zstandard  # brings a few megabytes, which most daemons never need
 
     feed = _Feed()
     made = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT_BYTES)
     # Unlike a decompressobj, which would return a whole bomb at once, the reader makes pieces of the size asked for.
     reader = made.stream_reader(cast("IO[bytes]", feed), read_size=PIECE_BYTES, read_across_frames=True)
+    nothing = True
     async for chunk in chunks:
         feed.data = chunk
         while True:
@@ -140,6 +144,9 @@ async def _unzstd(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                     hint="it is damaged, or made with more than `zstd -19`; decompress it first with `zstd -d`",
                 ) from error
             yield piece
+            nothing = False
+    if nothing:
+        raise errors.InvalidArchive("cannot load the archive: its zstd stream ends in the middle", hint=TRUNCATED_HINT)
 
 
 class _Feed:

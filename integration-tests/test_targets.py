@@ -51,7 +51,7 @@ TRUE = ("--", "true")
         (
             ("attach", "dark"),
             5,
-            ["does not run", "hint: start it: kuke start container main --cell dark", "kuke log dark"],
+            ["does not run", "hint: start it: kuke start cell dark;", "kuke log dark"],
         ),
         (("exec", "pai", *TRUE), 3, ["cannot find cell", "did you mean 'pair'"]),
         (("exec", "pair", *TRUE), 2, ["it has a, b, c", "hint: name one: kuke exec pair -c a -- COMMAND"]),

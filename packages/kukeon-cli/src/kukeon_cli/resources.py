@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from kukeon_api import errors, model, names
+from kukeon_api import errors, model, names, scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LEVELS = ("realm", "space", "stack", "cell", "container")
 _DEFAULTS = {"realm": names.DEFAULT_REALM, "space": names.DEFAULT_SPACE, "stack": names.DEFAULT_STACK}
+
+scope_flags = scope.flags
 
 
 @dataclass(frozen=True)
@@ -169,13 +171,6 @@ def listed(client: Client, kind: Kind, scope: Scope = Scope()) -> Sequence[model
         case unreachable:
             assert_never(unreachable)
     return sorted(docs, key=place)
-
-
-def scope_flags(ref: Ref) -> str:
-    """Return what a command needs beside names to find `ref`, ` --space blue`; a container's cell is such a name."""
-    parents = ref.parts[:3] if ref.cell else ref.parts[:-1]
-    pairs = zip(LEVELS, parents, strict=False)
-    return "".join(f" --{level} {name}" for level, name in pairs if name != names.DEFAULT_REALM)
 
 
 def missing(client: Client, ref: Ref) -> errors.NotFound:

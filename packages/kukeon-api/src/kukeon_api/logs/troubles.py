@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors
+from kukeon_api import errors, scope
 
 if TYPE_CHECKING:
     from kukeon_api.logs.selection import Selection
@@ -31,7 +31,7 @@ def nothing_written(ref: Ref, path: str) -> errors.KukeonError:
     """The error for a container that was never started."""
     return errors.Conflict(
         f"container {str(ref)!r} has not written a log yet: there is no {path!r}",
-        hint=f"see how it is: kuke get container {ref.container} --cell {ref.cell}",
+        hint=f"see how it is: kuke get container {ref.container} --cell {ref.cell}{scope.flags(ref)}",
     )
 
 

@@ -105,8 +105,7 @@ def target(client: Client, cell: Ref, container: str | None) -> Ref:
 
 def _check_runs(cell: CellDoc, container: Ref) -> None:
     """Raise `TaskNotRunning` with what to do next for a container that is known not to run."""
-    from kukeon_api import errors, model
-    from kukeon_cli import resources
+    from kukeon_api import model, start_ways
 
     status = next((each for each in cell.status.containers if each.name == container.name), None)
     states = model.ContainerState
@@ -114,12 +113,7 @@ def _check_runs(cell: CellDoc, container: Ref) -> None:
     # What is unknown, or about to change, is kukeond's to judge.
     if state not in (states.STOPPED, states.FAILED, states.NOT_CREATED, states.EXITED, states.ERROR):
         return
-    runs = any(each.state is model.ContainerState.READY for each in cell.status.containers)
-    start = f"container {container.name} --cell {container.cell}" if runs else f"cell {container.cell}"
-    raise errors.TaskNotRunning(
-        f"cannot run anything in container {str(container)!r}: it is {state}",
-        hint=f"start it: kuke start {start}{resources.scope_flags(container)}",
-    )
+    raise start_ways.not_running(cell, container, "run anything in")
 
 
 def environment(given: Sequence[str], own: Mapping[str, str], *, tty: bool) -> tuple[str, ...]:

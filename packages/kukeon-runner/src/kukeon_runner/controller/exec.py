@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import endings, errors, exec_rules, model
+from kukeon_api import endings, errors, exec_rules, model, start_ways
 from kukeon_api.parts import WINDOW_BYTES
 from kukeon_runner.controller.base import Base
 from kukeon_runner.process_spec import Program
@@ -69,10 +69,7 @@ class Exec(Base):
                 site.namespace, site.container_id(spec.id, root=spec.root), wanted
             )
         except errors.TaskNotRunning as error:
-            raise errors.TaskNotRunning(
-                f"cannot run {wanted.command[0]!r} in container {str(ref)!r}: it does not run",
-                hint=f"start it with `kuke start cell {ref.cell}`; `kuke get cell {ref.cell}` tells its state",
-            ) from error
+            raise start_ways.not_running(cell, ref, f"run {wanted.command[0]!r} in") from error
 
 
 class _Feeding:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from kukeon_api import errors, exec_rules, model
+from kukeon_api import errors, exec_rules, model, scope, start_ways
 from kukeon_runner.controller.containers import Containers
 from kukeon_runner.host.terminal_stream import TerminalStream
 
@@ -104,14 +104,10 @@ class Terminals(Containers):
                 f"cannot attach to container {str(ref)!r}: it has no terminal (attachable is not true)",
                 hint=f"the cell can be attached to at {others}"
                 if others
-                else f"its output is in its log: kuke log {ref.cell} --container {ref.container}",
+                else f"its output is in its log: kuke log {ref.cell}{scope.flags(ref)} --container {ref.container}",
             )
         path = self.runner.context.layout.terminal_socket(ref)
         # There from before a program starts until it has ended.
         if not await self.runner.context.host.kernel.exists(path):
-            raise errors.TaskNotRunning(
-                f"cannot attach to container {str(ref)!r}: it does not run (cell {ref.cell!r} is {cell.status.state})",
-                hint=f"start it: kuke start container {ref.container} --cell {ref.cell};"
-                f" what it showed: kuke log {ref.cell} --container {ref.container}",
-            )
+            raise start_ways.not_running(cell, ref, "attach to")
         return path

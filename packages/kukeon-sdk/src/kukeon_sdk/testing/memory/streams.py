@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kukeon_api import errors, exec_rules, happenings, model
+from kukeon_api import errors, exec_rules, happenings, model, scope, start_ways
 from kukeon_api.logs import cri, selection, troubles
 from kukeon_sdk.testing.memory.cells import ACTIVE
 from kukeon_sdk.testing.memory.containers import Containers, cell_of, spec_of
@@ -91,11 +91,9 @@ class Streams(Containers):
         exec_rules.check_program(command, env, user, working_dir)
         exec_rules.check_size(rows, columns)
         spec = self._spec(ref)
-        if self._status(self.world.load(cell_of(ref)), ref).state not in ACTIVE:
-            raise errors.TaskNotRunning(
-                f"cannot run {command[0]!r} in container {str(ref)!r}: it does not run",
-                hint=f"start it with `kuke start cell {ref.cell}`; `kuke get cell {ref.cell}` tells its state",
-            )
+        cell = self.world.load(cell_of(ref))
+        if self._status(cell, ref).state not in ACTIVE:
+            raise start_ways.not_running(cell, ref, f"run {command[0]!r} in")
         how: dict[str, Any] = {"user": user, "working_dir": working_dir, "tty": tty, "rows": rows, "columns": columns}
         self.runs.exec(ref, spec, channel, command=command, env=env, **how)
 
@@ -130,13 +128,11 @@ class Streams(Containers):
         if not self._spec(ref).attachable:
             raise errors.AttachNotSupported(
                 f"cannot attach to container {str(ref)!r}: it has no terminal (attachable is not true)",
-                hint=f"its output is in its log: kuke log {ref.cell} --container {ref.container}",
+                hint=f"its output is in its log: kuke log {ref.cell}{scope.flags(ref)} --container {ref.container}",
             )
-        if self._status(self.world.load(cell_of(ref)), ref).state not in ACTIVE:
-            raise errors.TaskNotRunning(
-                f"cannot attach to container {str(ref)!r}: it does not run",
-                hint=f"start it: kuke start container {ref.container} --cell {ref.cell}",
-            )
+        cell = self.world.load(cell_of(ref))
+        if self._status(cell, ref).state not in ACTIVE:
+            raise start_ways.not_running(cell, ref, "attach to")
         return ref
 
 

@@ -57,7 +57,7 @@ def test_good_documents_have_no_problems(doc: model.Doc) -> None:
         ({"env": ("A=\0",)}, "env[0]", "NUL"),
         ({"user": "a b"}, "user", "'a b' is not a user"),
         ({"user": "1:2:3"}, "user", "is not a user"),
-        ({"user": "4294967295"}, "user", "beyond the last id"),
+        ({"user": "2147483648"}, "user", "beyond the last id"),
         ({"capabilities": Capabilities(add=("NET_ADMNI",))}, "capabilities.add[0]", "unknown capability 'NET_ADMNI'"),
         ({"capabilities": Capabilities(drop=("x",))}, "capabilities.drop[0]", "unknown capability 'x'"),
         ({"capabilities": Capabilities(add=("all",))}, "capabilities.add[0]", "ALL can only be dropped"),
@@ -143,7 +143,7 @@ def test_one_setting_of_a_container(settings_: dict[str, Any], path: str, messag
     [
         {"user": ""},
         {"user": "0"},
-        {"user": "4294967294:4294967294"},
+        {"user": "2147483647:2147483647"},
         {"user": "daemon$"},
         {"env": ("a.b=c", "A=", "A==b")},
         {"capabilities": Capabilities(drop=("ALL", "cap_all"), add=("net_admin", "CAP_CHOWN"))},

@@ -270,6 +270,11 @@ class TestExplain:
             ("cell.spec.qqq", "Cell.spec has no field 'qqq'", "its fields are id, realmId"),
             ("cell.spec.id.x", "Cell.spec.id has no fields", "try kuke explain cell.spec.id"),
             ("cell.spec.containers.repos", "repos of Cell.spec.containers is not supported yet", ""),
+            (
+                "cell.spec.containers.secrets.secretRef",
+                "secretRef of Cell.spec.containers.secrets is not supported yet",
+                "",
+            ),
         ],
     )
     def test_what_there_is_not(self, path: str, message: str, hint: str) -> None:

@@ -210,6 +210,7 @@ class TestCarryingOn:
         assert (a.state, a.start_time, a.finish_time) == (ContainerState.ERROR, began, ENDED)
         assert (a.oom_killed, a.reason) == (False, "")  # that was the run before
         assert (b.state, b.start_time) == (ContainerState.READY, began)
+        assert (a.created_at, b.created_at) == (began, began)
 
     def test_code_signal_and_time_of_an_exit_move_together(self) -> None:
         status = status_of(DOC, seen(task(TaskStatus.STOPPED, 139), ENDED_WELL))

@@ -87,7 +87,7 @@ def test_capabilities_drop_then_add(drop: tuple[str, ...], add: tuple[str, ...],
     assert found["process"]["capabilities"]["effective"] == expected
 
 
-def test_mounts_of_the_manifest_come_after_ours() -> None:
+def test_mounts_of_the_manifest_come_after_the_kernels() -> None:
     found = document(
         volumes=(
             model.VolumeMount(source="/srv/data", target="/data", read_only=True),
@@ -95,11 +95,24 @@ def test_mounts_of_the_manifest_come_after_ours() -> None:
         ),
         tmpfs=(model.Tmpfs(path="/tmp2", size_bytes=4096, options=("noexec",)),),
     )
-    last = found["mounts"][-3:]
+    last = [each for each in found["mounts"][7:] if not each["destination"].startswith("/etc/")]
     assert [each["destination"] for each in last] == ["/tmp2", "/data", "/scratch"]
     assert last[0]["options"] == ["nosuid", "nodev", "size=4096", "noexec"]
     assert last[1]["options"] == ["rbind", "rprivate", "ro"]
     assert last[2]["options"] == ["nosuid", "nodev", "size=1024", "rw", "mode=0700"]
+
+
+def test_no_mount_hides_another_whatever_their_order_in_the_manifest() -> None:
+    volumes = (
+        model.VolumeMount(source="/srv/data", target="/a/b/c"),
+        model.VolumeMount(kind=model.VolumeKind.TMPFS, target="/a/"),
+        model.VolumeMount(kind=model.VolumeKind.TMPFS, target="/a/b"),
+    )
+    place = dataclasses.replace(PLACE, etc={"hosts": "/d/hosts"})
+    wanted = container("web", volumes=volumes, tmpfs=(model.Tmpfs(path="/etc"),))
+    order = [each["destination"] for each in spec.container(place, "i", wanted, IMAGE)["mounts"]]
+    assert order.index("/etc") < order.index("/etc/hosts")
+    assert order.index("/a/") < order.index("/a/b") < order.index("/a/b/c")
 
 
 def test_resources_only_where_they_are_positive() -> None:
@@ -236,7 +249,8 @@ def test_secrets_are_bound_from_where_they_are_staged() -> None:
 def test_read_only_binds_go_all_the_way_where_the_kernel_can() -> None:
     wanted = container("web", volumes=(model.VolumeMount(source="/a", target="/b", read_only=True),))
     found = spec.container(dataclasses.replace(PLACE, host=ABLE), "i", wanted, IMAGE)
-    assert found["mounts"][-1]["options"] == ["rbind", "rprivate", "ro", "rro"]
+    options = {each["destination"]: each["options"] for each in found["mounts"]}
+    assert options["/b"] == ["rbind", "rprivate", "ro", "rro"]
 
 
 def test_programs_that_manage_cgroups_may_write_them() -> None:

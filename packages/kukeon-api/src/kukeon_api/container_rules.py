@@ -51,8 +51,8 @@ _TMPFS_VALUES = {
     "huge": re.compile(r"never|always|within_size|advise"),
 }
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\$?(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\$?)?")
-# uid_t and gid_t have 32 bits; the last value means "unchanged" to chown(2) and setuid(2).
-_MAX_ID = 2**32 - 2
+# runc takes no larger ids, although uid_t and gid_t have 32 bits.
+_MAX_ID = 2**31 - 1
 # The kernel's own bounds: kernel/sched/sched.h, MIN_SHARES and MAX_SHARES.
 MIN_CPU_SHARES, MAX_CPU_SHARES = 2, 262144
 _ENV_NAME = re.compile(r"[^\s=\0]+")

@@ -85,9 +85,12 @@ def _cidr(path: str, text: str) -> Iterator[Problem]:
 
 def _host(path: str, text: str) -> Iterator[Problem]:
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         if not _HOST.fullmatch(text) or text.rpartition(".")[2].isdecimal():
             yield Problem(path=path, message=f"{text[:80]!r} is not a host name")
     else:
-        yield Problem(path=path, message=f"{text!r} is an address", suggestion=f"write cidr: {text}/32")
+        if address.version == 6:
+            yield Problem(path=path, message=f"{text[:80]!r} is IPv6: spaces are IPv4 only for now")
+        else:
+            yield Problem(path=path, message=f"{text!r} is an address", suggestion=f"write cidr: {text}/32")

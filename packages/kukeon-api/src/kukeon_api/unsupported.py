@@ -53,7 +53,7 @@ FIELDS: dict[str, tuple[Refused, ...]] = {
 KINDS = frozenset({"Secret", "CellBlueprint", "CellConfig", "Volume"})
 """Kinds that are refused as such; others are unknown."""
 
-LATER = frozenset({"repos", "git", "annotations", "volumeRef"})
+LATER = frozenset({"repos", "git", "annotations", "volumeRef", "secretRef", "ensure", "runOn"})
 """Names of fields that the model does not have yet: known for what they are, not for typing errors."""
 
 MESSAGE = "is not supported yet"

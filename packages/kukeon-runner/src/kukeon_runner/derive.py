@@ -149,7 +149,8 @@ def container(
     if found is not None and found.recorded:
         changes["image_digest"] = found.image_digest
         if status.created_at is None:
-            changes["created_at"] = now
+            # Who looks only now at what runs already must not tell that it was made after it began.
+            changes["created_at"] = min(now, began or now)
     if state is model.ContainerState.READY:
         same = status.state in SAME_RUN and status.start_time is not None and status.finish_time is None
         if began is None and (not same or identity in exits):

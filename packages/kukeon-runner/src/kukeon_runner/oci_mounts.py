@@ -64,6 +64,14 @@ def secrets(directory: str, wanted: Iterable[model.ContainerSecret]) -> list[dic
     ]
 
 
+def outer_first(mounts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`mounts` in an order in which none hides another; it is kept among those of the same depth.
+
+    They are mounted one after the other, so that a tmpfs on /etc after the bind of /etc/hosts would hide that.
+    """
+    return sorted(mounts, key=lambda each: each["destination"].rstrip("/").count("/"))
+
+
 def mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
     return {"destination": destination, "type": kind, "source": source, "options": list(options)}
 

@@ -272,8 +272,12 @@ def _mounts(place: Place, wanted: model.ContainerSpec) -> list[dict[str, Any]]:
     cgroup = "rw" if managing else "ro" if place.cgroup_files else ""
     return [
         *oci_mounts.kernel(place.shm, privileged=wanted.privileged, cgroup=cgroup),
-        *oci_mounts.etc(place.host_etc if wanted.host_network else place.etc),
-        *(oci_mounts.tmpfs(each) for each in wanted.tmpfs or ()),
-        *(oci_mounts.volume(each, recursive=place.host.recursive_read_only) for each in wanted.volumes),
-        *oci_mounts.secrets(place.secrets, wanted.secrets),
+        *oci_mounts.outer_first(
+            [
+                *oci_mounts.etc(place.host_etc if wanted.host_network else place.etc),
+                *(oci_mounts.tmpfs(each) for each in wanted.tmpfs or ()),
+                *(oci_mounts.volume(each, recursive=place.host.recursive_read_only) for each in wanted.volumes),
+                *oci_mounts.secrets(place.secrets, wanted.secrets),
+            ]
+        ),
     ]

@@ -23,6 +23,8 @@ def main() -> int:
     if mode == "fail":
         print("Error: cannot start: the host refuses", file=sys.stderr)
         return 5
+    # Whoever finds us by the pid file may send them at once.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCONT})
     pid_file, log, socket = Path(given["pid-file"]), Path(given["log-file"]), Path(given["socket"])
     descriptor = os.open(pid_file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -32,7 +34,6 @@ def main() -> int:
         return 5
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCONT})
     with log.open("a") as file:
         file.write(f"INFO serving with {' '.join(sys.argv[2:])}\n")
     if mode == "wait":

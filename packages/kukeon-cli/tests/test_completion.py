@@ -156,3 +156,32 @@ def test_a_process_of_its_own_prints_it_all(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, ":4\n")
     assert "none.sock" not in done.stderr
+
+
+@pytest.mark.parametrize(("shell", "mark"), [("bash", "complete"), ("zsh", "compdef"), ("fish", "complete")])
+def test_autocomplete(kuke: Kuke, shell: str, mark: str) -> None:
+    result = kuke("autocomplete", shell)
+    assert result.code == 0
+    assert mark in result.out
+    assert len(result.out) > 100
+
+
+def test_names_are_completed_within_the_scope_typed(
+    kuke: Kuke, memory: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.put(model.Ref("default", "default", "default", "web"))
+    memory.put(model.Ref("default", "default", "default", "worker"))
+    memory.put(model.Ref("default", "default", "default", "api"))
+    monkeypatch.setattr("kukeon_cli.session.Session.dial", lambda self, address: memory)
+
+    def completed(line: str) -> list[str]:
+        *found, _ = kuke("__completeNoDesc", *line.split(" ")[1:]).out.splitlines()
+        return found
+
+    assert completed("kuke get cell w") == ["web", "worker"]
+    assert completed("kuke get cell --realm other w") == []
+    assert completed("kuke log a") == ["api"]
+    assert completed("kuke get cell --realm d") == ["default"]
+    assert "apply" in completed("kuke a")
+    memory.trouble["list_cells"] = [errors.Unavailable("away")]
+    assert completed("kuke get cell w") == []

@@ -136,6 +136,12 @@ def test_an_image_is_told_of(kuke: Kuke, memory: MemoryClient) -> None:
     assert (found["realm"], found["digest"], len(found["layers"])) == ("default", digest, 1)
     assert kuke("image", "inspect", "busybox", "-o", "name").out == f"image/{BUSYBOX}\n"
     assert kuke("image", "inspect", "busibox").code == 3
+    several = kuke("image", "inspect", "busybox", "busibox", "-o", "json")
+    assert (several.code, [each["digest"] for each in json.loads(several.out)]) == (9, [digest])
+    assert several.err.startswith("Error: cannot find image 'docker.io/library/busibox:latest'")
+    memory.load("default", "docker.io/library/other:1")
+    both = kuke("image", "inspect", "busybox", "other:1").out
+    assert both.startswith(told + "\nName:          docker.io/library/other:1\n")
 
 
 def test_a_tag(kuke: Kuke, memory: MemoryClient) -> None:

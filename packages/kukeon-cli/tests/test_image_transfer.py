@@ -95,6 +95,26 @@ def test_pull_and_push(kuke: Kuke, memory: MemoryClient, saved: str, monkeypatch
     assert kuke("image", "pull", "Bad Name").code == 2
 
 
+def test_several_are_pulled_and_one_that_fails_keeps_none_of_the_others(
+    kuke: Kuke, memory: MemoryClient, saved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", "/none")
+    other = "registry.example/team/other:2"
+    for name in (APP, other):
+        kuke("image", "push", "busybox", name)
+    result = kuke("image", "pull", APP, "registry.example/none:1", other, APP)
+    assert result.code == 9
+    assert [line.split()[:2] for line in result.out.splitlines()] == [["pulled", f'"{APP}"'], ["pulled", f'"{other}"']]
+    assert result.err.startswith("Error: cannot pull 'registry.example/none:1'")
+    assert [each["image"] for each in json.loads(kuke("image", "pull", APP, other, "-o", "json").out)] == [APP, other]
+    assert kuke("image", "pull", APP, other, "-o", "name").out == f"image/{APP}\nimage/{other}\n"
+    # Asked for several, a program gets a list, however many there are.
+    assert len(json.loads(kuke("image", "pull", APP, "Bad Name", "-o", "json").out)) == 1
+    assert kuke("image", "pull", "Bad Name", "registry.example/none:1").code == 2
+    kuke.environ["KUKE_IMAGE_PULL_REF"] = f"{APP} {other}"
+    assert kuke("image", "pull", "-o", "name").out == f"image/{APP}\nimage/{other}\n"
+
+
 def test_logins_of_docker_are_sent_for_their_registry_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (tmp_path / "config.json").write_text(

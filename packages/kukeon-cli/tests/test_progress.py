@@ -31,6 +31,16 @@ def test_progress_shows_on_a_terminal_and_leaves_nothing_behind(until: Callable[
     assert not text.rsplit("\r", 2)[1].strip()
 
 
+def test_progress_stays_on_its_line(
+    until: Callable[[Callable[[], bool]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "width", lambda stream: 30)
+    stream = Terminal()
+    with terminal.Progress("pulling registry.example/team/a-rather-long-name:1", stream, after_s=0):
+        until(lambda: "pulling" in stream.getvalue())
+    assert max(map(len, stream.getvalue().split("\r"))) == 29
+
+
 def test_progress_is_silent_elsewhere() -> None:
     stream = io.StringIO()
     with terminal.Progress("loading", stream, after_s=0):

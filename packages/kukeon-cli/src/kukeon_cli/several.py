@@ -17,18 +17,29 @@ Done = TypeVar("Done")
 def each(
     items: Sequence[Item], work: Callable[[Item], Done], doing: Callable[[Item], str], look: str
 ) -> tuple[list[tuple[Item, Done]], int]:
-    """Do `work` on each item and return what was done, with the exit code of it all.
+    """Do `work` on each item and return what was done, with the exit code of it all, see `tried`.
 
-    `doing` names the work while it takes long, `look` is the command that shows how far it is. With several items an
-    error is printed and the next one is tried; the error of a single one is raised.
+    `doing` names the work while it takes long, `look` is the command that shows how far it is.
+    """
+
+    def shown(item: Item) -> Done:
+        with interruption.kukeond_goes_on(look), terminal.Progress(doing(item)):
+            return work(item)
+
+    return tried(items, shown)
+
+
+def tried(items: Sequence[Item], work: Callable[[Item], Done]) -> tuple[list[tuple[Item, Done]], int]:
+    """Do `work`, which says itself how far it is, on each item, and return what was done, with the exit code of it all.
+
+    With several items an error is printed and the next one is tried; the error of a single one is raised.
     """
     done: list[tuple[Item, Done]] = []
     codes = []
     told: set[str] = set()
     for item in items:
         try:
-            with interruption.kukeond_goes_on(look), terminal.Progress(doing(item)):
-                done.append((item, work(item)))
+            done.append((item, work(item)))
         except errors.KukeonError as exc:
             if len(items) == 1:
                 raise

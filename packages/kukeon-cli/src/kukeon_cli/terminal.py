@@ -18,6 +18,9 @@ SHOW_AFTER_S = 0.5
 """Work that ends sooner leaves no trace."""
 _FRAME_S = 0.1
 _FRAMES = "|/-\\"
+_COLUMNS = 80
+
+_CUT = "~"
 
 _COLOURS = {
     "Ready": "32",
@@ -42,6 +45,16 @@ def is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except (AttributeError, ValueError):
         return False
+
+
+def width(stream: TextIO) -> int:
+    """Return how many columns the terminal `stream` has, 80 where nobody knows."""
+    import os
+
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
 
 
 def coloured(text: str, word: str, stream: TextIO, environ: dict[str, str] | None = None) -> str:
@@ -93,10 +106,14 @@ class Progress:
         started = time.monotonic()
         while True:
             elapsed = time.monotonic() - started + self._after_s
-            line = f"{_FRAMES[int(elapsed / _FRAME_S) % len(_FRAMES)]} {printable(self._text)} ({elapsed:.0f} s)"
-            self._stream.write("\r" + line[:200].ljust(self._drawn))
+            frame, ending = _FRAMES[int(elapsed / _FRAME_S) % len(_FRAMES)], f" ({elapsed:.0f} s)"
+            # What reaches the last column may go on in the next line, from where nothing leads back.
+            room = max(1, width(self._stream) - len(frame) - len(ending) - 2)
+            text = printable(self._text)
+            line = f"{frame} {text if len(text) <= room else text[: room - 1] + _CUT}{ending}"
+            self._stream.write("\r" + line.ljust(self._drawn))
             self._stream.flush()
-            self._drawn = len(line[:200])
+            self._drawn = len(line)
             if self._done.wait(_FRAME_S):
                 break
         self._stream.write("\r" + " " * self._drawn + "\r")

@@ -126,12 +126,12 @@ LATER = {
 """Kinds that nothing makes work yet."""
 
 IMAGE = (
-    Entry("pull", f"{COMMANDS}.image_transfer:pull_command", "Fetch an image from its registry."),
+    Entry("pull", f"{COMMANDS}.image_transfer:pull_command", "Fetch images from their registries."),
     Entry("push", f"{COMMANDS}.image_transfer:push_command", "Send an image to a registry."),
     Entry("load", f"{COMMANDS}.image:load_command", "Load an OCI or docker archive into a realm."),
     Entry("save", f"{COMMANDS}.image_save:command", "Write images of a realm as an archive."),
     Entry("get", f"{COMMANDS}.get:image_command", "Images of realms.", ("ls", "list")),
-    Entry("inspect", f"{COMMANDS}.image_inspect:command", "Tell everything about an image.", ("describe",)),
+    Entry("inspect", f"{COMMANDS}.image_inspect:command", "Tell everything about images.", ("describe",)),
     Entry("tag", f"{COMMANDS}.image_tag:command", "Give an image one more name."),
     Entry("delete", f"{COMMANDS}.image:delete_command", "Remove images from a realm.", ("rm", "remove")),
     Entry("prune", f"{COMMANDS}.image_prune:command", "Remove images that no cell uses."),

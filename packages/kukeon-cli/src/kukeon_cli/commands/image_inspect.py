@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 _WIDTH = 14
 
 
-def inspect(client: Client, ref: str, realm: str, out: Output) -> None:
-    """Print an image: its platforms, layers and configuration; raises `ImageNotFound`."""
-    from kukeon_cli import resources
+def inspect(client: Client, refs: Sequence[str], realm: str, out: Output) -> int:
+    """Print images: their platforms, layers and configuration; return the exit code."""
+    from kukeon_cli import resources, several
 
-    found = resources.get_image(client, realm, ref)
-    row = resources.RealmImage(realm, found)
-    out.result(row.fields(), _lines(row), [f"image/{found.name}"])
+    done, code = several.tried(refs, lambda ref: resources.RealmImage(realm, resources.get_image(client, realm, ref)))
+    rows = [row for _, row in done]
+    if rows:
+        values = several.one_or_many([row.fields() for row in rows], len(refs))
+        out.result(values, _one_below_the_other(rows), [f"image/{row.image.name}" for row in rows])
+    return code
+
+
+def _one_below_the_other(rows: Sequence[resources.RealmImage]) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        if number:
+            yield ""
+        yield from _lines(row)
 
 
 def _lines(row: resources.RealmImage) -> Iterator[str]:
@@ -86,14 +96,14 @@ def _row(label: str, value: str) -> str:
 
 
 @click.command("inspect", cls=lazy.Command)
-@options.name("image", parameter="ref", shown="REF", variable="KUKE_IMAGE_INSPECT_REF")
+@options.name("image", parameter="refs", shown="REF", many=True, variable="KUKE_IMAGE_INSPECT_REF")
 @options.scope("realm")
 @options.output()
 @click.pass_obj
-def command(session: Session, ref: str, realm: str | None, output: str) -> None:
-    """Tell everything about an image.
+def command(session: Session, refs: tuple[str, ...], realm: str | None, output: str) -> int:
+    """Tell everything about images.
 
-    That is its platforms, its layers, and how it runs.
+    That is their platforms, their layers, and how they run.
 
     \b
         kuke image inspect app:1
@@ -101,4 +111,4 @@ def command(session: Session, ref: str, realm: str | None, output: str) -> None:
     """
     from kukeon_cli import resources
 
-    inspect(session.client, ref, resources.realm_of(realm), session.output(output))
+    return inspect(session.client, options.names_given(refs), resources.realm_of(realm), session.output(output))

@@ -58,7 +58,7 @@ def parse(text: str) -> ImageRef:
         raise _invalid(text, why)
     if len(registry) + 1 + len(repository) > _MAX_REPOSITORY:
         raise _invalid(text, f"registry and repository have more than {_MAX_REPOSITORY} characters")
-    if colon and not _TAG.fullmatch(tag):
+    if colon and not is_tag(tag):
         raise _invalid(text, f"{tag!r} is no tag")
     if "@" in text and not _is_digest(digest):
         raise _invalid(text, f"{digest!r} is no digest")
@@ -78,6 +78,11 @@ def tag(text: str) -> str:
     if found.digest:
         raise _invalid(text, "a name that is given has no digest")
     return str(found)
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether `text` can be the tag of a reference."""
+    return _TAG.fullmatch(text) is not None
 
 
 def nameless(digest: str, tag: str = DEFAULT_TAG) -> str:

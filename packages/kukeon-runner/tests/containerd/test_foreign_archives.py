@@ -71,6 +71,21 @@ async def test_layout_by_umoci(namespace: Namespaced, tmp_path: Path) -> None:
     assert await files_of(namespace, name, tmp_path) == {"hello": b"hello"}
 
 
+async def test_what_umoci_adds_to_a_layout_of_others(
+    namespace: Namespaced, busybox_archive: Path, tmp_path: Path
+) -> None:
+    """It copies containerd's name of the image that it starts from, which then stands for both."""
+    layout = tmp_path / "layout"
+    layout.mkdir()
+    run("tar", "-C", layout, "-xf", busybox_archive)
+    run("umoci", "config", "--image", f"{layout}:latest", "--tag", "mine", "--config.cmd", "/hello")
+    run("tar", "-C", layout, "-cf", tmp_path / "x.tar", ".")
+    ours = "docker.io/library/busybox"
+    assert await import_archive(namespace, read(tmp_path / "x.tar")) == (f"{ours}:latest", f"{ours}:mine")
+    assert (await namespace.resolve(f"{ours}:latest")).config.cmd == ("sh",)
+    assert (await namespace.resolve(f"{ours}:mine")).config.cmd == ("/hello",)
+
+
 @pytest.mark.parametrize("kind", ["oci", "docker"])
 async def test_same_as_ctr(
     namespace: Namespaced, containerd_process: PrivateContainerd, busybox_archive: Path, tmp_path: Path, kind: str

@@ -75,10 +75,8 @@ def _layout(contents: Contents) -> tuple[Offered, ...]:
     if "index.json" not in contents.documents:
         raise invalid("it is an OCI layout without index.json")
     entries = documents.parse_index(contents.documents["index.json"], "index.json")
-    return tuple(
-        Offered((names.name_of(entry.descriptor.annotations, entry.descriptor.digest),), entry.descriptor)
-        for entry in entries
-    )
+    images = [entry.descriptor for entry in entries]
+    return tuple(Offered((name,), image) for name, image in zip(names.names_of(images), images, strict=True))
 
 
 def _docker(contents: Contents) -> tuple[Offered, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from kukeon_api import errors, image_ref
 from kukeon_runner.host.containerd.archive.tar import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from kukeon_runner.host.containerd.values import Descriptor
 
 CONTAINERD_NAME = "io.containerd.image.name"
 OCI_NAME = "org.opencontainers.image.ref.name"
@@ -32,6 +35,30 @@ def name_of(annotations: Mapping[str, str], digest: str) -> str:
     if _TAG_ONLY.fullmatch(found):
         return image_ref.nameless(digest, found)
     return normalise(found)
+
+
+def names_of(images: Sequence[Descriptor]) -> tuple[str, ...]:
+    """Return the names of the images of one OCI layout.
+
+    Tools that know the OCI annotation alone, such as umoci, copy containerd's to what they make of an image. Where the
+    latter is so given to two different images, the tag that the other one says tells them apart.
+    """
+    names = tuple(name_of(image.annotations, image.digest) for image in images)
+    images_of: dict[str, set[str]] = {}
+    for name, image in zip(names, images, strict=True):
+        images_of.setdefault(name, set()).add(image.digest)
+    return tuple(
+        _retagged(name, image.annotations) if len(images_of[name]) > 1 else name
+        for name, image in zip(names, images, strict=True)
+    )
+
+
+def _retagged(name: str, annotations: Mapping[str, str]) -> str:
+    found = annotations.get(OCI_NAME, "")
+    parsed = image_ref.parse(name)
+    if parsed.digest or not (found and CONTAINERD_NAME in annotations and image_ref.is_tag(found)):
+        return name
+    return str(dataclasses.replace(parsed, tag=found))
 
 
 def normalise(name: str) -> str:

@@ -182,6 +182,7 @@ def test_an_image_for_two_platforms_keeps_its_digest(kukeon: Instance, image_arc
     until_equal(lambda: platforms()["linux/s390x"], False, "what was not asked for is collected a moment later")
     refused = kukeon.kuke("image", "save", name, "--platform", "all", "--to", f"{home}/all.tar", code=5)
     assert "part of its content is missing" in refused.err
+    assert "again with --platform all" in refused.err
     kukeon.kuke("image", "save", name, "--to", f"{home}/half.tar")
     kukeon.kuke("image", "load", f"{home}/two.tar", "--platform", "all")
     assert all(platforms().values())
@@ -198,6 +199,10 @@ def test_an_image_for_two_platforms_keeps_its_digest(kukeon: Instance, image_arc
     assert kukeon.kuke("get", "image", name, "-o", "json").json()["digest"] == other
     refused = kukeon.kuke("create", "cell", "alien", "--image", name, "--", "/bin/sh", code=None)
     assert refused.code
+    assert f"cannot use image '{name}': it is for linux/s390x" in refused.err
+    for command in (("save", name, "--format", "docker"), ("push", name, "--platform", "linux/amd64")):
+        refused = kukeon.kuke("image", *command, code=2)
+        assert f"cannot {command[0]} image '{name}': it is for linux/s390x" in refused.err
     assert "linux/s390x" in refused.err
     kukeon.kuke("delete", "cell", "alien", code=None)
     kukeon.kuke("image", "delete", name)

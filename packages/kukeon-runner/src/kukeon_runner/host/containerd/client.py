@@ -98,18 +98,15 @@ class Namespaced:
         async def read(descriptor: Descriptor) -> bytes:
             return await self.content.read(descriptor.digest)
 
+        hint = f"load or pull it for {self.platform}, or choose another image"
         try:
-            found = await resolve.resolve(record.target, self.platform, read)
+            with resolve.naming(f"cannot use image {record.name!r}", hint):
+                found = await resolve.resolve(record.target, self.platform, read)
         except errors.NotFound as error:
             raise errors.ImageNotFound(
                 f"cannot use image {record.name!r}: part of its content is missing ({error.message})",
                 hint="load or pull the image again",
             ) from error
-        except resolve.NoPlatform as error:
-            hint = f"load or pull it for {self.platform}, or choose another image"
-            raise _named(error, record.name, hint) from error
-        except errors.InvalidArchive as error:
-            raise _named(error, record.name, error.hint) from error
         return ResolvedImage(
             name=record.name,
             digest=record.target.digest,
@@ -126,10 +123,8 @@ class Namespaced:
         """Make sure that the image's snapshot exists and return its name; only under a lease."""
         if not self.lease_id:
             raise errors.HostError("cannot unpack an image without a lease: the garbage collector would take it")
-        try:
+        with resolve.naming(f"cannot use image {image.name!r}"):
             return await unpack(self, image.layers, image.config.diff_ids)
-        except errors.InvalidArchive as error:
-            raise _named(error, image.name, error.hint) from error
 
 
 class Containerd:
@@ -272,9 +267,3 @@ def check_socket(path: str) -> None:
         raise errors.ConnectContainerd(f"cannot reach containerd at {path!r}: it is not a socket")
     if not os.access(path, os.R_OK | os.W_OK):
         raise errors.Denied(f"cannot reach containerd at {path!r}: permission denied", hint="run as root")
-
-
-def _named(error: errors.InvalidArchive, name: str, hint: str) -> errors.InvalidArchive:
-    """Return `error` with the name of the image that cannot be used."""
-    words = error.message.removeprefix("cannot use the image: ")
-    return errors.InvalidArchive(f"cannot use image {name!r}: {words}", hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from kukeon_api import errors
 from kukeon_runner.host.containerd import documents, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kukeon_runner.host.containerd.platforms import Platform
     from kukeon_runner.host.containerd.reading import ReadBlob
     from kukeon_runner.host.containerd.values import Descriptor
@@ -146,3 +149,17 @@ class NoPlatform(errors.InvalidArchive):
             kind=errors.InvalidArchive.__name__,
         )
         self.found = found
+
+
+@contextlib.contextmanager
+def naming(doing: str, hint: str = "") -> Iterator[None]:
+    """Have errors about an image that is wrong say what was to be done, and with which one.
+
+    `hint` is for an image that is for other platforms only, if it can be told better here.
+    """
+    try:
+        yield
+    except errors.InvalidArchive as error:
+        words = error.message.removeprefix("cannot use the image: ")
+        told = hint if hint and isinstance(error, NoPlatform) else error.hint
+        raise errors.InvalidArchive(f"{doing}: {words}", hint=told) from error

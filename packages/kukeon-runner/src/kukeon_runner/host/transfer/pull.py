@@ -14,7 +14,7 @@ from kukeon_runner.host.containerd.values import Descriptor
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
 
     from kukeon_api.image_ref import ImageRef
     from kukeon_runner.host.containerd.client import Namespaced
@@ -63,7 +63,7 @@ async def pull(
     target = Descriptor(found.media_type, found.digest, found.size)
     async with within.lease("image pull", expires_s=LEASE_EXPIRES_S) as leased:
         fetch = _Fetch(leased, registry, ref, progress, fetching)
-        with _named(name):
+        with resolve.naming(f"cannot pull {name!r}"):
             if wanted is None:
                 image = await inventory.take(target, fetch.document)
             else:
@@ -168,13 +168,3 @@ class _Fetch:
 
     def _tell(self, stage: model.TransferStage, descriptor: Descriptor, done: int) -> None:
         self._progress.tell(stage, descriptor.digest, done, descriptor.size)
-
-
-@contextlib.contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Have errors about an image that is wrong say which one."""
-    try:
-        yield
-    except errors.InvalidArchive as error:
-        words = error.message.removeprefix("cannot use the image: ")
-        raise errors.InvalidArchive(f"cannot pull {name!r}: {words}", hint=error.hint) from error

@@ -60,7 +60,8 @@ async def _whole(leased: Namespaced, name: str, target: Descriptor, platform: st
     wanted = platforms.wanted(platform, leased.platform) if platform else None
     try:
         if wanted is not None:
-            found = await resolve.resolve(target, wanted, read)
+            with resolve.naming(f"cannot push image {name!r}", "choose one that it has, or leave --platform out"):
+                found = await resolve.resolve(target, wanted, read)
             one = Inventory.of(found.descriptor, found)
             image = Inventory(one.target, (), one.variants)
         else:

@@ -25,6 +25,7 @@ FORMATS = ("oci", DOCKER)
 
 LAYOUT = json.dumps({"imageLayoutVersion": "1.0.0"}).encode()
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+_CHOOSE = "choose one that it has with --platform"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,18 +86,19 @@ async def _choose(leased: Namespaced, record: ImageRecord, platform: str, blobs:
     wanted = platforms.wanted(platform, leased.platform)
     try:
         if platform and wanted is not None:
-            found = await resolve.resolve(record.target, wanted, read)
+            with resolve.naming(f"cannot save image {record.name!r}", _CHOOSE):
+                found = await resolve.resolve(record.target, wanted, read)
             image = dataclasses.replace(Inventory.of(found.descriptor, found), indexes=())
         else:
             image = await inventory.take(record.target, read, blobs)
     except errors.NotFound as error:
-        raise _incomplete(record.name, str(error)) from error
+        raise _incomplete(record.name, str(error), platform) from error
     parts = {part.digest for variant in image.variants for part in (variant.descriptor, *variant.parts)}
     missing = sorted(parts - blobs.keys())
     # An index names more platforms than anybody loads; one that is there is to be there as a whole.
     partly = [each for each in image.variants if each.parts and not each.complete]
     if missing and (partly or wanted is None or not any(each.complete for each in image.variants)):
-        raise _incomplete(record.name, f"{missing[0]} is not there")
+        raise _incomplete(record.name, f"{missing[0]} is not there", platform)
     if not platform:
         image = dataclasses.replace(image, variants=tuple(each for each in image.variants if each.complete))
     return _Chosen(record.name, image.target, image)
@@ -137,7 +139,8 @@ async def _docker(leased: Namespaced, chosen: Sequence[_Chosen], platform: str) 
     wanted = platforms.wanted(platform, leased.platform) or leased.platform
     listed: dict[str, dict[str, Any]] = {}
     for each in chosen:
-        found = await resolve.resolve(each.target, wanted, read)
+        with resolve.naming(f"cannot save image {each.name!r}", _CHOOSE):
+            found = await resolve.resolve(each.target, wanted, read)
         entry = {
             "Config": _path(found.manifest.config.digest),
             "RepoTags": [],
@@ -161,7 +164,9 @@ def _header(path: str, size: int) -> bytes:
     return member.tobuf(tarfile.PAX_FORMAT)
 
 
-def _incomplete(name: str, why: str) -> errors.Conflict:
+def _incomplete(name: str, why: str, platform: str) -> errors.Conflict:
+    option = f" with --platform {platform}" if platform else ""
     return errors.Conflict(
-        f"cannot save image {name!r}: part of its content is missing: {why}", hint="load or pull the image again"
+        f"cannot save image {name!r}: part of its content is missing: {why}",
+        hint=f"load or pull the image again{option}",
     )

@@ -59,7 +59,7 @@ def follow(kukeond: Restarted, **how: Any) -> list[model.LogEntry]:
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_stream, "_AGAIN_S", 0.0)
+    monkeypatch.setattr("kukeon_cli.happenings.AGAIN_S", 0.0)
 
 
 @pytest.mark.parametrize("lives", [(), (0,), (1,), (2, 1), (4, 0, 3), (5, 4, 3), (10,)])

@@ -155,7 +155,7 @@ def test_a_kukeond_that_stays_away_is_an_error(
     memory: MemoryClient, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(happenings, "RECONNECT_S", 0.02)
-    monkeypatch.setattr(happenings, "_AGAIN_S", 0.001)
+    monkeypatch.setattr(happenings, "AGAIN_S", 0.001)
     for _ in range(1000):
         told.coming.put(errors.Unavailable("away"))
     with happenings.Happenings(memory) as events:

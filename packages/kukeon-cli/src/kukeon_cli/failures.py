@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kukeon_api import errors
-from kukeon_cli import interruption, streams
+from kukeon_cli import interruption, streams, usage
 from kukeon_cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def code_of_several(codes: Sequence[int]) -> int:
 
 
 def _usage(exc: click.ClickException) -> int:
-    hint = getattr(exc, "hint", "")
+    hint = exc.hint if isinstance(exc, usage.HintedUsageError) else ""
     if isinstance(exc, click.NoSuchOption):
         # click's own suggestions are far-fetched: `--help` for `--label`.
         message = f"no such option {exc.option_name!r}"
@@ -124,12 +124,12 @@ def _usage(exc: click.ClickException) -> int:
 
 
 def _near_option(exc: click.NoSuchOption) -> str:
-    from kukeon_cli import near, options
+    from kukeon_cli import global_options, near
 
     if exc.ctx is None:
         return ""
     known = [each for each in exc.ctx.command.get_params(exc.ctx) if isinstance(each, click.Option)]
-    usable = [each for each in known if not each.hidden or each in options.hidden_globals()]
+    usable = [each for each in known if not each.hidden or each in global_options.hidden()]
     meant = near.nearest(exc.option_name, [name for each in usable for name in each.opts])
     return f"did you mean '{meant}'?" if meant else ""
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 RECONNECT_S = 30.0
 """How long kukeond may be away, as when it is restarted, before that is an error."""
-_AGAIN_S = 0.2
+AGAIN_S = 0.2
+"""How long to wait before trying to reach a kukeond again that is away. Nothing tells when it listens: the socket may
+be a relay of another host's."""
 LOOK_S = 5.0
 """With events: how long to wait for one before looking anyway."""
 POLL_S = 0.25
@@ -109,7 +111,7 @@ class Happenings:
             if time.monotonic() - lost > RECONNECT_S:
                 self._queue.put(error)
                 return
-            self._closed.wait(_AGAIN_S)
+            self._closed.wait(AGAIN_S)
             if not self._cursor:
                 # Nothing says where to go on, so what happened meanwhile has to be looked up.
                 self._queue.put(_missed())

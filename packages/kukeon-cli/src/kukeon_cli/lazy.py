@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kukeon_cli import options
+from kukeon_cli import global_options, options, usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Command(click.Command):
         own = super().get_params(ctx)
         # An option of its own keeps its name: `daemon stop --timeout` is not how long to wait for an answer.
         taken = {name for parameter in own for name in parameter.opts}
-        return [*own, *(option for option in options.hidden_globals() if taken.isdisjoint(option.opts))]
+        return [*own, *(option for option in global_options.hidden() if taken.isdisjoint(option.opts))]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_options(self, ctx, formatter)
@@ -101,7 +101,7 @@ class LazyGroup(click.Group):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         own = super().get_params(ctx)
-        return own if ctx.parent is None else [*own, *options.hidden_globals()]
+        return own if ctx.parent is None else [*own, *global_options.hidden()]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_options(self, ctx, formatter)
@@ -149,10 +149,7 @@ class LazyGroup(click.Group):
             hint = f"did you mean '{ctx.command_path} {self._by_name[meant].name}'?"
         elif not hint and ctx.parent is not None and "cell" in self._by_name and not name.startswith("-"):
             hint = f"say what it is, like: {ctx.command_path} cell {name}"
-        error = click.UsageError(f"no such command {name!r}", ctx=ctx)
-        if hint:
-            error.hint = hint  # type: ignore[attr-defined]
-        return error
+        return usage.HintedUsageError(f"no such command {name!r}", hint, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from kukeon_api import model
     from kukeon_sdk.client import Client
 
-_AGAIN_S = 0.2
-
 
 def follow(client: Client, doc: model.ContainerDoc, *, tail: int = -1, since: str = "") -> Iterator[model.LogEntry]:
     """Yield what the container has written and writes, until it is deleted; nothing twice.
@@ -41,7 +39,7 @@ def follow(client: Client, doc: model.ContainerDoc, *, tail: int = -1, since: st
             lost = lost or time.monotonic()
             if not seen.can_go_on or time.monotonic() - lost > happenings.RECONNECT_S:
                 raise
-            time.sleep(_AGAIN_S)
+            time.sleep(happenings.AGAIN_S)
             seen.begin_again()
 
 

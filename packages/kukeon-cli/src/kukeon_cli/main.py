@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 import kukeon_cli
-from kukeon_cli import interruption, lazy, options, streams, tree
+from kukeon_cli import global_options, interruption, lazy, streams, tree
 from kukeon_cli.session import Session
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ cli = lazy.LazyGroup(
     entries=tree.ROOT,
     later=tree.ROOT_LATER,
     help=HELP,
-    params=list(options.root_globals()),
+    params=list(global_options.root()),
     context_settings=SETTINGS,
     epilog="Global options may also follow the command.",
 )

@@ -265,7 +265,7 @@ def _run_path(setting: Setting) -> Setting:
 
 
 def _level(setting: Setting) -> Setting:
-    from kukeon_cli.options import LOG_LEVELS
+    from kukeon_cli.global_options import LOG_LEVELS
 
     if setting.value not in LOG_LEVELS:
         from kukeon_api import errors

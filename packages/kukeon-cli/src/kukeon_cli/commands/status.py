@@ -2,91 +2,28 @@
 
 from __future__ import annotations
 
-import enum
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 import kukeon_cli
-from kukeon_cli import lazy, options
+from kukeon_cli import checks, lazy, options, resource_checks
+from kukeon_cli.checks import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from kukeon_api import model
-    from kukeon_api.model import Kind
-    from kukeon_cli.output import Output
     from kukeon_cli.session import Session
     from kukeon_sdk.client import Client
 
 _TIMEOUT_S = 5.0
-_READY = "Ready"
-
-MOST_LISTED = 20
-"""With more cells than this, those that are well are only counted: they would hide the others."""
-
 
 LOW_DISK_BYTES = 256 << 20
 """Less than most images take."""
 LOW_DISK_FILES = 10_000
 """Fewer than an image of a whole distribution has."""
-
-
-class Verdict(enum.StrEnum):
-    """What a check found, from good to bad."""
-
-    OK = "OK"
-    WARN = "WARN"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One row: what was looked at, how it is, what to do about it, and the exit code that it means when it FAILs."""
-
-    section: str
-    name: str
-    verdict: Verdict
-    detail: str
-    remediation: str = ""
-    code: int = 1
-
-
-@dataclass
-class Status:
-    """Everything found, in the order of looking."""
-
-    checks: list[Check] = field(default_factory=list)
-
-    def add(
-        self, section: str, name: str, verdict: Verdict, detail: str, remediation: str = "", *, code: int = 1
-    ) -> None:
-        self.checks.append(Check(section, name, verdict, detail, remediation, code))
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of all."""
-        return max((check.verdict for check in self.checks), key=list(Verdict).index, default=Verdict.OK)
-
-    @property
-    def exit_code(self) -> int:
-        """That of the first failure, which is the cause of what fails after it; 0 when nothing fails."""
-        return next((check.code for check in self.checks if check.verdict is Verdict.FAIL), 0)
-
-    def value(self) -> dict[str, Any]:
-        """Return the status for programs."""
-        rows = []
-        for check in self.checks:
-            row = {
-                "section": check.section,
-                "name": check.name,
-                "status": str(check.verdict),
-                "detail": check.detail,
-            }
-            rows.append({**row, "remediation": check.remediation} if check.remediation else row)
-        return {"status": str(self.verdict), "ok": self.verdict is not Verdict.FAIL, "checks": rows}
 
 
 def look(
@@ -128,11 +65,11 @@ def look(
     _host(status, answer, option)
     _storage(status, answer, option)
     try:
-        _resources(status, client, option or "")
+        resource_checks.resources_of(status, client, option or "")
     except errors.KukeonError as exc:
         status.add("resources", "list", Verdict.FAIL, exc.message, exc.hint, code=exc.exit_code)
     if inside is not None and option is not None:
-        _parity(status, client, inside, answer.run_path, option)
+        resource_checks.parity_of(status, client, inside, answer.run_path, option)
     return status
 
 
@@ -228,27 +165,6 @@ def _cgroups(status: Status, mode: str, option: str | None) -> None:
         status.add("host", "cgroups", Verdict.OK, mode or found.mode)
 
 
-def _parity(status: Status, client: Client, inside: Callable[[str], Client], run_path: str, option: str) -> None:
-    """Add whether kukeond's view of the resources is what its files say."""
-    from kukeon_api import errors
-    from kukeon_cli import parity
-
-    try:
-        with inside(run_path) as other:
-            found = parity.compare(client, other)
-    except errors.KukeonError as exc:
-        status.add("parity", "views", Verdict.WARN, f"not compared: {exc.message}", exc.hint)
-        return
-    for each in found:
-        if each.differing:
-            more = f", and {len(each.differing) - 1} more" if len(each.differing) > 1 else ""
-            hint = f"kukeond does not see what is stored: restart it with sudo kuke{option} daemon restart"
-            status.add("parity", f"view of {each.noun}", Verdict.FAIL, f"{each.differing[0]}{more}", hint)
-    if not any(each.differing for each in found):
-        counts = ", ".join(f"{each.count} {each.noun.removesuffix('s' * (each.count == 1))}" for each in found)
-        status.add("parity", "views", Verdict.OK, f"kukeond and its files agree: {counts}")
-
-
 def process_of(session: Session) -> str:
     """Return how the process of the kukeond of this host is, empty when that is unknown."""
     from kukeon_api import errors
@@ -269,95 +185,6 @@ def process_of(session: Session) -> str:
         # What is told is a help only; the row above says what fails.
         return ""
     return f"pid {paused[0]} is paused by a signal" if paused else f"pid {pid} runs, and does not answer"
-
-
-def _resources(status: Status, client: Client, option: str) -> None:
-    from kukeon_cli import resources
-
-    cells = resources.listed(client, "Cell")
-    unwell: list[model.Doc] = []
-    for kind in ("Realm", "Space", "Stack"):
-        unwell += _count(status, kind, resources.listed(client, kind), option)
-    unwell_cells = _count(status, "Cell", cells, option)
-    for doc in unwell:
-        _unwell(status, "resources", f"{doc.kind.lower()} {'/'.join(resources.place(doc))}", doc)
-    for cell in cells:
-        if cell in unwell_cells:
-            _unwell(status, "cells", "/".join(resources.place(cell)), cell)
-        elif len(cells) <= MOST_LISTED:
-            _well(status, cell)
-
-
-def _count(status: Status, kind: Kind, docs: Sequence[model.Doc], option: str) -> list[model.Doc]:
-    """Add how many there are; return those that are not as they should be."""
-    noun = f"{kind.lower()}s"
-    unwell = [doc for doc in docs if not _is_well(doc)]
-    if unwell:
-        detail = f"{len(docs)}, of which {len(unwell)} not well"
-        status.add("resources", noun, Verdict.WARN, detail, f"see: kuke{option} get {noun} -o yaml")
-    else:
-        status.add("resources", noun, Verdict.OK, str(len(docs)))
-    return unwell
-
-
-def _is_well(doc: model.Doc) -> bool:
-    """Tell whether a resource is ready; a cell may also be stopped on request, or done: its programs ended well."""
-    from kukeon_api import model
-
-    if isinstance(doc, model.CellDoc):
-        state = doc.status.state
-        if state is model.CellState.STOPPED:
-            return doc.status.desired is model.DesiredState.STOPPED
-        return state in (model.CellState.READY, model.CellState.EXITED)
-    return str(getattr(doc.status, "state", "")) == _READY
-
-
-def _well(status: Status, cell: model.Doc) -> None:
-    from kukeon_cli import resources
-
-    status.add("cells", "/".join(resources.place(cell)), Verdict.OK, _seen(cell))
-
-
-def _unwell(status: Status, section: str, name: str, doc: model.Doc) -> None:
-    """Add a resource that is not as it should be: its state, the reason and what was said about it."""
-    from kukeon_cli import columns
-
-    message = columns.message(doc)
-    status.add(section, name, Verdict.WARN, _seen(doc) + (f": {message}" if message else ""))
-
-
-def _seen(doc: model.Doc) -> str:
-    """Return `Failed (CreateCellFailed) 10.88.0.2`, as much of it as there is."""
-    from kukeon_api import model
-    from kukeon_cli import columns
-
-    assert isinstance(doc.status, model.Status)
-    words = [str(doc.status.state)]
-    if doc.status.reason:
-        words.append(f"({doc.status.reason})")
-    if isinstance(doc, model.CellDoc) and columns.address(doc) != "-":
-        words.append(columns.address(doc))
-    return " ".join(words)
-
-
-def lines(status: Status, out: Output, *, verbose: bool) -> list[str]:
-    """Return the status for people: a title a section, a row a check, what to do below what is not well."""
-    from kukeon_cli import terminal
-
-    text: list[str] = []
-    section, width = "", 0
-    for check in status.checks:
-        if check.section != section:
-            text += [""] * bool(section) + [check.section.upper()]
-            section = check.section
-            width = max(len(other.name) for other in status.checks if other.section == section)
-        verdict = terminal.coloured(f"{check.verdict:4}", str(check.verdict), out.stream)
-        name, detail = terminal.printable(check.name), terminal.printable(check.detail)
-        text.append(f"  {name:{width}}  {verdict}  {detail}".rstrip())
-        if check.remediation and (verbose or check.verdict is not Verdict.OK):
-            text.append(f"  {'':{width}}  ↳ {terminal.printable(check.remediation)}")
-    word = str(status.verdict)
-    return [*text, "", f"Status: {terminal.coloured(word, word, out.stream)}"]
 
 
 @click.command("status", cls=lazy.Command)
@@ -384,7 +211,7 @@ def command(session: Session, as_json: bool, output: str) -> int:
         process=lambda: process_of(session),
     )
     if out.format in (Format.TABLE, Format.WIDE):
-        for line in lines(status, out, verbose=session.verbose):
+        for line in checks.lines(status, out, verbose=session.verbose):
             out.line(line)
     else:
         out.result(status.value(), (), [f"{check.section}/{check.name}" for check in status.checks])

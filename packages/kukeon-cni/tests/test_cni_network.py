@@ -1,6 +1,7 @@
 """The protocol over a list of plugins, with recording plugins: order, parameters, undo, cache, trouble."""
 
 # ruff: noqa: ASYNC110, ASYNC240  (tests look at small files, and wait for other processes, in coroutines)
+
 import asyncio
 import os
 import stat

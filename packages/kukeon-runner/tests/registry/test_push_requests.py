@@ -4,11 +4,12 @@ import asyncio
 import dataclasses
 import os
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
 from kukeon_api import errors, image_ref
-from kukeon_runner.host.registry import retries
+from kukeon_runner.host.registry import push, retries
 from kukeon_runner.host.registry.client import Registry
 from kukeon_runner.host.registry.endpoints import Capability, Endpoint
 from kukeon_runner.host.registry.values import Descriptor, digest_of
@@ -153,6 +154,26 @@ async def test_a_registry_that_takes_nothing(served: ServedRegistry, impatience:
     async with Registry(patience=dataclasses.replace(impatience, attempts=1)) as registry:
         with pytest.raises(errors.RegistryStalled, match=r"took nothing for 0\.2 s"):
             await registry.upload_blob(ref(served), described(content), pieces_of(content))
+
+
+async def test_a_registry_whose_answer_does_not_end(
+    served: ServedRegistry, patience: retries.Patience, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(push, "_COMMIT_S", 1.0)
+
+    async def drip(call: Call, writer: asyncio.StreamWriter) -> Any:
+        if call.method != "PUT":
+            return PASS
+        writer.write(b"HTTP/1.1 201 Created\r\nX-Long: ")
+        while True:
+            writer.write(b"0")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    served.behaviour = drip
+    async with Registry(patience=dataclasses.replace(patience, attempts=1)) as registry:
+        with pytest.raises(errors.RegistryStalled):
+            await registry.upload_blob(ref(served), described(b"layer"), pieces_of(b"layer"))
 
 
 @pytest.mark.parametrize("content", [b"short", b"much too long"])

@@ -88,6 +88,29 @@ async def drip(_call: Call, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
 
 
+async def drip_headers(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while True:
+        writer.write(b"0")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def have_us_continue(_call: Call, writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def send_a_chunk_that_never_begins(_call: Call, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;")
+    while True:
+        writer.write(b"x" * 1000)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
 async def close(_call: Call, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n0123")
 
@@ -119,6 +142,9 @@ async def send_less(_call: Call, writer: asyncio.StreamWriter) -> None:
         (stall, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
         (say_nothing, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
         (drip, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
+        (drip_headers, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
+        (have_us_continue, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
+        (send_a_chunk_that_never_begins, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
         (close, errors.RegistryClosed, "closed the connection half-way", 3),
         (close_at_once, errors.RegistryClosed, "closed the connection half-way", 3),
         (speak_another_protocol, errors.NotARegistry, "does not answer in HTTP", 1),
@@ -148,7 +174,9 @@ async def test_how_a_blob_may_fail(
             await read(registry, served, stored)
     assert type(caught.value) is kind
     # A request that got no answer at all is repeated once on another connection by the HTTP library.
-    assert len(served.calls) in (attempts, 2 * attempts)
+    # On a busy machine patience may end before the registry has read what it is asked.
+    least = 0 if kind is errors.RegistryStalled else attempts
+    assert least <= len(served.calls) <= 2 * attempts
 
 
 async def test_a_lost_connection_is_taken_up_where_it_broke(served: ServedRegistry, patience: retries.Patience):

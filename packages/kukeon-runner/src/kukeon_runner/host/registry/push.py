@@ -76,7 +76,8 @@ async def upload_blob(repository: Repository, descriptor: Described, pieces: Pie
             )
     except TimeoutError as error:
         host = repository.endpoint.origin.netloc
-        words = f"registry {host!r} took nothing for {stall_s:g} s"
+        lack = "took everything and gives no answer" if source.taken else f"took nothing for {stall_s:g} s"
+        words = f"registry {host!r} {lack}"
         raise Trouble(errors.RegistryStalled, words, passing=True) from error
     except Trouble as trouble:
         # What our own side did wrong reaches us as a connection that broke.
@@ -120,6 +121,8 @@ class _Source:
         self.error: Exception | None = None
         self.timeout: asyncio.Timeout | None = None
         self.stall_s = 0.0
+        self.taken = False
+        """Whether all was handed on."""
 
     async def read(self) -> AsyncIterator[bytes]:
         left = self._descriptor.size
@@ -138,9 +141,10 @@ class _Source:
         except Exception as error:
             self.error = error
             raise
-        # From here on it is the answer that is waited for.
-        self._wait(None)
+        # From here on it is the answer that is waited for: not silence ends that, but time.
+        self.taken = True
+        self._wait(_COMMIT_S)
 
-    def _wait(self, seconds: float | None) -> None:
+    def _wait(self, seconds: float) -> None:
         if self.timeout is not None and not self.timeout.expired():
-            self.timeout.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+            self.timeout.reschedule(asyncio.get_running_loop().time() + seconds)

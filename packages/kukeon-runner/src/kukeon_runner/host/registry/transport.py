@@ -13,7 +13,7 @@ import os
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import yarl
@@ -89,8 +89,10 @@ class Answer:
         waited, came = 0.0, 0
         while True:
             began = clock()
+            # What arrives need not become content: it can be the frame around some for ever.
             with _troubles(self.origin, self._patience):
-                piece = await content.readany()
+                async with asyncio.timeout(self._patience.stall_s):
+                    piece = await content.readany()
             if not piece:
                 return
             # Only our waiting counts: a slow reader is no fault of the registry.
@@ -133,6 +135,7 @@ class Transport:
             max_line_size=_HEADER_LIMIT_BYTES,
             max_field_size=_HEADER_LIMIT_BYTES,
             headers={"User-Agent": "kukeon", "Accept-Encoding": "identity"},
+            trace_configs=[_telling_when_sent()],
         )
 
     async def close(self) -> None:
@@ -146,24 +149,45 @@ class Transport:
         """
         where = origins.origin(request.url)
         context = await self._context(endpoint.tls, where) if where.scheme == "https" else True
+        answer_s = request.answer_s or self._patience.stall_s
         timeout = aiohttp.ClientTimeout(
             total=None,
             # Includes TLS, which a server may let hang as well.
             connect=endpoint.connect_s or self._patience.connect_s,
-            sock_read=request.answer_s or self._patience.stall_s,
+            sock_read=answer_s,
         )
+        body: bytes | _Once | None
+        if isinstance(request.body, AsyncIterator):
+            # Of what is sent bit by bit its sender knows when that was all.
+            body, begin_s = _Once(request.body, where), None
+        else:
+            body, begin_s = request.body, answer_s
         with _troubles(where, self._patience):
-            response = await self._session.request(
+            response = await self._begin(
+                begin_s,
                 request.method,
                 yarl.URL(request.url, encoded=True),
                 headers=request.headers,
-                data=_Once(request.body, where) if isinstance(request.body, AsyncIterator) else request.body,
+                data=body,
                 ssl=context,
                 proxy=endpoint.proxy or self._proxy(where),
                 timeout=timeout,
                 allow_redirects=False,
             )
         return Answer(response, request, self._patience)
+
+    async def _begin(self, answer_s: float | None, method: str, url: yarl.URL, **how: Any) -> aiohttp.ClientResponse:
+        """Return what is answered; once the request is sent, an answer may take `answer_s` to begin.
+
+        For aiohttp each byte is a sign of life, of headers that never end as well.
+        """
+        async with asyncio.timeout(None) as limit:
+
+            def sent() -> None:
+                if answer_s is not None and not limit.expired():
+                    limit.reschedule(asyncio.get_running_loop().time() + answer_s)
+
+            return await self._session.request(method, url, trace_request_ctx=sent, **how)
 
     async def _context(self, tls: TLS, where: origins.Origin) -> ssl.SSLContext:
         if tls not in self._contexts:
@@ -193,6 +217,17 @@ class Transport:
                 hint=f"set {where.scheme}_proxy to one that begins with http://, or no_proxy to this host",
             )
         return proxy or None
+
+
+def _telling_when_sent() -> aiohttp.TraceConfig:
+    """Have what comes along with a request be called when its headers are on their way; again when it is repeated."""
+
+    async def tell(_session: object, context: Any, _what: object) -> None:
+        context.trace_request_ctx()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(tell)
+    return trace
 
 
 class _Once:

@@ -200,6 +200,22 @@ def test_a_person_types_resizes_and_leaves(server: Server, person: Person) -> No
     assert person.process.wait(PATIENCE_S) == 0
 
 
+def test_what_is_typed_right_before_leaving_is_typed(server: Server, person: Person) -> None:
+    typed = []
+
+    def play(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(WELCOME + output(b"$ ") + LIVE)
+        typed.append(receive(connection, 5 + 3))
+
+    server.serve(play)
+    person.sees(b"$ ")
+    person.types(b"ls\r\x1d\x1d")
+    person.sees(b"[detached None]")
+    server.close()
+    assert typed == [frame(0x02, b"ls\r")]
+
+
 def test_the_end_of_the_program_is_the_end(server: Server, person: Person) -> None:
     def play(connection: socket.socket) -> None:
         receive(connection, 15)

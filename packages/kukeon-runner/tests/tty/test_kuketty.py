@@ -117,6 +117,16 @@ class TestOneTerminal:
         assert not os.path.lexists(opened["socket"])
         assert tty.ask("close", task="r/c") == {"known": False}
 
+    def test_what_was_typed_before_hanging_up_is_typed(self, tty: Kuketty, shim: MakeShim) -> None:
+        opened = tty.open()
+        shim(opened, "/bin/sh", "-c", "while read line; do echo got-$line; done")
+        for number in range(20):
+            with Raw(opened["socket"]) as hasty:
+                hasty.send(INPUT, b"%d.\n" % number)
+        until(lambda: b"got-19." in (tty.home / "capture").read_bytes(), "the last line")
+        got = (tty.home / "capture").read_bytes()
+        assert [number for number in range(20) if b"got-%d." % number not in got] == []
+
     def test_modes(self, tty: Kuketty) -> None:
         opened = tty.open()
         assert stat.S_IMODE(Path(opened["socket"]).stat().st_mode) == 0o660

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import select
 import selectors
 import signal
 import threading
@@ -30,6 +31,8 @@ _RECONNECT_PAUSE_S = 0.05
 _KEY_PAUSE_S = 0.5
 """A Ctrl-] that is followed by nothing for so long is for the program."""
 _RESIZE_AGAIN_S = 1.0
+_LEAVING_S = 1.0
+"""How long the program may take for what was typed before somebody leaves."""
 _READ_BYTES = 16 * 1024
 
 
@@ -222,6 +225,7 @@ class _Session:
                 patience_s = 0 if shown else _KEY_PAUSE_S if self._keys.held else None
                 ready = {key.fileobj for key, _ in selector.select(patience_s)}
                 if self._keyboard in ready and self._type():
+                    self._send_rest()
                     return Over(How.DETACHED)
                 if not ready and not shown:
                     self.terminal.put(self._keys.release())
@@ -237,6 +241,14 @@ class _Session:
             self.terminal.put(passed)
         # A terminal that is gone types nothing any more.
         return self._keys.detached or not typed
+
+    def _send_rest(self) -> None:
+        """Have sent what was typed right before leaving, unless the program takes no input."""
+        deadline = time.monotonic() + _LEAVING_S
+        while not self.terminal.flush():
+            _, writable, _ = select.select([], [self.terminal], [], max(0.0, deadline - time.monotonic()))
+            if not writable:
+                return
 
     def _reconnect(self, lost: errors.Unavailable) -> Over | None:
         """Connect again where we were; Over when somebody left meanwhile. Raises `lost`, or why it does not work."""

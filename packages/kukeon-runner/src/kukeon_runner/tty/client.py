@@ -57,6 +57,8 @@ class Client:
         """How much of the first piece in `_out` is gone already."""
         self._waiting = 0
         self._leaving = False
+        self._deaf = False
+        """Whether it takes nothing any more; what it typed before is still to be read, and then its end."""
         self._paused = False
         connection.setblocking(False)
         loop.call_in((self, "patience"), HELLO_TIMEOUT_S, lambda: self.drop("no hello came"))
@@ -64,7 +66,7 @@ class Client:
 
     def send(self, frame: bytes) -> None:
         """Queue a frame and send what goes now."""
-        if self._leaving or self._fd < 0:
+        if self._leaving or self._deaf or self._fd < 0:
             return
         self._queue(frame)
         self._flush()
@@ -86,7 +88,9 @@ class Client:
 
     def pause(self, paused: bool) -> None:
         """Take no input for now, as the program reads none."""
-        if paused != self._paused:
+        if paused and self._deaf:
+            self.close()
+        elif paused != self._paused:
             self._paused = paused
             self._watch()
 
@@ -137,11 +141,21 @@ class Client:
         except BlockingIOError:
             pass
         except OSError:
-            self.close()
+            self._hung_up()
             return
         if self._leaving and not self._out:
             self.close()
             return
+        self._watch()
+
+    def _hung_up(self) -> None:
+        if self._leaving or self._paused:
+            self.close()
+            return
+        self._deaf = True
+        self._out.clear()
+        self._sent = 0
+        self._count(-self._waiting)
         self._watch()
 
     def _taken(self, count: int) -> None:

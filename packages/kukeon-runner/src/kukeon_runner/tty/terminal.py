@@ -176,7 +176,7 @@ class Terminal:
             pass
         self._loop.watch(self._stdin, WRITE if self._typed else 0, self._input_ready)
         full = len(self._typed) > MAX_TYPED_BYTES
-        for client in self.clients:
+        for client in tuple(self.clients):
             client.pause(full)
 
     def _output_ready(self, _: int) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import collections
+import functools
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from kukeon_api import errors, model, parts
+from kukeon_api import errors, model
+from kukeon_sdk import dialogue
 from kukeon_sdk.deadline import Deadline
+from kukeon_sdk.dialogue import Dialogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from kukeon_api.parts import Part
-
-# What is read ahead of a caller who does not take it: enough to keep both sides busy, then the program has to wait.
-AHEAD_BYTES = 4 * parts.PIECE_BYTES
 
 
 class Output(NamedTuple):
@@ -48,88 +47,27 @@ class Link(Protocol):
         """Hang up."""
 
 
-class Received:
-    """What has come over a link and was not taken yet; nothing here knows the session, so that it can be dropped."""
-
-    def __init__(self) -> None:
-        self.changed = threading.Condition()
-        self.room = parts.WINDOW_BYTES
-        """How many bytes of input the program would take now."""
-        self.closed = False
-        self.over = False
-        self.end: Any = None
-        """How the program ended, when that was told."""
-        self._pieces: collections.deque[Output] = collections.deque()
-        self._ahead = 0
-        self._told = 0
-        """The number of the byte after those that have come."""
-        self._error: errors.KukeonError | None = None
-
-    @property
-    def position(self) -> int:
-        """The number of the byte that comes next."""
-        with self.changed:
-            return self._told - self._ahead
-
-    def receive(self, link: Link) -> None:
-        """Take what comes until the end, on a thread of its own."""
-        try:
-            while (part := link.receive()) is not None:
-                self._take(*part)
-        except errors.KukeonError as error:
-            self._error = error
-        finally:
-            with self.changed:
-                self.over = True
-                self.changed.notify_all()
-
-    def next(self, timeout_s: float | None) -> Output | None:
-        """Wait for the next piece of output; None after the last one. Raises what the session ended with."""
-        with self.changed:
-            if not self.changed.wait_for(lambda: self._pieces or self.over or self.closed, timeout_s):
-                raise errors.TimedOut(
-                    f"cannot wait for the program any longer: nothing came within {timeout_s:g} s",
-                    hint="the session goes on: wait again, or close it",
-                )
-            if self.closed:
-                raise errors.Conflict("cannot go on: this session was closed")
-            if self._pieces:
-                piece = self._pieces.popleft()
-                self._ahead -= len(piece.data)
-                self.changed.notify_all()
-                return piece
-            if self._error is not None:
-                raise self._error
-            return None
-
-    def close(self) -> None:
-        """Have nobody wait any more."""
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
-
-    def _take(self, name: str, value: Any) -> None:
-        with self.changed:
-            match name:
-                case "stdout" | "stderr" | "output":
-                    # Kept for whoever reads, once there is room for it.
-                    self.changed.wait_for(lambda: self._ahead < AHEAD_BYTES or self.closed)
-                    self._pieces.append(Output(name, value))
-                    self._ahead += len(value)
-                    self._told += len(value)
-                case "stdin_taken":
-                    self.room += value
-                case "position":
-                    # What is ahead was counted from where it began.
-                    self.changed.wait_for(lambda: not self._pieces or self.closed)
-                    self._told = value
-                case "exit" | "ended":
-                    self.end = value
-            self.changed.notify_all()
+def _receive(link: Link, talk: Dialogue, changed: threading.Condition) -> None:
+    """Take what comes until the end, on a thread that does not know the session, so that it can be dropped."""
+    error = None
+    try:
+        while (part := link.receive()) is not None:
+            with changed:
+                changed.wait_for(functools.partial(talk.fits, part))
+                talk.take(part)
+                changed.notify_all()
+    except errors.KukeonError as caught:
+        error = caught
+    finally:
+        with changed:
+            talk.finish(error)
+            changed.notify_all()
 
 
-def _hang_up(received: Received, link: Link) -> None:
-    received.close()
+def _hang_up(link: Link, talk: Dialogue, changed: threading.Condition) -> None:
+    with changed:
+        talk.closed = True
+        changed.notify_all()
     link.cancel()
 
 
@@ -142,19 +80,17 @@ class Session:
 
     def __init__(self, link: Link) -> None:
         try:
-            first = link.receive()
-            if first is None or first[0] != parts.STARTED:
-                raise errors.HostError("cannot start: kukeond did not answer with what it had started")
+            self._started = dialogue.started(link.receive())
         except BaseException:
             link.cancel()
             raise
-        self._started = first[1]
         self._link = link
-        self._received = Received()
-        self._hang_up = weakref.finalize(self, _hang_up, self._received, link)
+        self._dialogue = Dialogue()
+        self._changed = threading.Condition()
+        shared = (link, self._dialogue, self._changed)
+        self._hang_up = weakref.finalize(self, _hang_up, *shared)
         self._hang_up.atexit = False  # a process that ends closes its connections
-        receive = threading.Thread(target=self._received.receive, args=(link,), name="kukeon session", daemon=True)
-        receive.start()
+        threading.Thread(target=_receive, args=shared, name="kukeon session", daemon=True).start()
 
     def resize(self, rows: int, columns: int) -> None:
         """Tell the terminal its size. After the end this does nothing."""
@@ -174,6 +110,17 @@ class Session:
         """Hang up."""
         self.close()
 
+    def _next(self, deadline: Deadline) -> Part | None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._dialogue.readable, deadline.left_s()):
+                raise errors.TimedOut(
+                    f"cannot wait for the program any longer: {deadline.timeout_s:g} s have passed",
+                    hint="the session goes on: wait again, or close it",
+                )
+            piece = self._dialogue.read()
+            self._changed.notify_all()
+            return piece
+
 
 class ExecSession(Session):
     """A program that was started in a container; iterate over it for what it writes.
@@ -181,10 +128,6 @@ class ExecSession(Session):
     The program waits while nobody reads what it writes. Leaving the session before the program has ended ends it:
     SIGHUP, then SIGKILL. Sizes and signals that are none end the session with `Invalid`.
     """
-
-    def __init__(self, link: Link) -> None:
-        self._stdin_closed = False
-        super().__init__(link)
 
     @property
     def pid(self) -> int:
@@ -205,32 +148,28 @@ class ExecSession(Session):
 
         After `timeout` seconds `TimedOut` is raised, and the session goes on.
         """
-        return self._received.next(timeout)
+        piece = self._next(Deadline(timeout))
+        return Output(*piece) if piece is not None else None
 
     def write(self, data: bytes) -> None:
         """Give `data` to the program's input; waits while the program does not take it.
 
         Raises `Conflict` when the program has ended or its input was closed.
         """
-        view, received = memoryview(data), self._received
+        view = memoryview(data).cast("B")
         while len(view):
-            with received.changed:
-                received.changed.wait_for(lambda: received.room > 0 or self._shut())
-                if self._shut():
-                    raise errors.Conflict("cannot write to the program: it has ended or its input is closed")
-                piece = bytes(view[: min(received.room, parts.PIECE_BYTES)])
-                received.room -= len(piece)
+            with self._changed:
+                self._changed.wait_for(lambda: self._dialogue.writable)
+                piece = self._dialogue.write(view)
                 self._link.send("stdin", piece)
             view = view[len(piece) :]
 
     def close_stdin(self) -> None:
         """End the program's input. Twice is fine."""
-        with self._received.changed:
-            if self._stdin_closed:
-                return
-            self._stdin_closed = True
-            self._received.changed.notify_all()
-            self._link.send("stdin_closed", True)
+        with self._changed:
+            if self._dialogue.close_stdin():
+                self._changed.notify_all()
+                self._link.send("stdin_closed", True)
 
     def signal(self, number: int) -> None:
         """Send the program a signal (`signal.SIGTERM`). After its end this does nothing."""
@@ -243,12 +182,13 @@ class ExecSession(Session):
         session goes on.
         """
         deadline = Deadline(timeout)
-        while not (self._received.closed and self._received.end) and self.read(deadline.left_s()) is not None:
-            pass
-        status: model.ExitStatus | None = self._received.end
-        if status is None:
-            raise errors.HostError("cannot tell how the program ended: kukeond did not say")
-        return status
+        try:
+            while self._next(deadline) is not None:
+                pass
+        except errors.Conflict:  # closed, here or by another thread
+            if self._dialogue.end is None:
+                raise
+        return self._dialogue.status()
 
     def communicate(self, stdin: bytes = b"") -> Completed:
         """Give the program its input, collect what it writes, and wait until it has ended. Raises like iterating.
@@ -273,9 +213,6 @@ class ExecSession(Session):
             return
         self.close_stdin()
 
-    def _shut(self) -> bool:
-        return self._stdin_closed or self._received.over or self._received.closed
-
 
 class AttachSession(Session):
     """A container's terminal; iterate over it for what it shows. Leaving the session detaches, and ends nothing."""
@@ -283,13 +220,13 @@ class AttachSession(Session):
     @property
     def ended(self) -> model.AttachEnded | None:
         """How the terminal's program ended; None as long as it has not."""
-        ended: model.AttachEnded | None = self._received.end
+        ended: model.AttachEnded | None = self._dialogue.end
         return ended
 
     @property
     def position(self) -> int:
         """The number of the byte that comes next. Another session goes on there: `attach(doc, position=...)`."""
-        return self._received.position
+        return self._dialogue.position
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield what the terminal shows until its program has ended.
@@ -304,14 +241,13 @@ class AttachSession(Session):
 
         After `timeout` seconds `TimedOut` is raised, and the session goes on.
         """
-        piece = self._received.next(timeout)
-        return piece.data if piece is not None else b""
+        piece = self._next(Deadline(timeout))
+        return piece[1] if piece is not None else b""
 
     def write(self, data: bytes) -> None:
         """Type `data`. After the end this does nothing."""
-        view = memoryview(data)
-        for start in range(0, len(view), parts.PIECE_BYTES):
-            self._link.send("input", bytes(view[start : start + parts.PIECE_BYTES]))
+        for piece in dialogue.pieces(data):
+            self._link.send("input", piece)
 
 
 SESSIONS: dict[str, type[ExecSession] | type[AttachSession]] = {"Exec": ExecSession, "Attach": AttachSession}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from kukeon_api import errors, model, parts
-from kukeon_sdk.sessions import AHEAD_BYTES, Completed, Output
+from kukeon_api import errors, model
+from kukeon_sdk import dialogue
+from kukeon_sdk.dialogue import Dialogue
+from kukeon_sdk.sessions import Completed, Output
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,73 +32,26 @@ class AsyncLink(Protocol):
         """Hang up, without waiting. Twice is fine."""
 
 
-class Received:
-    """What has come over a link and was not taken yet; nothing here knows the session, so that it can be dropped."""
+async def _receive(link: AsyncLink, talk: Dialogue, changed: asyncio.Condition) -> None:
+    """Take what comes until the end, in a task that does not know the session, so that it can be dropped."""
+    error = None
+    try:
+        while (part := await link.receive()) is not None:
+            async with changed:
+                await changed.wait_for(functools.partial(talk.fits, part))
+                talk.take(part)
+                changed.notify_all()
+    except errors.KukeonError as caught:
+        error = caught
+    finally:
+        talk.finish(error)
+        async with changed:
+            changed.notify_all()
 
-    def __init__(self) -> None:
-        self.changed = asyncio.Condition()
-        self.room = parts.WINDOW_BYTES
-        """How many bytes of input the program would take now."""
-        self.closed = False
-        self.over = False
-        self.end: Any = None
-        """How the program ended, when that was told."""
-        self._pieces: collections.deque[Output] = collections.deque()
-        self._ahead = 0
-        self._told = 0
-        """The number of the byte after those that have come."""
-        self._error: errors.KukeonError | None = None
 
-    @property
-    def position(self) -> int:
-        """The number of the byte that comes next."""
-        return self._told - self._ahead
-
-    async def receive(self, link: AsyncLink) -> None:
-        """Take what comes until the end, in a task of its own."""
-        try:
-            while (part := await link.receive()) is not None:
-                await self._take(*part)
-        except errors.KukeonError as error:
-            self._error = error
-        finally:
-            self.over = True
-            async with self.changed:
-                self.changed.notify_all()
-
-    async def next(self) -> Output | None:
-        """Wait for the next piece of output; None after the last one. Raises what the session ended with."""
-        async with self.changed:
-            await self.changed.wait_for(lambda: self._pieces or self.over or self.closed)
-            if self.closed:
-                raise errors.Conflict("cannot go on: this session was closed")
-            if self._pieces:
-                piece = self._pieces.popleft()
-                self._ahead -= len(piece.data)
-                self.changed.notify_all()
-                return piece
-            if self._error is not None:
-                raise self._error
-            return None
-
-    async def _take(self, name: str, value: Any) -> None:
-        async with self.changed:
-            match name:
-                case "stdout" | "stderr" | "output":
-                    # Kept for whoever reads, once there is room for it.
-                    await self.changed.wait_for(lambda: self._ahead < AHEAD_BYTES)
-                    self._pieces.append(Output(name, value))
-                    self._ahead += len(value)
-                    self._told += len(value)
-                case "stdin_taken":
-                    self.room += value
-                case "position":
-                    # What is ahead was counted from where it began.
-                    await self.changed.wait_for(lambda: not self._pieces)
-                    self._told = value
-                case "exit" | "ended":
-                    self.end = value
-            self.changed.notify_all()
+def _hang_up(link: AsyncLink, receiving: asyncio.Task[None]) -> None:
+    link.cancel()
+    receiving.cancel()
 
 
 class AsyncSession:
@@ -108,17 +63,15 @@ class AsyncSession:
     def __init__(self, link: AsyncLink, started: Any) -> None:
         self._started = started
         self._link = link
-        self._received = Received()
-        self._receiving = asyncio.create_task(self._received.receive(link), name="kukeon session")
+        self._dialogue = Dialogue()
+        self._changed = asyncio.Condition()
+        self._receiving = asyncio.create_task(_receive(link, self._dialogue, self._changed), name="kukeon session")
 
     @classmethod
     async def over(cls, link: AsyncLink) -> Self:
         """Return the session once it has started. Raises what keeps it from that."""
         try:
-            first = await link.receive()
-            if first is None or first[0] != parts.STARTED:
-                raise errors.HostError("cannot start: kukeond did not answer with what it had started")
-            return cls(link, first[1])
+            return cls(link, dialogue.started(await link.receive()))
         except BaseException:
             link.cancel()
             raise
@@ -129,21 +82,17 @@ class AsyncSession:
 
     async def close(self) -> None:
         """Hang up, whether or not it is over; whoever waits gets `Conflict`. Twice is fine."""
-        self._received.closed = True
-        self._drop()
+        self._dialogue.closed = True
+        async with self._changed:
+            self._changed.notify_all()
+        _hang_up(self._link, self._receiving)
         # Not awaited: whoever closes may be cancelled meanwhile, and has to notice.
         await asyncio.wait({self._receiving})
-        async with self._received.changed:
-            self._received.changed.notify_all()
-
-    def _drop(self) -> None:
-        self._link.cancel()
-        self._receiving.cancel()
 
     def __del__(self) -> None:
         """Hang up on behalf of whoever dropped it; in a loop that is closed there is nothing left to do."""
-        if not self._receiving.get_loop().is_closed():
-            self._drop()
+        with contextlib.suppress(RuntimeError):  # garbage is collected on any thread
+            self._receiving.get_loop().call_soon_threadsafe(_hang_up, self._link, self._receiving)
 
     async def __aenter__(self) -> Self:
         """Return the session itself; leaving the block hangs up."""
@@ -155,16 +104,19 @@ class AsyncSession:
         """Hang up."""
         await self.close()
 
+    async def _next(self) -> Part | None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._dialogue.readable)
+            piece = self._dialogue.read()
+            self._changed.notify_all()
+            return piece
+
 
 class AsyncExecSession(AsyncSession):
     """A program that was started in a container, like `kukeon_sdk.sessions.ExecSession`.
 
     `asyncio.timeout` limits how long one waits; the session goes on after it.
     """
-
-    def __init__(self, link: AsyncLink, started: Any) -> None:
-        self._stdin_closed = False
-        super().__init__(link, started)
 
     @property
     def pid(self) -> int:
@@ -182,31 +134,28 @@ class AsyncExecSession(AsyncSession):
 
     async def read(self) -> Output | None:
         """Wait for the next piece of what the program writes; None when it has ended. Raises like iterating."""
-        return await self._received.next()
+        piece = await self._next()
+        return Output(*piece) if piece is not None else None
 
     async def write(self, data: bytes) -> None:
         """Give `data` to the program's input; waits while the program does not take it.
 
         Raises `Conflict` when the program has ended or its input was closed.
         """
-        view, received = memoryview(data), self._received
+        view = memoryview(data).cast("B")
         while len(view):
-            async with received.changed:
-                await received.changed.wait_for(lambda: received.room > 0 or self._shut())
-                if self._shut():
-                    raise errors.Conflict("cannot write to the program: it has ended or its input is closed")
-                piece = bytes(view[: min(received.room, parts.PIECE_BYTES)])
-                received.room -= len(piece)
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._dialogue.writable)
+                piece = self._dialogue.write(view)
                 self._link.send("stdin", piece)
             view = view[len(piece) :]
 
     async def close_stdin(self) -> None:
         """End the program's input. Twice is fine."""
-        if not self._stdin_closed:
-            self._stdin_closed = True
+        if self._dialogue.close_stdin():
             self._link.send("stdin_closed", True)
-            async with self._received.changed:
-                self._received.changed.notify_all()
+            async with self._changed:
+                self._changed.notify_all()
 
     async def signal(self, number: int) -> None:
         """Send the program a signal (`signal.SIGTERM`). After its end this does nothing."""
@@ -217,12 +166,13 @@ class AsyncExecSession(AsyncSession):
 
         Once that is known it is told, also after `close`.
         """
-        while not (self._received.closed and self._received.end) and await self.read() is not None:
-            pass
-        status: model.ExitStatus | None = self._received.end
-        if status is None:
-            raise errors.HostError("cannot tell how the program ended: kukeond did not say")
-        return status
+        try:
+            while await self._next() is not None:
+                pass
+        except errors.Conflict:  # closed, here or by another task
+            if self._dialogue.end is None:
+                raise
+        return self._dialogue.status()
 
     async def communicate(self, stdin: bytes = b"") -> Completed:
         """Give the program its input, collect what it writes, and wait until it has ended. Raises like iterating.
@@ -246,9 +196,6 @@ class AsyncExecSession(AsyncSession):
             await self.write(stdin)
             await self.close_stdin()
 
-    def _shut(self) -> bool:
-        return self._stdin_closed or self._received.over or self._received.closed
-
 
 class AsyncAttachSession(AsyncSession):
     """A container's terminal, like `kukeon_sdk.sessions.AttachSession`."""
@@ -256,13 +203,13 @@ class AsyncAttachSession(AsyncSession):
     @property
     def ended(self) -> model.AttachEnded | None:
         """How the terminal's program ended; None as long as it has not."""
-        ended: model.AttachEnded | None = self._received.end
+        ended: model.AttachEnded | None = self._dialogue.end
         return ended
 
     @property
     def position(self) -> int:
         """The number of the byte that comes next. Another session goes on there: `attach(doc, position=...)`."""
-        return self._received.position
+        return self._dialogue.position
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield what the terminal shows until its program has ended.
@@ -274,14 +221,13 @@ class AsyncAttachSession(AsyncSession):
 
     async def read(self) -> bytes:
         """Wait for what the terminal shows next; b"" when its program has ended. Raises like iterating."""
-        piece = await self._received.next()
-        return piece.data if piece is not None else b""
+        piece = await self._next()
+        return piece[1] if piece is not None else b""
 
     async def write(self, data: bytes) -> None:
         """Type `data`. After the end this does nothing."""
-        view = memoryview(data)
-        for start in range(0, len(view), parts.PIECE_BYTES):
-            self._link.send("input", bytes(view[start : start + parts.PIECE_BYTES]))
+        for piece in dialogue.pieces(data):
+            self._link.send("input", piece)
 
 
 SESSIONS: dict[str, type[AsyncExecSession] | type[AsyncAttachSession]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ class AsyncStream(Generic[T]):
 
     def __del__(self) -> None:
         """Hang up on behalf of whoever dropped it; in a loop that is closed there is nothing left to do."""
-        if self._source is not None and self._loop is not None and not self._loop.is_closed():
-            self._source.cancel()
+        if self._source is not None and self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._source.cancel)  # garbage is collected on any thread
 
     async def __aenter__(self) -> Self:
         """Return the stream itself; leaving the block closes it."""

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors
-from kukeon_sdk.sessions import AHEAD_BYTES
+from kukeon_sdk.dialogue import AHEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent import futures
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 
 from kukeon_api import calls, methods, parts, status
-from kukeon_sdk import UnixClient, streams
+from kukeon_sdk import UnixClient, aio, streams
+
+sys.path.insert(0, str(Path(__file__).parent))
+from terminal_server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from kukeon_api.methods import Method
 
@@ -131,3 +135,17 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def client(daemon: Daemon) -> Iterator[UnixClient]:
     with UnixClient(str(daemon.path)) as client:
         yield client
+
+
+@pytest.fixture
+async def later(daemon: Daemon) -> AsyncIterator[aio.AsyncClient]:
+    """The same client for asyncio."""
+    async with aio.dial(str(daemon.path)) as client:
+        yield client
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "tty.sock")
+    yield made
+    made.close()

@@ -7,7 +7,6 @@ import os
 import pty
 import select
 import signal
-import socket
 import subprocess
 import sys
 import termios
@@ -16,77 +15,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from terminal_server import LIVE, PATIENCE_S, WELCOME, frame, output, receive
+from web import WEB
 
 from kukeon_api import errors, model
 from kukeon_sdk import interaction
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from terminal_server import Server
 
     from conftest import Daemon
     from kukeon_api.parts import Part
     from kukeon_sdk import UnixClient
-
-PATIENCE_S = 20.0
-WELCOME = bytes.fromhex("81 0000000a 01 00 0000000000000000")
-LIVE = bytes.fromhex("83 00000000")
-WEB = model.ContainerDoc(
-    metadata=model.Metadata(name="web"),
-    spec=model.ContainerSpec(id="web", realm_id="r", space_id="s", stack_id="t", cell_id="c"),
-)
-
-
-def frame(kind: int, payload: bytes = b"") -> bytes:
-    return bytes((kind,)) + len(payload).to_bytes(4, "big") + payload
-
-
-def output(text: bytes) -> bytes:
-    return frame(0x82, text)
-
-
-class Server:
-    """Plays kuketty: each connection is handed to `serve`, a function of the test."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.path)
-        self._listener.listen()
-        self._threads: list[threading.Thread] = []
-
-    def serve(self, *conversations: Callable[[socket.socket], None]) -> None:
-        def run() -> None:
-            for conversation in conversations:
-                connection, _ = self._listener.accept()
-                with connection:
-                    connection.settimeout(PATIENCE_S)
-                    conversation(connection)
-
-        self._threads.append(threading.Thread(target=run))
-        self._threads[-1].start()
-
-    def close(self) -> None:
-        for thread in self._threads:
-            thread.join(PATIENCE_S)
-            assert not thread.is_alive()
-        self._listener.close()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path / "tty.sock")
-    yield made
-    made.close()
-
-
-def receive(connection: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        piece = connection.recv(size - len(data))
-        assert piece, data
-        data += piece
-    return data
 
 
 # A person: `interact` in a process of its own, whose keyboard and screen are a pty.

@@ -7,23 +7,19 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from web import WEB
 
 from kukeon_api import errors, model
 from kukeon_api.parts import WINDOW_BYTES
-from kukeon_sdk import aio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from conftest import Daemon
     from kukeon_api.parts import Part
-    from kukeon_sdk import UnixClient
+    from kukeon_sdk import UnixClient, aio
 
 WAIT_S = 30.0
-WEB = model.ContainerDoc(
-    metadata=model.Metadata(name="web"),
-    spec=model.ContainerSpec(id="web", realm_id="r", space_id="s", stack_id="t", cell_id="c"),
-)
 
 
 def event(number: int) -> model.Event:
@@ -47,12 +43,6 @@ def echo(asked: Iterator[Part], **start: Any) -> Iterator[Part]:
             case "stdin_closed":
                 yield "exit", model.ExitStatus(code=3)
                 return
-
-
-@pytest.fixture
-async def later(daemon: Daemon) -> AsyncIterator[aio.AsyncClient]:
-    async with aio.dial(str(daemon.path)) as client:
-        yield client
 
 
 class TestLists:

@@ -9,22 +9,18 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from web import WEB
 
 from kukeon_api import errors, model
-from kukeon_sdk import aio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from conftest import Daemon
     from kukeon_api.parts import Part
-    from kukeon_sdk import UnixClient
+    from kukeon_sdk import UnixClient, aio
 
 WAIT_S = 30.0
-WEB = model.ContainerDoc(
-    metadata=model.Metadata(name="web"),
-    spec=model.ContainerSpec(id="web", realm_id="r", space_id="s", stack_id="t", cell_id="c"),
-)
 
 
 class Endless:
@@ -76,9 +72,18 @@ def endless(daemon: Daemon) -> Iterator[Endless]:
 
 
 @pytest.fixture
-async def later(daemon: Daemon) -> AsyncIterator[aio.AsyncClient]:
-    async with aio.dial(str(daemon.path)) as client:
-        yield client
+def quiet(daemon: Daemon) -> Iterator[threading.Event]:
+    """Events that do not come; set once somebody waits for them."""
+    asked, over = threading.Event(), threading.Event()
+
+    def events(**_: Any) -> Iterator[model.Event]:
+        asked.set()
+        over.wait(WAIT_S)
+        yield from ()
+
+    daemon.answers["events"] = events
+    yield asked
+    over.set()
 
 
 class TestStreams:
@@ -90,23 +95,14 @@ class TestStreams:
         events.close()
         assert list(events) == []
 
-    def test_another_thread_closes_it(self, daemon: Daemon, client: UnixClient) -> None:
-        waiting, hold = threading.Event(), threading.Event()
-
-        def events(**_: Any) -> Iterator[model.Event]:
-            waiting.set()
-            hold.wait(WAIT_S)
-            yield from ()
-
-        daemon.answers["events"] = events
+    def test_another_thread_closes_it(self, quiet: threading.Event, client: UnixClient) -> None:
         stream = client.events(follow=True)
         seen: list[Any] = []
         reading = threading.Thread(target=lambda: seen.append(list(stream)))
         reading.start()
-        assert waiting.wait(WAIT_S)
+        assert quiet.wait(WAIT_S)
         stream.close()
         reading.join(WAIT_S)
-        hold.set()
         assert seen == [[]]
 
     def test_dropping_it_ends_it(self, endless: Endless, client: UnixClient) -> None:
@@ -153,26 +149,17 @@ class TestStreams:
         assert [each async for each in events] == []
         await events.close()
 
-    async def test_another_task_closes_it(self, daemon: Daemon, later: aio.AsyncClient) -> None:
-        waiting, hold = threading.Event(), threading.Event()
-
-        def events(**_: Any) -> Iterator[model.Event]:
-            waiting.set()
-            hold.wait(WAIT_S)
-            yield from ()
-
-        daemon.answers["events"] = events
+    async def test_another_task_closes_it(self, quiet: threading.Event, later: aio.AsyncClient) -> None:
         stream = later.events(follow=True)
 
         async def read() -> list[model.Event]:
             return [each async for each in stream]
 
         reading = asyncio.create_task(read())
-        await asyncio.to_thread(waiting.wait, WAIT_S)
+        assert await asyncio.to_thread(quiet.wait, WAIT_S)
         await stream.close()
         async with asyncio.timeout(WAIT_S):
             assert await reading == []
-        hold.set()
 
     async def test_cancelling_ends_it(self, endless: Endless, later: aio.AsyncClient) -> None:
         stream = later.events(follow=True)

@@ -239,8 +239,9 @@ class TestLoadImage:
         assert outcome == ["aborted"]
 
     async def test_text_is_refused(self, client: aio.AsyncClient) -> None:
+        text: Any = io.StringIO("text")
         with pytest.raises(errors.Invalid, match="bytes"):
-            await client.load_image("r", io.StringIO("text"), timeout=WAIT_S)  # type: ignore[arg-type]
+            await client.load_image("r", text, timeout=WAIT_S)
 
     async def test_an_early_refusal_ends_the_upload(self, daemon: Daemon, client: aio.AsyncClient) -> None:
         def refuse(realm: str, tarball: Iterator[bytes], platform: str) -> None:

@@ -24,13 +24,13 @@ def cell(
     name: str = "web", command: str = "serve", *args: str, auto_delete: bool = False, **fields: Any
 ) -> model.CellDoc:
     container = model.ContainerSpec(id="main", image="busybox", command=command, args=args, **fields)
-    place = {"realm_id": "default", "space_id": "default", "stack_id": "default"}
+    place: dict[str, Any] = {"realm_id": "default", "space_id": "default", "stack_id": "default"}
     spec = model.CellSpec(**place, containers=(container,), auto_delete=auto_delete)
     return model.CellDoc(metadata=model.Metadata(name=name), spec=spec)
 
 
 def container(name: str = "web") -> model.ContainerDoc:
-    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": name}
+    place: dict[str, Any] = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": name}
     return model.ContainerDoc(metadata=model.Metadata(name="main"), spec=model.ContainerSpec(id="main", **place))
 
 
@@ -128,7 +128,11 @@ class TestOwnPrograms:
         assert [entry.data for entry in client.logs(container())] == [b"one", b"two"]
 
     def test_by_its_place(self, client: MemoryClient) -> None:
-        client.programs[str(WEB)] = lambda process: process.stdout.write(b"here\n") and process.sleep()
+        def stay(process: Process) -> None:
+            process.stdout.write(b"here\n")
+            process.sleep()
+
+        client.programs[str(WEB)] = stay
         client.create_cell(cell("other"))
         client.create_cell(cell())
         with client.logs(container(), follow=True) as entries:

@@ -7,12 +7,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import kukeon_sdk
 from kukeon_api import methods
 from kukeon_sdk import aio, testing
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+README = Path(__file__).resolve().parents[1] / "README.md"
 
 PROGRAM = """
 import asyncio
@@ -84,10 +90,10 @@ def test_a_type_checker_knows_the_same_constants() -> None:
 
 
 @pytest.mark.parametrize("module", [kukeon_sdk, aio, testing], ids=lambda each: each.__name__)
-def test_everything_can_be_imported_at_once(module: object) -> None:
+def test_everything_can_be_imported_at_once(module: ModuleType) -> None:
     found: dict[str, object] = {}
-    exec(f"from {module.__name__} import *", found)  # type: ignore[attr-defined]
-    assert set(module.__all__) <= found.keys()  # type: ignore[attr-defined]
+    exec(f"from {module.__name__} import *", found)
+    assert set(module.__all__) <= found.keys()
 
 
 def test_help_tells_of_all_names() -> None:
@@ -102,18 +108,25 @@ def test_help_tells_of_all_names() -> None:
         assert "Run a program in a running container" in told
 
 
-def checked(program: str, tmp_path: Path) -> list[str]:
+def checked(tmp_path: Path, *programs: str) -> list[str]:
     """Return what mypy has to say."""
-    path = tmp_path / "program.py"
-    path.write_text(program)
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(path)]
+    paths = [tmp_path / f"program_{number}.py" for number in range(len(programs))]
+    for path, program in zip(paths, programs, strict=True):
+        path.write_text(program)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), *map(str, paths)]
     told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert told.returncode in (0, 1), told.stderr
     return [line.partition(": error: ")[2] for line in told.stdout.splitlines() if ": error: " in line]
 
 
 def test_client_programs_are_typed(tmp_path: Path) -> None:
-    assert checked(PROGRAM, tmp_path) == []
+    assert checked(tmp_path, PROGRAM) == []
     wrong = PROGRAM.replace("kukeon_sdk.dial()", "kukeon_sdk.dail()").replace("wait(timeout=3)", 'wait("x")')
     wrong = wrong.replace("client.logs(container, tail=3)", 'client.logs(container, tail="3")')
-    assert [line.partition(" ")[0] for line in sorted(checked(wrong, tmp_path))] == ["Argument", "Argument", "Module"]
+    assert [line.partition(" ")[0] for line in sorted(checked(tmp_path, wrong))] == ["Argument", "Argument", "Module"]
+
+
+def test_the_examples_of_the_readme_are_typed(tmp_path: Path) -> None:
+    examples = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    first, container, *streams, later, memory, programs = examples
+    assert checked(tmp_path, first, *(container + each for each in streams), later, memory + programs) == []

@@ -190,7 +190,7 @@ class TestExec:
         def program(asked: Iterator[Part], **_: Any) -> Iterator[Part]:
             yield "started", model.ExecStarted(pid=7)
             try:
-                for _ in asked:
+                for _part in asked:
                     listening.set()
             finally:
                 gone.set()
@@ -292,5 +292,5 @@ class TestAttach:
         daemon.answers["attach"] = terminal
         with client.attach(WEB, position=5) as session:
             assert [(session.read(), session.position) for _ in range(3)] == [(b"one", 8), (b"two", 103), (b"", 103)]
-        async with await later.attach(WEB, position=5) as session:
-            assert [(await session.read(), session.position) for _ in range(2)] == [(b"one", 8), (b"two", 103)]
+        async with await later.attach(WEB, position=5) as other:
+            assert [(await other.read(), other.position) for _ in range(2)] == [(b"one", 8), (b"two", 103)]

@@ -45,8 +45,9 @@ def test_switches_travel_by_position_and_by_name(daemon: Daemon, client: UnixCli
     )
     assert client.delete_realm(realm("a"), True).deleted == ("force=True", "cascade=False")
     assert client.delete_realm(realm("a"), cascade=True).deleted == ("force=False", "cascade=True")
+    misspelled: dict[str, Any] = {"cascading": True}
     with pytest.raises(TypeError):
-        client.delete_realm(realm("a"), cascading=True)  # type: ignore[call-arg]
+        client.delete_realm(realm("a"), **misspelled)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 20])
@@ -183,7 +184,12 @@ def test_a_lost_connection_is_told(daemon: Daemon, client: UnixClient) -> None:
     daemon.answers["ping"] = never
     daemon.answers["list_realms"] = lambda: ()
     client.list_realms()
-    stopper = threading.Thread(target=lambda: (called.wait(WAIT_S), daemon.stop()))
+
+    def stop() -> None:
+        called.wait(WAIT_S)
+        daemon.stop()
+
+    stopper = threading.Thread(target=stop)
     stopper.start()
     with pytest.raises(errors.Unavailable, match=r"ended during the call$") as caught:
         client.ping(timeout=WAIT_S)

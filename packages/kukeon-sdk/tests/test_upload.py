@@ -53,9 +53,13 @@ class TestLoadImage:
     def test_from_a_pipe(self, client: UnixClient, importing: list[bytes]) -> None:
         reader, writer = os.pipe()
         with os.fdopen(reader, "rb") as file:
-            sender = threading.Thread(
-                target=lambda: (os.write(writer, b"abc"), os.write(writer, b"def"), os.close(writer))
-            )
+
+            def send() -> None:
+                os.write(writer, b"abc")
+                os.write(writer, b"def")
+                os.close(writer)
+
+            sender = threading.Thread(target=send)
             sender.start()
             client.load_image("r", file, timeout=WAIT_S)
             sender.join()
@@ -90,10 +94,12 @@ class TestLoadImage:
         assert outcome == ["aborted"]
 
     def test_text_is_refused(self, client: UnixClient) -> None:
+        text: Any = io.StringIO("text")
         with pytest.raises(errors.Invalid, match="bytes"):
-            client.load_image("r", io.StringIO("text"), timeout=WAIT_S)  # type: ignore[arg-type]
+            client.load_image("r", text, timeout=WAIT_S)
+        path: Any = "/a/path"
         with pytest.raises(errors.Invalid) as caught:
-            client.load_image("r", "/a/path", timeout=WAIT_S)  # type: ignore[arg-type]
+            client.load_image("r", path, timeout=WAIT_S)
         assert '"rb"' in caught.value.hint
 
     def test_an_early_refusal_ends_the_upload(self, daemon: Daemon, client: UnixClient) -> None:

@@ -171,6 +171,27 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, content: str, word
     assert str(file) in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        'proxy = "socks5://me:secret@x:1"',
+        'proxy = "me:secret@x:1"',
+        'proxy = "http://me:secret@[x:1"',
+        'proxy = "http://me:secret@"',
+        'proxy = "http://me:secret@x:port"',
+        'server = "https://me:secret@x"',
+        'server = "me:secret@x"',
+        '[host."https://me:secret@x"]\n',
+        '[host."https://me:secret@x"]\nskip_verify = "yes"',
+    ],
+)
+def test_logins_in_a_wrong_file_are_not_shown(tmp_path: Path, content: str):
+    write(tmp_path, "quay.io", content)
+    with pytest.raises(errors.RegistryConfigInvalid, match=r"hosts\.toml") as caught:
+        Directory(tmp_path).endpoints("quay.io")
+    assert "secret" not in f"{caught.value} {caught.value.hint}"
+
+
 def test_what_is_not_known_is_told_and_does_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     write(tmp_path, "quay.io", '[host."https://x"]\nrewrite = {a = "b"}')
     with caplog.at_level(logging.WARNING):
@@ -185,8 +206,8 @@ def test_names_do_not_become_paths(tmp_path: Path, name: str):
         Directory(tmp_path / "x").endpoints(name)
 
 
-def test_headers_stay_out_of_sight():
-    assert "key" not in repr(Endpoint("https://x/v2", headers=(("x-api", "key"),)))
+def test_keys_and_logins_stay_out_of_sight():
+    assert "key" not in repr(Endpoint("https://x/v2", headers=(("x-api", "key"),), proxy="http://me:key@x"))
 
 
 async def test_a_mirror_that_may_not_resolve_is_asked_for_content_only(

@@ -37,7 +37,8 @@ class Endpoint:
     headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     """Sent with every request; people keep keys in them."""
     connect_s: float | None = None
-    proxy: str = ""
+    proxy: str = dataclasses.field(default="", repr=False)
+    """May contain a login."""
     mirror_of: str = ""
     """The registry it stands in for, told to it as `ns`; empty for the registry itself."""
     plain_http: bool = False

@@ -98,7 +98,7 @@ class _Parsing:
             raise self._wrong("host", 'must be tables like [host."https://mirror.example"]')
         if not isinstance(server, str):
             raise self._wrong("server", "must be an address")
-        found = [self._host(url, fields, f"host.{url!r}") for url, fields in hosts.items()]
+        found = [self._host(url, fields, f"host.{_shown(url)!r}") for url, fields in hosts.items()]
         last = self._host(server, document, "server")
         found.append(last if server else _itself(self._registry, last))
         return tuple(found)
@@ -113,8 +113,8 @@ class _Parsing:
         override = self._get(fields, prefix, "override_path", bool, default=False)
         url = self._url(address, where, override=override) if address else ""
         proxy = self._get(fields, prefix, "proxy", str, default="")
-        if proxy and urllib.parse.urlsplit(proxy).scheme not in ("http", "https"):
-            raise self._wrong(f"{prefix}proxy", f"{proxy[:200]!r} is no address that begins with http:// or https://")
+        if proxy and not _is_proxy(proxy):
+            raise self._wrong(f"{prefix}proxy", f"{_shown(proxy)!r} is no address that begins with http:// or https://")
         timeout = self._get(fields, prefix, "dial_timeout", str, default="")
         try:
             connect_s = duration.parse(timeout) if timeout else 0.0
@@ -144,7 +144,7 @@ class _Parsing:
             if parts.query or parts.fragment:
                 raise ValueError("nothing may come after its path")
         except ValueError as error:
-            raise self._wrong(where, f"{address[:200]!r} is no address of a registry: {error}") from error
+            raise self._wrong(where, f"{_shown(address)!r} is no address of a registry: {error}") from error
         if origin.host == origins.HUB:
             origin = dataclasses.replace(origin, host=origins.HUB_API)
         path = posixpath.normpath(parts.path).rstrip("/") if parts.path.strip("/") else ""
@@ -239,6 +239,20 @@ def _certificates(directory: Path) -> TLS:
         ca=tuple(str(directory / name) for name in names if name.endswith(".crt")),
         client=tuple((str(directory / f"{name}.cert"), str(directory / f"{name}.key")) for name in clients),
     )
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is no number, above all
+        return False
+
+
+def _shown(address: str) -> str:
+    """Return an address as errors show it: these reach whoever may pull, and what is before an @ may be a login."""
+    _, at, rest = address.rpartition("@")
+    return f"{'***@' if at else ''}{rest}"[:200]
 
 
 def _invalid(path: Path, why: str) -> errors.RegistryConfigInvalid:

@@ -1,5 +1,7 @@
 """What images say about themselves: documents, platforms and names, without a containerd."""
 
+from __future__ import annotations
+
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kukeon_api import errors
-from kukeon_runner.host.containerd import documents, resolve
+from kukeon_runner.host.containerd import documents, inventory, reading, resolve
 from kukeon_runner.host.containerd.archive import names
 from kukeon_runner.host.containerd.platforms import Platform, host
 from kukeon_runner.host.containerd.values import Descriptor
@@ -149,14 +151,18 @@ def test_this_host_runs_its_own() -> None:
 AMD64 = Platform("linux", "amd64")
 
 
-async def found_in(layout: Layout, entry: dict[str, Any], platform: Platform = AMD64) -> resolve.Resolved:
+def reader(layout: Layout, entry: dict[str, Any]) -> tuple[reading.ReadBlob, Descriptor]:
     async def read(descriptor: Descriptor) -> bytes:
         try:
             return layout.files[f"blobs/{descriptor.digest.replace(':', '/')}"]
         except KeyError:
             raise errors.NotFound(f"no blob {descriptor.digest}") from None
 
-    target = Descriptor(entry["mediaType"], entry["digest"], entry["size"])
+    return read, Descriptor(entry["mediaType"], entry["digest"], entry["size"])
+
+
+async def found_in(layout: Layout, entry: dict[str, Any], platform: Platform = AMD64) -> resolve.Resolved:
+    read, target = reader(layout, entry)
     return await resolve.resolve(target, platform, read)
 
 
@@ -230,6 +236,31 @@ async def test_wide_index_is_refused() -> None:
     images = [layout.image([str(i).encode()], architecture="arm64", variant="v8") for i in range(150)]
     with pytest.raises(errors.InvalidArchive, match="more than 200 documents"):
         await found_in(layout, layout.index(*images))
+
+
+async def test_documents_made_to_fill_the_memory_are_refused() -> None:
+    layout = Layout()
+    padding = {"org.example.padding": "x" * 1_000_000}
+    images = []
+    for number in range(40):
+        config = layout.descriptor(OCI_CONFIG, json.dumps({"rootfs": {"diff_ids": []}, "x": number}).encode())
+        images.append(layout.descriptor(OCI_MANIFEST, manifest(config={**config, "annotations": padding}, layers=[])))
+    read, target = reader(layout, layout.index(*images))
+    with pytest.raises(errors.InvalidArchive, match="documents have more than 16777216 bytes"):
+        await inventory.take(target, read)
+    with pytest.raises(errors.InvalidArchive, match="documents have more than 16777216 bytes"):
+        await resolve.resolve(target, AMD64, read)
+
+
+async def test_more_parts_than_any_image_has_are_refused() -> None:
+    layout = Layout()
+    images = []
+    for number in range(25):
+        layers = [descriptor(digest=f"sha256:{500 * number + i:064x}") for i in range(500)]
+        images.append(layout.descriptor(OCI_MANIFEST, manifest(layers=layers)))
+    read, target = reader(layout, layout.index(*images))
+    with pytest.raises(errors.InvalidArchive, match="more than 10000 parts"):
+        await inventory.take(target, read)
 
 
 async def test_wrong_size_and_wrong_count() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DOCUMENTS_LIMIT = 1000
 """Indexes, manifests and configs looked at for one image."""
+PARTS_LIMIT = 10_000
+"""Layers and configs of all its platforms: twenty of them with a hundred layers each have a fifth of that."""
 
 UNKNOWN = Platform("unknown", "unknown")
 """What builders write for what is no image, such as an attestation."""
@@ -97,6 +99,7 @@ class _Walk:
     def __init__(self, read: ReadBlob, present: Container[str] | None) -> None:
         self._reader = reading.Reader(read, DOCUMENTS_LIMIT)
         self._present = present
+        self._parts = 0
         self._seen: set[str] = set()
         self.indexes: list[Index] = []
         self.variants: dict[str, Variant] = {}
@@ -134,6 +137,9 @@ class _Walk:
             return Variant(platform or UNKNOWN, descriptor)
         what = f"the manifest {descriptor.digest}"
         parts = documents.parse_references(data, what)
+        self._parts += len(parts)
+        if self._parts > PARTS_LIMIT:
+            raise reading.invalid(f"more than {PARTS_LIMIT} parts belong to it")
         complete = self._present is None or all(part.digest in self._present for part in parts)
         config = None
         if parts and parts[0].media_type in documents.CONFIG_TYPES and (platform is None or platform != UNKNOWN):

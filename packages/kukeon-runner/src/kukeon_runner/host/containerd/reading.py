@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 NESTING_LIMIT = 8
 
+BYTES_LIMIT = 16 * 1024 * 1024
+"""What all documents of an image may have together: what they say is kept in memory, at many times its length."""
+
 
 class Reader:
     """One look through an image's documents; `read` raises NotFound for a blob that is not there."""
@@ -24,6 +27,7 @@ class Reader:
         self._read = read
         self._limit = limit
         self._reads = 0
+        self._left_bytes = BYTES_LIMIT
 
     async def document(self, descriptor: Descriptor) -> bytes:
         """Return a document, checked against its descriptor's size and our limits; raises InvalidArchive."""
@@ -32,6 +36,9 @@ class Reader:
             raise invalid(f"more than {self._limit} documents belong to it")
         if descriptor.size > documents.DOCUMENT_LIMIT_BYTES:
             raise invalid(f"the document {descriptor.digest} has {descriptor.size} bytes, too many")
+        self._left_bytes -= descriptor.size
+        if self._left_bytes < 0:
+            raise invalid(f"its documents have more than {BYTES_LIMIT} bytes")
         data = await self._read(descriptor)
         if len(data) != descriptor.size:
             raise invalid(f"{descriptor.digest} has {len(data)} bytes, its descriptor says {descriptor.size}")

@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
 from kukeon_runner.host.containerd import content
 from kukeon_runner.host.containerd._pb import kukeon_containerd_pb2 as pb
-from kukeon_runner.host.containerd.content import WRITE, WRITE_TIMEOUT_S, Content
+from kukeon_runner.host.containerd.content import WRITE, Content
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from kukeon_runner.host.containerd.connection import Scope
 
+log = logging.getLogger(__name__)
+
 PIECE_BYTES = 1024 * 1024
 """What is sent at once: each message waits for the answer to the one before."""
+
+ANSWER_S = 300.0
+"""How long containerd may take for a piece, and at the end for having the blob on disk."""
 
 
 def ref_of(digest: str) -> str:
@@ -30,61 +36,85 @@ async def write(scope: Scope, digest: str, size: int, source: Callable[[int], As
     """Store the blob `digest` of `size` bytes; `source` gives its bytes from an offset on.
 
     One writer at a time in this namespace.  When `source` fails, or this is cancelled, what came is kept for the next
-    write; when the content is not what its digest says (Conflict), it is dropped.
+    write; when the content is not what its digest says (Conflict), or this host does not take it (HostError), it is
+    dropped.  What an earlier write left may be anybody's: if it is wrong, all is asked for anew, once.
     """
     ref, doing = ref_of(digest), f"write blob {digest}"
     scope.connection.holding.add((scope.namespace, ref))
     try:
-        await _write(scope, ref, doing, digest, size, source)
+        # Whether it goes on there is containerd's to say: where it does not, what is kept is in the way.
+        kept = ref in await Content(scope).ingests()
+        if not await _write(scope, ref, doing, digest, size, source, last=not kept):
+            log.info("What was kept of %s was not its beginning; fetching it anew", digest)
+            await _write(scope, ref, doing, digest, size, source, last=True)
     except errors.AlreadyExists:
         return
-    except errors.Conflict:
-        with contextlib.suppress(errors.KukeonError):
-            await Content(scope).abort(ref)
-        raise
     finally:
         scope.connection.holding.discard((scope.namespace, ref))
 
 
 async def _write(
-    scope: Scope, ref: str, doing: str, digest: str, size: int, source: Callable[[int], AsyncGenerator[bytes, None]]
-) -> None:
+    scope: Scope,
+    ref: str,
+    doing: str,
+    digest: str,
+    size: int,
+    source: Callable[[int], AsyncGenerator[bytes, None]],
+    *,
+    last: bool,
+) -> bool:
+    """Say whether the blob is stored; unless this is the `last` try, it is not when its content was wrong."""
     # What is unfinished under a lease is dropped with it; without one it stays for a day, whatever becomes of us.
     headers = dataclasses.replace(scope, lease="").headers
     with scope.translated(WRITE, doing):
-        call = scope.connection.method(WRITE, "stream_stream")(timeout=WRITE_TIMEOUT_S, metadata=headers)
-    begun, offset = False, 0
+        # However long the line takes: it is each answer that has its time.
+        call = scope.connection.method(WRITE, "stream_stream")(timeout=None, metadata=headers)
+    begun, asking, offset = False, False, 0
+
+    async def ask(action: pb.WriteAction, data: bytes = b"") -> int:
+        nonlocal asking
+        asking = True
+        with contextlib.suppress(asyncio.InvalidStateError):  # ended already: reading says why
+            await call.write(
+                pb.WriteContentRequest(action=action, ref=ref, total=size, expected=digest, offset=offset, data=data)
+            )
+        answer = await call.read()
+        if not isinstance(answer, pb.WriteContentResponse):
+            raise errors.HostError("cannot write a blob: containerd ended the call without an answer")
+        asking = False
+        return int(answer.offset)
+
     try:
         with scope.translated(WRITE, doing):
-
-            async def ask(action: pb.WriteAction, data: bytes = b"") -> int:
-                with contextlib.suppress(asyncio.InvalidStateError):  # ended already: reading says why
-                    await call.write(
-                        pb.WriteContentRequest(
-                            action=action, ref=ref, total=size, expected=digest, offset=offset, data=data
-                        )
-                    )
-                answer = await call.read()
-                if not isinstance(answer, pb.WriteContentResponse):
-                    raise errors.HostError("cannot write a blob: containerd ended the call without an answer")
-                return int(answer.offset)
-
-            offset = await ask(pb.STAT)
+            offset = await _in_time(ask(pb.STAT), doing)
             begun = True
             if offset > size:
                 raise errors.Conflict(f"cannot {doing}: more of it was kept than it has")
             if offset < size:
                 async with contextlib.aclosing(source(offset)) as pieces:
                     async for data in pieces:
-                        await ask(pb.WRITE, data)
+                        await _in_time(ask(pb.WRITE, data), doing)
                         offset += len(data)
-            await ask(pb.COMMIT)
-    except BaseException:
+            await _in_time(ask(pb.COMMIT), doing)
+    except BaseException as error:
         # Another write of it finds it locked until containerd has let go.
         await content.end(call)
-        if begun and not offset:
+        wrong = isinstance(error, errors.Conflict)
+        # What this host does not take is most often too much: kept, it would fill the disk.
+        if begun and (wrong or not offset or (asking and isinstance(error, errors.HostError))):
             with contextlib.suppress(errors.KukeonError):  # it is gone already, or containerd is
                 await Content(scope).abort(ref)
+        if wrong and begun and not last:
+            return False
         raise
     finally:
         call.cancel()
+    return True
+
+
+async def _in_time(asked: Awaitable[int], doing: str) -> int:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await asked
+    except TimeoutError as error:
+        raise errors.TimedOut(f"cannot {doing}: containerd gave no answer for {ANSWER_S:g} s") from error

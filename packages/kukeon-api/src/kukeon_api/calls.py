@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from google.protobuf.message import DecodeError
 
-from kukeon_api import codec, errors, messages, wire
+from kukeon_api import codec, errors, messages, name_faults, wire
 from kukeon_api.errors import APIError
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ def check_known(method: Method, message: Any) -> None:
 
 def _get(method: Method, message: Any, name: str, kind: type) -> Any:
     if issubclass(kind, msgspec.Struct):
-        return wire.from_proto(getattr(message, name), kind)
+        try:
+            return wire.from_proto(getattr(message, name), kind)
+        except errors.Invalid as exc:
+            raise name_faults.told(exc, kind) from exc
     if kind is tuple:
         return tuple(getattr(message, name))
     default = method.defaults.get(name)

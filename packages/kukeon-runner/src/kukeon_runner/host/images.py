@@ -37,12 +37,7 @@ class LinuxImages:
 
     async def find(self, namespace: str, ref: str) -> observed.Image:
         within = self._containerd.with_namespace(namespace)
-        record = await within.images.find(ref)
-        if record is None:
-            raise errors.ImageNotFound(
-                f"image {ref!r} not found in namespace {namespace!r}",
-                hint="pull it with `kuke image pull REF`, or load it with `kuke image load FILE`",
-            )
+        record = await within.images.get(ref)
         # What a digest stands for never changes, so it is read once.
         if record.target.digest not in self._known:
             if len(self._known) >= MOST_KNOWN:

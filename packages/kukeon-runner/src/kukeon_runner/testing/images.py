@@ -33,7 +33,7 @@ class FakeImages:
     async def find(self, namespace: str, ref: str) -> observed.Image:
         if (namespace, ref) not in self.present:
             raise errors.ImageNotFound(
-                f"image {ref!r} not found in namespace {namespace!r}",
+                f"cannot find image {ref!r} in namespace {namespace!r}",
                 hint="pull it with `kuke image pull REF`, or load it with `kuke image load FILE`",
             )
         return self.present[namespace, ref]

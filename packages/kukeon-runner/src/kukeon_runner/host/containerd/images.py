@@ -57,7 +57,10 @@ class Images:
 
     async def get(self, name: str) -> ImageRecord:
         """Return the record, or raise ImageNotFound."""
-        answer = await self.scope.unary(GET, pb.GetImageRequest(name=name), f"get image {name!r}")
+        try:
+            answer = await self.scope.unary(GET, pb.GetImageRequest(name=name), f"get image {name!r}")
+        except errors.ImageNotFound as error:
+            raise self._absent(name) from error
         return ImageRecord.of(answer.image)
 
     async def find(self, name: str) -> ImageRecord | None:
@@ -95,4 +98,13 @@ class Images:
         """Delete a record, or raise ImageNotFound.  With `sync`, its disk space is free when this returns."""
         request = pb.DeleteImageRequest(name=name, sync=sync)
         timeout_s = SYNC_TIMEOUT_S if sync else 60.0
-        await self.scope.unary(DELETE, request, f"delete image {name!r}", timeout_s=timeout_s)
+        try:
+            await self.scope.unary(DELETE, request, f"delete image {name!r}", timeout_s=timeout_s)
+        except errors.ImageNotFound as error:
+            raise self._absent(name) from error
+
+    def _absent(self, name: str) -> errors.ImageNotFound:
+        return errors.ImageNotFound(
+            f"cannot find image {name!r} in namespace {self.scope.namespace!r}",
+            hint="pull it with `kuke image pull REF`, or load it with `kuke image load FILE`",
+        )

@@ -61,7 +61,7 @@ class Containers(Work):
         async with self.context.lock(_cell(ref)):
             doc = self.get(_cell(ref))
             pre, site = await self._observe(doc)
-            identity = self.workload(doc, ref, site, "stop")
+            identity = self.workload(doc, ref, site, "kill" if end == plan.KILL else "stop")
             awaited = any(each.next_restart for each in doc.status.containers if each.name == ref.container)
             doc = await self._wish(asked_to_end(doc, {identity}))
             outcome = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
@@ -139,8 +139,13 @@ class Containers(Work):
         if ref.container == names.ROOT or (found is not None and found.root):
             raise _refused(verb, ref)
         if found is None:
-            raise errors.ContainerNotFound(f"container {str(ref)!r} not found")
+            raise absent(ref)
         return site.container_id(found.id, root=False)
+
+
+def absent(ref: model.Ref) -> errors.ContainerNotFound:
+    """Return the error for a container that its cell does not have."""
+    return errors.ContainerNotFound(f"cannot find container {ref.container!r} in cell {str(_cell(ref))!r}")
 
 
 def _cell(ref: model.Ref) -> model.Ref:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import errors, model
+from kukeon_api import model
 from kukeon_runner.plan.cell import KILL, End
+from kukeon_runner.runner.cell.containers import absent
 from kukeon_runner.runner.verbs.cells import CellVerbs
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class ContainerVerbs(CellVerbs):
     async def update_container(self, cell: model.CellDoc, container: model.ContainerSpec) -> model.CellDoc:
         def change(stored: model.CellDoc) -> model.CellDoc:
             if all(each.id != container.id for each in stored.spec.containers):
-                raise errors.ContainerNotFound(f"container {str(_ref(cell, container.id))!r} not found")
+                raise absent(_ref(cell, container.id))
             containers = tuple(container if each.id == container.id else each for each in stored.spec.containers)
             return msgspec.structs.replace(stored, spec=msgspec.structs.replace(stored.spec, containers=containers))
 
@@ -61,7 +62,7 @@ class ContainerVerbs(CellVerbs):
         for each in doc.status.containers:
             if each.name == container_id:
                 return each.state
-        raise errors.ContainerNotFound(f"container {str(_ref(cell, container_id))!r} not found")
+        raise absent(_ref(cell, container_id))
 
 
 def _ref(cell: model.CellDoc, container_id: str) -> model.Ref:

@@ -129,6 +129,7 @@ class Containers(Placed):
             # It is about how things are, not about what was said.
             assert isinstance(caught.value, errors.Conflict)
             assert caught.value.hint
+            assert str(caught.value).startswith(f"cannot {verb.__name__.partition('_')[0]} container ")
         assert place.state() is model.CellState.READY
         assert len(place.cell().spec.containers) == 2
 

@@ -111,8 +111,30 @@ class Levels(Placed):
         for name in ("", "Bad Name", "../up", "under_score", "x" * 64):
             doc = model.RealmDoc(metadata=model.Metadata(name=name))
             for call in (client.create_realm, client.get_realm, client.delete_realm, client.purge_realm):
-                with pytest.raises(errors.Invalid):
+                with raises_kind("InvalidRealmName" if name else "RealmNameRequired"):
                     call(doc, timeout=WAIT_S)
+
+    def test_names_of_parents_that_are_none_are_refused_everywhere(self, client: Client, place: Place) -> None:
+        for name in ("", "Bad Name", "../up"):
+            nameless = model.SpaceDoc(metadata=model.Metadata(name=name), spec=model.SpaceSpec(realm_id=place.realm))
+            nowhere = model.SpaceDoc(metadata=model.Metadata(name="fine"), spec=model.SpaceSpec(realm_id=name))
+            for call in (client.create_space, client.get_space, client.delete_space, client.purge_space):
+                with raises_kind("InvalidName" if name else "SpaceNameRequired"):
+                    call(nameless, timeout=WAIT_S)
+                with raises_kind("InvalidRealmName" if name else "RealmNameRequired"):
+                    call(nowhere, timeout=WAIT_S)
+        with raises_kind("InvalidRealmName"):
+            client.list_spaces("../up", timeout=WAIT_S)
+        with raises_kind("InvalidName"):
+            client.list_cells(place.realm, "../up", timeout=WAIT_S)
+
+    def test_a_name_that_is_missing_is_told_in_words(self, client: Client, place: Place) -> None:
+        stack = model.StackDoc(
+            metadata=model.Metadata(name=""), spec=model.StackSpec(realm_id=place.realm, space_id=place.space)
+        )
+        with raises_kind("StackNameRequired") as caught:
+            client.get_stack(stack, timeout=WAIT_S)
+        assert str(caught.value) == "stack name is required"
 
     def test_lists_are_in_order_and_filtered_by_place(self, client: Client, place: Place) -> None:
         client.create_space(place.space_doc("alpha"), timeout=WAIT_S)

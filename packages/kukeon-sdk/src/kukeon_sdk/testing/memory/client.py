@@ -20,6 +20,7 @@ from kukeon_sdk.testing.memory.upkeep import Upkeep
 from kukeon_sdk.testing.memory.world import World
 
 if TYPE_CHECKING:
+    from kukeon_api.methods import Method
     from kukeon_sdk.testing.memory.world import Stored
     from kukeon_sdk.testing.programs import Program
 
@@ -105,7 +106,7 @@ class MemoryClient(Calls):
             self._kukeon.catch_up()
             if methods.BY_PYTHON[name].stream:
                 return self._stream(name, arguments, Deadline(timeout))
-            result = getattr(self._kukeon, name)(**arguments)
+            result = getattr(self._kukeon, name)(**_accepted(methods.BY_PYTHON[name], arguments))
             self._kukeon.catch_up()
             return result
 
@@ -113,7 +114,7 @@ class MemoryClient(Calls):
         method = methods.BY_PYTHON[name]
         begin = getattr(self._kukeon, name)
         if method.stream == "server":
-            accepted = calls.unpack_args(method, calls.pack_args(method, arguments))
+            accepted = _accepted(method, arguments)
             source = Waiting(method.name, begin(**accepted), self._changed, deadline, self._until_next)
             self._open.add(source)
             return streams.Stream(source)
@@ -177,3 +178,11 @@ class MemoryClient(Calls):
         cells = self.world.of_kind("Cell")
         due = [each for each in (restarts.next_due(cell.status) for cell in cells) if each is not None]
         return max(0.0, (min(due) - self.world.now()).total_seconds()) if due else None
+
+
+def _accepted(method: Method, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments as they arrive at kukeond: checked and completed by the wire, which is one check for all."""
+    if method.upload:
+        rest = calls.unpack_args(method, calls.first_chunk(method, arguments))
+        return {**rest, method.upload: arguments[method.upload]}
+    return calls.unpack_args(method, calls.pack_args(method, arguments))

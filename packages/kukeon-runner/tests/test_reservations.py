@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kukeon_api import ports
 from kukeon_runner.host import reservations
+from kukeon_runner.host.network import LinuxNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +95,32 @@ def test_two_clash_exactly_when_no_host_can_have_both(tmp_path: Path, held: str,
         first.release()
         second.release()
     assert reservations.reserve(path, [theirs]).clash is None
+
+
+async def test_who_is_cut_off_while_reserving_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, wanted = str(tmp_path / ".claims.lock"), [ports.parse("8080:80")]
+    network = LinuxNetwork(str(tmp_path), str(tmp_path), "kukeon-test", path)
+    reserve = reservations.reserve
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(*asked: Any) -> reservations.Reservation:
+        begun.set()
+        assert go_on.wait(20)
+        try:
+            return reserve(*asked)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(reservations, "reserve", slowly)
+    reserving = asyncio.create_task(network.reserve(wanted))
+    assert await asyncio.to_thread(begun.wait, 20)
+    reserving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reserving
+    go_on.set()
+    assert await asyncio.to_thread(ended.wait, 20)
+    async with asyncio.timeout(20):
+        # What the thread got after all is let go of by nobody but the door itself.
+        while (got := reserve(path, wanted)).clash is not None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    got.release()

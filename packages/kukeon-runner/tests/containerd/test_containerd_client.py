@@ -116,6 +116,15 @@ async def test_wait_ready_gives_up(mortal: PrivateContainerd) -> None:
             await client.wait_ready(0.3)
 
 
+async def test_a_lease_that_could_not_be_made_is_not_held(mortal: PrivateContainerd) -> None:
+    async with await Containerd.connect(mortal.socket) as client:
+        leases = client.with_namespace("kt-away").leases
+        mortal.kill()
+        with pytest.raises(errors.ConnectContainerd):
+            await leases.create("nothing")
+        assert leases.scope.connection.holding == set()
+
+
 async def test_close(containerd_process: PrivateContainerd) -> None:
     """Calls under way, and later ones, say that the connection is closed; nobody's task looks cancelled."""
     client = await Containerd.connect(containerd_process.socket)

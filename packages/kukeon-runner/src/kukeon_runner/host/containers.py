@@ -218,10 +218,11 @@ class LinuxContainers:
                 return pid
             except errors.AlreadyExists:
                 # Without one to be seen, its deletion was cut off, and containerd did not get to forget it.
-                if not patience.busy and await within.tasks.find(step.id) is not None:
+                if patience.over or (not patience.busy and await within.tasks.find(step.id) is not None):
                     raise
                 await self.stop_task(step.namespace, step.id, "SIGKILL", 0)
                 await self.delete_task(step.namespace, step.id)
+                await asyncio.sleep(half_done.BUSY_PAUSE_S)
             except (errors.HostError, errors.NotFound) as error:
                 # A creation whose caller died is still being taken back, or goes through after all.
                 if not patience.again(str(error)):

@@ -39,7 +39,12 @@ class Patience:
         taken = runtime_words.is_taken_away(words)
         self._taken_away += taken
         self.busy = "file exists" in words or (taken and self._taken_away < TAKEN_AWAY_TRIES)
-        return self.busy and self._waited_s() <= BUSY_TIMEOUT_S
+        return self.busy and not self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be tried any more."""
+        return self._waited_s() > BUSY_TIMEOUT_S
 
     @property
     def wearing_thin(self) -> bool:

@@ -150,7 +150,13 @@ class LinuxNetwork:
         return found
 
     async def reserve(self, ports: Sequence[Port]) -> reservations.Reservation:
-        return await asyncio.to_thread(reservations.reserve, self._shared_lock, ports)
+        reserving = asyncio.ensure_future(asyncio.to_thread(reservations.reserve, self._shared_lock, ports))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            # The thread goes on, and what it gets is nobody's.
+            reserving.add_done_callback(_let_go)
+            raise
 
     async def resolve(self, host: str) -> Resolution:
         return await self._resolver.resolve(host)
@@ -217,6 +223,11 @@ def _marked() -> Iterator[str]:
             text = alias.read_text(errors="replace").strip()
             if text.startswith(BRIDGE_MARK):
                 yield text.removeprefix(BRIDGE_MARK)
+
+
+def _let_go(reserving: asyncio.Future[reservations.Reservation]) -> None:
+    if not reserving.cancelled() and reserving.exception() is None:
+        reserving.result().release()
 
 
 def _cached(network: Network, container_id: str) -> observed.Attachment | None:

@@ -62,7 +62,12 @@ class Leases:
         lease_id = f"kukeon-{secrets.token_hex(8)}"
         self.scope.connection.holding.add((self.scope.namespace, lease_id))
         request = pb.CreateLeaseRequest(id=lease_id, labels=marks)
-        answer = await self.scope.unary(CREATE, request, f"create a lease for {purpose!r}")
+        try:
+            answer = await self.scope.unary(CREATE, request, f"create a lease for {purpose!r}")
+        except BaseException:
+            # Made after all, it is nobody's.
+            self.scope.connection.holding.discard((self.scope.namespace, lease_id))
+            raise
         return answer.lease.id
 
     async def delete(self, lease_id: str, *, sync: bool = False) -> bool:

@@ -51,6 +51,16 @@ async def test_a_registry_that_tells_little_by_head_is_asked_by_get(served: Serv
         assert await registry.resolve(ref(served)) == stored
 
 
+async def test_what_a_tag_stands_for_is_told_by_the_usual_algorithm(served: ServedRegistry, patience: retries.Patience):
+    stored = served.add_manifest("team/app", "1", MANIFEST)
+    other = f"sha512:{hashlib.sha512(MANIFEST).hexdigest()}"
+    served.behaviour = lambda *_: Reply(
+        200, MANIFEST, {"Content-Type": stored.media_type, "Docker-Content-Digest": other}
+    )
+    async with Registry(patience=patience) as registry:
+        assert await registry.resolve(ref(served)) == stored
+
+
 async def test_a_blob_comes_whole_in_small_pieces(served: ServedRegistry, patience: retries.Patience):
     content = os.urandom(5_000_000)
     stored = served.add_blob(content)

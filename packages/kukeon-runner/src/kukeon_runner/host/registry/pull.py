@@ -23,6 +23,7 @@ _ACCEPT = {"Accept": ", ".join((*values.MANIFEST_TYPES, "*/*;q=0.1"))}
 _SILENT_TYPES = frozenset({"", "text/plain", "application/json", "application/octet-stream"})
 """What servers of plain files say."""
 _FIRST_SCHEMA = "application/vnd.docker.distribution.manifest.v1+"
+_USUAL = "sha256:"
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(\d{1,19}|\*)", re.ASCII)
 
 
@@ -109,6 +110,9 @@ def _described(answer: Answer, name: str) -> Descriptor | None:
     if values.is_digest(name) and digest and digest != name:
         raise _wrong_digest(answer.origin.netloc, name, digest)
     digest = digest or name
+    if digest != name and not digest.startswith(_USUAL):
+        # Nobody asked for another algorithm: the content tells the digest by which everybody stores it.
+        return None
     if not values.is_digest(digest) or media_type not in values.MANIFEST_TYPES or not answer.length:
         return None
     if answer.length > values.MANIFEST_LIMIT_BYTES:
@@ -132,7 +136,7 @@ async def _get_manifest(repository: Repository, name: str, size: int | None = No
         raise Trouble(
             errors.LengthMismatch, f"registry {host!r} sends {len(content)} bytes as {name}, which is to have {size}"
         )
-    digest = values.digest_of(content, name if values.is_digest(name) else "sha256:")
+    digest = values.digest_of(content, name if values.is_digest(name) else _USUAL)
     if values.is_digest(name) and digest != name:
         raise _wrong_digest(host, name, digest)
     return content, media_type, digest

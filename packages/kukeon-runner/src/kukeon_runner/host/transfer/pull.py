@@ -61,6 +61,8 @@ async def pull(
     progress.tell(_STAGE.RESOLVING)
     found = await registry.resolve(ref)
     target = Descriptor(found.media_type, found.digest, found.size)
+    with resolve.naming(f"cannot pull {name!r}"):
+        documents.check_digest(target.digest, "it")
     async with within.lease("image pull", expires_s=LEASE_EXPIRES_S) as leased:
         fetch = _Fetch(leased, registry, ref, progress, fetching)
         with resolve.naming(f"cannot pull {name!r}"):

@@ -48,7 +48,7 @@ async def test_socket_that_nobody_serves(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead.sock"))
     with pytest.raises(errors.ConnectContainerd, match="is away"):
-        await Containerd.connect(tmp_path / "dead.sock", timeout_s=5)
+        await Containerd.connect(tmp_path / "dead.sock", timeout_s=1)
 
 
 async def test_socket_that_never_answers(tmp_path: Path) -> None:

@@ -142,7 +142,8 @@ async def test_what_is_no_secret(lab: Lab) -> None:
 @pytest.mark.vm
 async def test_memory_and_processes_are_limited(lab: Lab) -> None:
     """Both are hit for real: more processes are refused, and more memory kills."""
-    forks = "(i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); done) 2>/shared/forks; exec sleep 1000"
+    forks = "(i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); done) 2>/shared/forks; wait"
+    forks = f"trap 'exit 0' TERM; sleep 1000 & {forks}"
     doc = lab.cell(lab.spec(args=("-c", forks), resources=model.Resources(pids_limit=20, cpu_shares=512)))
     await lab.controller.create_cell(doc)
     group = f"{lab.place.layout.cgroup(model.ref_of(doc))}/default_default_{doc.metadata.name}_main"

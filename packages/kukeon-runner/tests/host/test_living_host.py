@@ -52,8 +52,8 @@ async def seen(condition: Callable[[], bool]) -> None:
 async def test_exits_bring_restarts_at_once_and_codes_are_kept(place: Place) -> None:
     async with place.opened() as found:
         await place.load(found)
-        again = sh("again", "exec sleep 1000", restart_policy="always", restart_backoff_seconds=0)
-        await found.create_cell(of("web", again, sh("calm", "exec sleep 1000")))
+        again = sh("again", SERVES[1], restart_policy="always", restart_backoff_seconds=0)
+        await found.create_cell(of("web", again, sh("calm", SERVES[1])))
         ids = {name: f"default_default_web_{name}" for name in ("again", "calm")}
         for count in range(1, 4):
             before = place.tasks()
@@ -109,7 +109,7 @@ async def test_memory_that_runs_out_is_told(place: Place) -> None:
             "sleep 0.3; exec tail /dev/zero",
             resources=model.Resources(memory_limit_bytes=16 << 20),
         )
-        await found.create_cell(of("hungry", eats, sh("calm", "exec sleep 1000")))
+        await found.create_cell(of("hungry", eats, sh("calm", SERVES[1])))
         await seen(lambda: status(found, "hungry").state is model.CellState.DEGRADED)
         (container, _) = status(found, "hungry").containers
         assert (container.exit_code, container.exit_signal) == (137, "SIGKILL")
@@ -176,7 +176,7 @@ async def test_a_reboot_brings_back_what_ran_and_leaves_what_was_stopped(place: 
 async def test_an_end_while_kukeond_is_away_is_known_and_made_good(place: Place) -> None:
     async with place.opened() as found:
         await place.load(found)
-        await found.create_cell(of("web", sh("main", "exec sleep 1000", restart_policy="on-failure")))
+        await found.create_cell(of("web", sh("main", SERVES[1], restart_policy="on-failure")))
     os.kill(place.tasks()["default_default_web_main"], signal.SIGKILL)
     async with place.opened() as found:
         await seen(lambda: status(found, "web").containers[0].restart_count == 1)

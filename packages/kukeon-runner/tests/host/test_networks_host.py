@@ -17,7 +17,7 @@ from kukeon_runner.testing.places import IMAGE, PATIENCE_S, Place, cell
 
 pytestmark = pytest.mark.host
 
-SERVE = "echo ready; while :; do hostname | nc -l -p 80; done"
+SERVE = "trap 'exit 0' TERM; while :; do hostname | nc -l -p 80 & wait $!; done"
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from runner_place import CELL, IMAGE, LABELS, MAIN, ROOT, SIDE, Place, cell, container, there
+from runner_place import CELL, IMAGE, LABELS, MAIN, ROOT, SERVES, SIDE, Place, cell, container, there
 
 from kukeon_api import errors, model
 from kukeon_runner import ReconcileOutcome
@@ -177,7 +177,7 @@ async def test_a_cell_that_is_over_is_wound_down_or_goes(stage: Place) -> None:
 async def test_a_container_that_an_operator_starts_in_vain_ends_its_cell(stage: Place) -> None:
     runner = stage.runner
     program = Path(stage.options.run_path).parent / "program"
-    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.write_text(f"#!/bin/sh\n{SERVES[1]}\n")
     program.chmod(0o755)
     volume = model.VolumeMount(source=str(program), target="/program", read_only=True)
     side = model.ContainerSpec(id="side", image=IMAGE, command="/program", volumes=(volume,))

@@ -54,10 +54,11 @@ class Doors(Protocol):
 
 
 class Members:
-    """See the module. Reads a census by itself when it is first needed."""
+    """See the module. Reads a census by itself when it is first needed. `gap_s` is 0 where writing costs nothing."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: Doors, gap_s: float = PASS_GAP_S) -> None:
         self._doors = doors
+        self._gap_s = gap_s
         self._source: Callable[[], Awaitable[Census]] | None = None
         self._loading = asyncio.Lock()
         self._loaded = False
@@ -153,7 +154,7 @@ class Members:
         await self._doors.enforce(dataclasses.replace(self._wall, published=tuple(sorted(published))))
 
     def _named(self, bridge: str) -> Passes:
-        return self._names.setdefault(bridge, Passes(functools.partial(self._renew_names, bridge), PASS_GAP_S))
+        return self._names.setdefault(bridge, Passes(functools.partial(self._renew_names, bridge), self._gap_s))
 
     async def _renew_names(self, bridge: str) -> None:
         for path, text in peers.texts(self._within(bridge)).items():

@@ -164,7 +164,7 @@ class DryNetwork:
         self._bridges = _There(real.bridge_exists)
         self._attached: dict[str, observed.Address | None] = {}
         self._removed: set[str] = set()
-        self.members = Members(_Nobody())
+        self.members = Members(_Nobody(), gap_s=0)
         self.members.follow(self._census)
 
     async def _census(self) -> Census:

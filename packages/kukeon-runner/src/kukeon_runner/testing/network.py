@@ -51,7 +51,7 @@ class FakeNetwork:
     """Addresses to which connections were ended."""
 
     def __post_init__(self) -> None:
-        self.members = Members(_FakeDoors(self))
+        self.members = Members(_FakeDoors(self), gap_s=0)
 
     def reopened(self) -> FakeNetwork:
         """The same network as another process comes upon it after somebody flushed the rules."""

@@ -150,7 +150,8 @@ async def test_memory_and_processes_are_limited(lab: Lab) -> None:
     assert _limit(group, "pids", "pids.max") == "20"
     shares = _limit(group, "cpu", "cpu.weight" if UNIFIED else "cpu.shares")
     assert shares == ("20" if UNIFIED else "512")
-    await until(lambda: "can't fork" in (lab.shared / "forks").read_text())
+    said = lab.shared / "forks"
+    await until(lambda: said.exists() and "can't fork" in said.read_text())
     assert int(_limit(group, "pids", "pids.current")) <= 20
     await lab.controller.delete_cell(doc)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import select
 
 from kukeon_runner.tty import frames
 from kukeon_runner.tty.loop import READ, WRITE
@@ -93,6 +94,14 @@ class Client:
         elif paused != self._paused:
             self._paused = paused
             self._watch()
+
+    def close_if_hung_up(self) -> None:
+        """Notice a client that has left, which does not show by itself while nothing of it is read."""
+        if self._fd >= 0:
+            poll = select.poll()
+            poll.register(self._fd, 0)
+            if poll.poll(0):
+                self.close()
 
     def close(self) -> None:
         if self._fd >= 0:

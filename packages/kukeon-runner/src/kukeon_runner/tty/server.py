@@ -9,7 +9,7 @@ import resource
 
 from kukeon_runner.tty import records, sockets, terminal
 from kukeon_runner.tty.control import Control
-from kukeon_runner.tty.loop import READ, Loop
+from kukeon_runner.tty.loop import Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class Server:
         os.makedirs(self.place.hidden, mode=0o700, exist_ok=True)
         os.chmod(self.place.hidden, 0o700)
         self._resume()
-        self._listener = sockets.listen(socket, self.place.hidden, mode=0o600)
-        self.loop.watch(self._listener.fileno(), READ, self._accept)
+        bound = sockets.listen(socket, self.place.hidden, mode=0o600)
+        sockets.Listener(self.loop, bound, "kukeond", lambda connection: Control(self.loop, self, connection))
 
     def run(self) -> None:
         while True:
@@ -89,14 +89,6 @@ class Server:
             if entry != ".bind" and entry.partition(".")[0] not in names:
                 with contextlib.suppress(OSError):
                     os.unlink(f"{self.place.directory}/{entry}")
-
-    def _accept(self, _: int) -> None:
-        try:
-            connection, _address = self._listener.accept()
-        except OSError as error:
-            print(f"cannot accept kukeond: {error.strerror}", flush=True)
-            return
-        Control(self.loop, self, connection)
 
 
 def raise_limits() -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 
 from kukeon_runner.tty import frames, sockets
@@ -35,7 +34,6 @@ UNKNOWN_START_S = 5.0
 
 CODE_PATIENCE_S = 0.2
 """How long after the end of output to wait for kukeond to tell the exit code."""
-ACCEPT_PAUSE_S = 1.0
 
 DRAIN_PIECES = 32
 """More than a pipe holds: when a terminal is closed whose program still writes, that is what is passed on."""
@@ -73,14 +71,14 @@ class Terminal:
         self._code: int | None = None
         self._ending = False
         self._stdin = self._stdout = -1
-        self._listener: socket.socket | None = None
+        self._listener: sockets.Listener | None = None
         try:
             # Read and write: input would be dead for ever if the shim once saw nobody there to write.
             self._stdin = os.open(place.stdin(record.name), os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             self._stdout = os.open(
                 place.stdout(record.name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
             )
-            self._listener = sockets.listen(place.socket(record.name), place.hidden, mode=0o660, gid=place.gid)
+            bound = sockets.listen(place.socket(record.name), place.hidden, mode=0o660, gid=place.gid)
         except OSError:
             self._release()
             raise
@@ -96,7 +94,7 @@ class Terminal:
         if shown > 0:
             self._ring.recall(self._capture.tail(min(shown, RING_BYTES)))
         loop.watch(self._stdout, READ, self._output_ready)
-        loop.watch(self._listener.fileno(), READ, self._accept)
+        self._listener = sockets.Listener(loop, bound, "a client", self._connected)
         if record.typing and not record.typed:
             delay_s = TYPING_DELAY_S if record.started else UNKNOWN_START_S
             loop.call_in((self, "typing"), delay_s, self._type_first)
@@ -211,28 +209,14 @@ class Terminal:
             self._type_first()
         return True
 
-    def _accept(self, _: int) -> None:
-        assert self._listener is not None
-        try:
-            connection, _address = self._listener.accept()
-        except BlockingIOError:
-            return
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
-                return
-            # It stays readable, so looking again at once would be all that we do.
-            print(f"cannot accept a client: {error.strerror}", flush=True)
-            self._loop.watch(self._listener.fileno(), 0, self._accept)
-            self._loop.call_in((self, "accept"), ACCEPT_PAUSE_S, self._listen)
-            return
+    def _connected(self, connection: socket.socket) -> None:
+        if len(self.clients) >= MAX_CLIENTS:
+            for each in tuple(self.clients):
+                each.close_if_hung_up()
         client = Client(self._loop, self, connection)
         self.clients.add(client)
         if len(self.clients) > MAX_CLIENTS:
             client.drop(f"dropped: {MAX_CLIENTS} clients are the most")
-
-    def _listen(self) -> None:
-        if self._listener is not None:
-            self._loop.watch(self._listener.fileno(), READ, self._accept)
 
     def _save(self) -> None:
         try:
@@ -241,7 +225,7 @@ class Terminal:
             print(f"cannot keep the state of terminal {self.record.name}: {error.strerror}", flush=True)
 
     def _release(self) -> None:
-        for what in ("typing", "code", "accept"):
+        for what in ("typing", "code"):
             self._loop.forget((self, what))
         for fd in (self._stdin, self._stdout):
             if fd >= 0:
@@ -249,7 +233,6 @@ class Terminal:
                 os.close(fd)
         self._stdin = self._stdout = -1
         if self._listener is not None:
-            self._loop.watch(self._listener.fileno(), 0, self._accept)
             self._listener.close()
             self._listener = None
         capture = self.__dict__.get("_capture")

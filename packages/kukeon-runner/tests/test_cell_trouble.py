@@ -272,3 +272,28 @@ async def test_a_container_without_a_program_is_told_before_anything_is_made(tmp
     named = cell("hello", container("web", image="docker.io/library/empty:1", command="/bin/sh"))
     (result,) = (await found.apply_documents(manifest.dump([named]).encode())).resources
     assert result.action is model.ApplyAction.UPDATED
+
+
+@pytest.mark.parametrize("failure", [Failure.REFUSED, Failure.LATE])
+async def test_what_a_failed_start_could_not_end_is_ended_by_the_next_look(tmp_path: Path, failure: Failure) -> None:
+    for number in range(1, 80):
+        host = FakeHost()
+        found = await prepared(host, tmp_path / str(number))
+        await found.create_cell(DOC)
+        await found.kill_container(single("b"))
+        host.containers.broken.add(B)
+        with host.failing_at(number, failure), pytest.raises(errors.KukeonError):
+            await found.start_cell(DOC)
+        last = host.faults.done < number
+        before = stored(found)
+        await found.reconcile()
+        status = stored(found)
+        if before.state is model.CellState.FAILED:
+            assert (status.state, status.reason) == (model.CellState.FAILED, "StartCellFailed"), number
+            assert (running(host), host.kernel.pins, host.network.addresses) == (set(), {}, {}), number
+            assert {each.name: each.next_restart for each in status.containers} == {"a": None, "b": None}
+        else:
+            assert running(host) >= {A}, number
+        if last:
+            return
+    pytest.fail("it takes more steps than we tried")

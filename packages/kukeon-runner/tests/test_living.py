@@ -190,3 +190,41 @@ async def test_events_bring_a_container_back_without_any_pass(tmp_path: Path) ->
             await until(
                 lambda count=count: it.status.containers[0].restart_count == count and it.running() == {ROOT, A}
             )
+
+
+@pytest.mark.parametrize("verb", ["start", "restart", "create"])
+async def test_what_a_reboot_took_comes_back_with_whatever_is_started_first(tmp_path: Path, verb: str) -> None:
+    """Somebody may be faster than the first look at everything."""
+    it = await story(
+        tmp_path, container("a"), container("b"), container("off"), container("on", restart_policy="always")
+    )
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+
+    def single(name: str) -> model.ContainerDoc:
+        return model.ContainerDoc(metadata=model.Metadata(name=name), spec=container(name, **place))
+
+    for name in ("off", "on"):
+        await it.found.stop_container(single(name))
+    it.host.reboot()
+    it.host.network = it.host.network.reopened()
+    it.restart()
+    if verb == "start":
+        await it.found.start_container(single("b"))
+    elif verb == "restart":
+        await it.found.restart_container(single("b"))
+    else:
+        await it.found.create_container(single("c"))
+    await it.look()
+    back = {id.rpartition("_")[2] for id in it.running()}
+    assert back - {"c"} == {"root", "a", "b", "on"}
+
+
+async def test_what_is_stopped_after_a_reboot_stays_down(tmp_path: Path) -> None:
+    it = await story(tmp_path, container("a"), container("b"))
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+    it.host.reboot()
+    it.host.network = it.host.network.reopened()
+    it.restart()
+    await it.found.stop_container(model.ContainerDoc(metadata=model.Metadata(name="b"), spec=container("b", **place)))
+    await it.look()
+    assert it.running() == {ROOT, A}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import endings, model, restarts
+from kukeon_api import endings, model, restart_rules, restarts
 from kukeon_runner import observed
 from kukeon_runner.observed import TaskStatus
 
@@ -217,6 +217,24 @@ def ended(before: model.ContainerStatus, end: observed.Exit, *, asked: bool) -> 
     )
 
 
+def taken(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
+    """The names of the containers that a reboot took from a cell that is to run.
+
+    With `always`, so are those that an operator had ended: that is what tells it from `unless-stopped`.
+    """
+    status = doc.status
+    if seen.pinned or status.desired is not model.DesiredState.RUNNING or status.state is model.CellState.FAILED:
+        return ()
+    lost = vanished(doc, site, seen)
+    # Where nothing else ran: only a reboot takes the namespaces of a cell that is to run and was not wound down.
+    idle = status.state in (model.CellState.STOPPED, model.CellState.UNKNOWN) and status.ready_observed
+    if not lost and not idle:
+        return ()
+    always = {each.id for each in doc.spec.containers if each.restart_policy == restart_rules.ALWAYS}
+    asked = (each.name for each in status.containers if each.reason == endings.ASKED_TO_END and each.name in always)
+    return (*lost, *asked)
+
+
 def vanished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
     """The names of containers that ran when last seen and have no task, where the cell's namespaces are gone, too.
 
@@ -229,6 +247,8 @@ def vanished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tupl
     for each in doc.status.containers:
         spec = specs.get(each.name)
         if spec is None or each.start_time is None or each.finish_time is not None:
+            continue
+        if each.reason == endings.ASKED_TO_END:
             continue
         there = seen.containers.get(site.container_id(spec.id, root=spec.root))
         if there is None or there.task is None:

@@ -28,7 +28,9 @@ _SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 class Listener:
     """Has `connected` called with each connection to `bound`, which it closes in the end; `who` is whoever connects."""
 
-    def __init__(self, loop: Loop, bound: socket.socket, who: str, connected: Callable[[socket.socket], object]) -> None:
+    def __init__(
+        self, loop: Loop, bound: socket.socket, who: str, connected: Callable[[socket.socket], object]
+    ) -> None:
         self._loop = loop
         self._bound = bound
         self._who = who

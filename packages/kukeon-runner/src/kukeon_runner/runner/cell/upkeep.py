@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import endings, errors, model, names, restart_rules, restarts
+from kukeon_api import endings, errors, model, names, restarts
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
@@ -80,7 +80,7 @@ class Upkeep(Life):
         )
         if _doomed(doc) or _to_take_down(doc, site, seen) or _to_bring_back(doc, site, seen):
             return False
-        if _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc):
+        if _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc) or _abandoned(doc, seen):
             return False
         if not seen.cgroup and doc.status.ready_observed:
             return False
@@ -127,6 +127,12 @@ class Upkeep(Life):
                     # First how they ended that have: their tasks go now.
                     doc = (await self._refreshed(doc, site, seen, _new(told, doc, seen))).doc
                     return (await self._down(doc, site, seen, steps)).doc, ReconcileOutcome(updated=True)
+            if _abandoned(doc, seen):
+                if not self._may_mend(ref):
+                    return doc, ReconcileOutcome()
+                log.info("ending what is left of cell %s, which failed", ref)
+                with self._mending(ref):
+                    return await self._end_failed(doc), ReconcileOutcome(updated=True)
             if lost := _to_bring_back(doc, site, seen):
                 log.info("bringing back %s of cell %s", ", ".join(lost), ref)
                 return (await self._start(doc, lost, asked=False)).doc, ReconcileOutcome(updated=True)
@@ -235,22 +241,8 @@ def _holds(seen: observed.Cell) -> bool:
 
 
 def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
-    """The names of the containers that a reboot, or the end of whoever started them, took from a cell that is to run.
-
-    With `always`, so are those that an operator had ended: that is what tells it from `unless-stopped`.
-    """
-    if doc.status.desired is not model.DesiredState.RUNNING or doc.status.state is model.CellState.FAILED:
-        return ()
-    if begun := unfinished(doc, site, seen):
-        return tuple(sorted(begun))
-    lost = derive.vanished(doc, site, seen)
-    # Where nothing else ran: only a reboot takes the namespaces of a cell that is to run and was not wound down.
-    idle = doc.status.state in (model.CellState.STOPPED, model.CellState.UNKNOWN) and doc.status.ready_observed
-    if not lost and not (idle and not seen.pinned):
-        return ()
-    always = {each.id for each in doc.spec.containers if each.restart_policy == restart_rules.ALWAYS}
-    asked = (each.name for each in doc.status.containers if each.reason == endings.ASKED_TO_END and each.name in always)
-    return (*lost, *asked)
+    """The names of the containers that a reboot took from a cell that is to run, or the end of whoever started them."""
+    return tuple(sorted(unfinished(doc, site, seen))) or derive.taken(doc, site, seen)
 
 
 def _new(told: Ends, doc: model.CellDoc, seen: observed.Cell) -> dict[str, observed.Exit]:
@@ -278,6 +270,11 @@ def _unwound(doc: model.CellDoc, seen: observed.Cell) -> bool:
     over = doc.status.state in (model.CellState.EXITED, model.CellState.ERROR) and doc.status.ready_observed
     stays = any(each.root and each.restart_policy in restarts.FOR_EVER for each in doc.spec.containers)
     return running and over and _holds(seen) and not stays and restarts.next_due(doc.status) is None
+
+
+def _abandoned(doc: model.CellDoc, seen: observed.Cell) -> bool:
+    """Whether a cell failed, and what it had left could not be taken down at the time."""
+    return doc.status.state is model.CellState.FAILED and _holds(seen) and not _reapable(doc)
 
 
 def _own_root(doc: model.CellDoc) -> bool:

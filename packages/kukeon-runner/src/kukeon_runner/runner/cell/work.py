@@ -172,16 +172,20 @@ class Work:
         ref = model.ref_of(doc)
         # Nothing was ever made by another spec than this one, whose ids are all known.
         fresh = doc.metadata.generation == 1 and not doc.status.containers
+        site, before = self.site(ref), doc
         status = msgspec.structs.replace(doc.status, desired=model.DesiredState.RUNNING)
         doc = msgspec.structs.replace(doc, status=restarts.forgiven(status, only))
-        site = self.site(ref)
-        limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
         try:
             pre, images = await together(
                 observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
                 needs.images(self.context, doc, site),
             )
-            steps = plan.start(await needs.cell(self.context, doc, site, pre, images, asked=asked), pre, limit)
+            cell = await needs.cell(self.context, doc, site, pre, images, asked=asked)
+            if only is not None:
+                # Once there are namespaces again, nothing tells any more that a reboot took them.
+                only = {*only, *derive.taken(before, site, pre)}
+            limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
+            steps = plan.start(cell, pre, limit)
         except errors.KukeonError as error:
             # What runs does not suffer from a host that cannot be looked at, nor from something new that is missing.
             if doc.status.state not in UP and not isinstance(error, errors.ConnectContainerd):
@@ -189,7 +193,8 @@ class Work:
             raise
         alive = any(found.alive for id, found in pre.containers.items() if id in self._workloads(doc, site))
         # After a crash, it is this that decides.
-        doc = await self.context.save(doc if alive else under_way(doc, only))
+        failed = doc.status.state is model.CellState.FAILED
+        doc = await self.context.save(under_way(doc, only) if failed or not alive else doc)
         try:
             results = await execute(steps, self.context.host, now=self.context.now)
         except errors.ConnectContainerd:
@@ -219,12 +224,16 @@ class Work:
         )
         failed = await self.context.save(failed)
         try:
-            seen, _ = await self._observe(failed)
-            ended = exits(await execute(plan.stop(site, seen, grace_s=0), self.context.host))
-            failed = asked_to_end(failed, ended)
-            await self._store(failed, site, (await self._observe(failed))[0], ended)
+            await self._end_failed(failed)
         except errors.KukeonError as second:
             log.warning("cannot clean up after cell %s failed: %s", site.ref, second)
+
+    async def _end_failed(self, failed: model.CellDoc) -> model.CellDoc:
+        """Take down what there is of a cell that failed, and store how it ended."""
+        seen, site = await self._observe(failed)
+        ended = exits(await execute(plan.stop(site, seen, grace_s=0), self.context.host))
+        failed = asked_to_end(failed, ended)
+        return await self._store(failed, site, (await self._observe(failed))[0], ended)
 
     async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: Plan) -> Outcome:
         ends = EndRecord(self, doc)

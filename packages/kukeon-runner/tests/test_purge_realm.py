@@ -159,6 +159,25 @@ async def test_an_upload_that_hangs_does_not_keep_its_realm(
     assert ended.is_set()
 
 
+async def test_of_an_upload_that_is_refused_nothing_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+
+    async def refuse(namespace: str, chunks: Any, platform: str = "") -> Any:
+        await anext(chunks)
+        raise errors.InvalidArchive("cannot load the archive: it is none")
+
+    async def chunks() -> Any:
+        while True:
+            yield b"more"
+
+    monkeypatch.setattr(host.images, "load", refuse)
+    before = asyncio.all_tasks()
+    with pytest.raises(errors.InvalidArchive):
+        await found.load_image("default", chunks())
+    assert asyncio.all_tasks() == before
+
+
 async def test_a_namespace_that_another_realm_chose_is_not_taken_for_that_of_one_that_never_was(tmp_path: Path) -> None:
     host = FakeHost()
     found = controller(host, tmp_path)

@@ -30,7 +30,9 @@ class Images(Base):
         """
         platform = image_platform.check(platform)
         async with self.runner.realms.uploading(realm, chunks) as (namespace, upload):
-            images = await self.runner.context.host.images.load(namespace, upload.chunks(), platform)
+            # What is refused is not read to its end; without this its reader would be left to the garbage collector.
+            async with contextlib.aclosing(upload.chunks()) as pieces:
+                images = await self.runner.context.host.images.load(namespace, pieces, platform)
         return model.LoadImageResult(realm=realm, namespace=namespace, images=tuple(images))
 
     async def list_images(self, realm: str) -> model.ListImagesResult:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 SILENT_S = 5.0
 """A client from which nothing came for so long keeps nobody from removing the realm."""
@@ -34,7 +34,7 @@ class Upload:
         since = self._waiting_since
         return since is not None and asyncio.get_running_loop().time() - since >= SILENT_S
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What the client sends. Raises Conflict when this is interrupted."""
         interrupted = asyncio.ensure_future(self._interrupted.wait())
         coming: asyncio.Future[bytes] | None = None

@@ -29,10 +29,12 @@ class Images(Base):
         Conflict when nothing comes any more and the realm is to go.
         """
         platform = image_platform.check(platform)
-        async with self.runner.realms.uploading(realm, chunks) as (namespace, upload):
-            # What is refused is not read to its end; without this its reader would be left to the garbage collector.
-            async with contextlib.aclosing(upload.chunks()) as pieces:
-                images = await self.runner.context.host.images.load(namespace, pieces, platform)
+        # What is refused is not read to its end; unless closed, its reader would be left to the garbage collector.
+        async with (
+            self.runner.realms.uploading(realm, chunks) as (namespace, upload),
+            contextlib.aclosing(upload.chunks()) as pieces,
+        ):
+            images = await self.runner.context.host.images.load(namespace, pieces, platform)
         return model.LoadImageResult(realm=realm, namespace=namespace, images=tuple(images))
 
     async def list_images(self, realm: str) -> model.ListImagesResult:

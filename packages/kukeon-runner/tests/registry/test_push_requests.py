@@ -68,6 +68,29 @@ async def test_a_registry_may_not_want_to_take_it_over(served: ServedRegistry, p
     assert [call.method for call in served.calls] == ["POST", "DELETE"]
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+async def test_a_neighbour_that_may_not_be_read_has_the_blob_uploaded(
+    served: ServedRegistry, patience: retries.Patience, status: int
+):
+    served.behaviour = lambda call, _: error(status, "DENIED", "not yours") if "mount" in call.query else PASS
+    async with Registry(patience=patience) as registry:
+        assert not await registry.mount_blob(ref(served), described(b"layer"), "other/base")
+        await registry.upload_blob(ref(served), described(b"layer"), pieces_of(b"layer"))
+
+
+async def test_what_is_there_before_is_asked_where_it_is_pushed_to(served: ServedRegistry, patience: retries.Patience):
+    stored = served.add_manifest("team/app", "1", b"{}")
+    async with served_registry() as mirror:
+        mirror.add_manifest("team/app", "1", b"{ }")
+        hosts = (
+            Endpoint(f"http://{mirror.address}/v2", frozenset({Capability.PULL, Capability.RESOLVE})),
+            Endpoint(f"http://{served.address}/v2"),
+        )
+        async with Registry(lambda _: hosts, patience=patience) as registry:
+            assert await registry.resolve_pushed(ref(served)) == stored
+        assert mirror.calls == []
+
+
 @pytest.mark.parametrize(("name", "under"), [("team/app:1", "1"), ("team/app", "latest")])
 async def test_a_manifest_is_stored_under_the_tag(
     served: ServedRegistry, patience: retries.Patience, name: str, under: str

@@ -34,6 +34,8 @@ EXPIRE_LABEL = "containerd.io/gc.expire"
 """RFC 3339 time after which the collector drops the lease itself (containerd, docs/garbage-collection.md)."""
 
 DEFAULT_EXPIRY_S = 3600.0
+TRANSFER_EXPIRY_S = 24 * 3600.0
+"""Leases can't be renewed, and images come and go as fast as a line is, or whoever sends or takes them."""
 SYNC_TIMEOUT_S = 300.0
 """A synchronous deletion waits for a whole collection, which removes snapshot trees from the disk."""
 

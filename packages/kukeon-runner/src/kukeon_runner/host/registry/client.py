@@ -69,8 +69,8 @@ class Registry:
         assert self._transport is not None
         await self._transport.close()
 
-    async def resolve(self, ref: image_ref.ImageRef, doing: str = "pull") -> Descriptor:
-        """Return what `ref` stands for; of tag and digest the digest counts. `doing` is what errors say cannot be done.
+    async def resolve(self, ref: image_ref.ImageRef) -> Descriptor:
+        """Return what `ref` stands for; of tag and digest the digest counts.
 
         Raises ImageNotFound, ManifestNotSupported, NotARegistry, DigestMismatch.
         """
@@ -79,7 +79,7 @@ class Registry:
             _check_digest(ref, ref.digest)
         # Whose content is verified need not be trusted.
         capability = Capability.PULL if ref.digest else Capability.RESOLVE
-        return await self._first(f"{doing} {str(ref)!r}", ref, capability, lambda at: pull.resolve(at, name))
+        return await self._first(f"pull {str(ref)!r}", ref, capability, lambda at: pull.resolve(at, name))
 
     async def manifest(self, ref: image_ref.ImageRef, descriptor: Described) -> bytes:
         """Return the manifest or index that `descriptor` describes, of `ref`'s repository: verified, 4 MiB at most.
@@ -126,6 +126,10 @@ class Registry:
             else:
                 return
         raise _error(what, troubles)
+
+    async def resolve_pushed(self, ref: image_ref.ImageRef) -> Descriptor:
+        """Return what the tag of `ref` stands for where it is pushed to, whatever mirrors say. Raises as `resolve`."""
+        return await self._push(ref, lambda at: pull.resolve(at, ref.tag))
 
     async def has_blob(self, ref: image_ref.ImageRef, descriptor: Described) -> bool:
         """Tell whether `ref`'s repository has a blob, where `ref` would be pushed to."""

@@ -21,15 +21,18 @@ Pieces: TypeAlias = "Callable[[], AsyncIterator[bytes]]"
 """Makes an iterator over a blob's content from its beginning; called for each attempt."""
 
 _ACTIONS = "pull,push"
+_REFUSALS = frozenset({400, 401, 403, 404, 405})
+"""What registries say that do not take blobs over, or have or show none; what is wrong besides, the upload tells."""
 _COMMIT_S = 300.0
 """Some registries copy a blob to its final place before they answer."""
 
 
 async def has_blob(repository: Repository, descriptor: Described) -> bool:
-    """Tell whether the repository has a blob. Raises Trouble."""
+    """Tell whether the repository has a blob, and shows it. Raises Trouble."""
     url = repository.url(f"blobs/{descriptor.digest}")
     answer = await repository.send("HEAD", url, scopes=repository.scopes(_ACTIONS))
-    with contextlib.closing(await repository.check(answer, 200, 404)):
+    # An answer to HEAD has no words: why something is refused is told when it is uploaded.
+    with contextlib.closing(await repository.check(answer, 200, *_REFUSALS)):
         return answer.status == 200 and answer.length in (None, descriptor.size)
 
 
@@ -37,7 +40,16 @@ async def mount_blob(repository: Repository, descriptor: Described, neighbour: s
     """Have the registry take a blob over from the repository `neighbour`; False if it would not. Raises Trouble."""
     url = repository.url("blobs/uploads/", mount=descriptor.digest, **{"from": neighbour})
     scopes = repository.scopes(_ACTIONS, neighbour)
-    answer = await repository.send("POST", url, body=b"", scopes=scopes)
+    try:
+        answer = await repository.send("POST", url, body=b"", scopes=scopes)
+    except Trouble as trouble:
+        # Whoever gives tokens may give none for a neighbour.
+        if trouble.kind in (errors.RegistryDenied, errors.RegistryUnauthorized):
+            return False
+        raise
+    if answer.status in _REFUSALS:
+        answer.close()
+        return False
     with contextlib.closing(await repository.check(answer, 201, 202)):
         if answer.status == 201:
             return True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors, model
 from kukeon_runner.host.containerd import documents, ingest, inventory, keep, platforms, prune, resolve
 from kukeon_runner.host.containerd.inventory import Inventory
+from kukeon_runner.host.containerd.leases import TRANSFER_EXPIRY_S
 from kukeon_runner.host.containerd.values import Descriptor
 from kukeon_runner.together import together
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 DOWNLOADS_AT_ONCE = 3
 """As many as docker and containerd take: more share the same line."""
-
-LEASE_EXPIRES_S = 24 * 3600.0
-"""Leases can't be renewed, and a pull lasts as long as the line is slow."""
 
 _STAGE = model.TransferStage
 
@@ -63,7 +61,7 @@ async def pull(
     target = Descriptor(found.media_type, found.digest, found.size)
     with resolve.naming(f"cannot pull {name!r}"):
         documents.check_digest(target.digest, "it")
-    async with within.lease("image pull", expires_s=LEASE_EXPIRES_S) as leased:
+    async with within.lease("image pull", expires_s=TRANSFER_EXPIRY_S) as leased:
         fetch = _Fetch(leased, registry, ref, progress, fetching)
         with resolve.naming(f"cannot pull {name!r}"):
             if wanted is None:

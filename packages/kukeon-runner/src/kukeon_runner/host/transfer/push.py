@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors, image_ref, model
 from kukeon_runner.host.containerd import inventory, platforms, resolve
 from kukeon_runner.host.containerd.inventory import Inventory
+from kukeon_runner.host.containerd.leases import TRANSFER_EXPIRY_S
 from kukeon_runner.together import together
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def push(
     part of it is not here; the registry's errors.
     """
     progress.tell(_STAGE.RESOLVING)
-    async with within.lease("image push") as leased:
+    async with within.lease("image push", expires_s=TRANSFER_EXPIRY_S) as leased:
         record = await leased.images.get(name)
         await leased.leases.add(leased.lease_id, "content", record.target.digest)
         image = await _whole(leased, name, record.target, platform)
@@ -76,10 +77,13 @@ async def _whole(leased: Namespaced, name: str, target: Descriptor, platform: st
 
 
 async def _digest(registry: Registry, ref: image_ref.ImageRef) -> str:
-    """Return what `ref` is at the registry now, "" for nothing."""
+    """Return what `ref` is at the registry now, "" for nothing that it shows."""
     try:
-        return (await registry.resolve(ref, "push")).digest
+        return (await registry.resolve_pushed(ref)).digest
     except (errors.ImageNotFound, errors.ManifestNotSupported):
+        return ""
+    except (errors.RegistryDenied, errors.RegistryUnauthorized, errors.RegistryRefused):
+        # So some speak of a repository that is yet to come. Who may not push is told by the push.
         return ""
 
 

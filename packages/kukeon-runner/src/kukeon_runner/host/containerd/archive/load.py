@@ -11,6 +11,7 @@ from kukeon_runner.host.containerd import documents, inventory, keep, platforms,
 from kukeon_runner.host.containerd.archive import formats, source
 from kukeon_runner.host.containerd.archive.contents import Contents
 from kukeon_runner.host.containerd.archive.tar import TarReader, invalid
+from kukeon_runner.host.containerd.leases import TRANSFER_EXPIRY_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from kukeon_runner.host.containerd.values import Descriptor
 
 log = logging.getLogger(__name__)
-
-LEASE_EXPIRES_S = 24 * 3600.0
-"""Leases can't be renewed, and a load lasts as long as its client takes to send it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +39,7 @@ async def import_archive(namespaced: Namespaced, chunks: AsyncIterator[bytes], p
     host cannot take it (disk full).  Then no image has been added or changed.
     """
     wanted = platforms.wanted(platform, namespaced.platform)
-    async with namespaced.lease("image load", expires_s=LEASE_EXPIRES_S) as leased:
+    async with namespaced.lease("image load", expires_s=TRANSFER_EXPIRY_S) as leased:
         archive = await source.open_archive(chunks)
         contents = Contents(leased)
         await contents.fill(TarReader(archive))

@@ -12,6 +12,7 @@ from kukeon_api import errors, image_ref
 from kukeon_runner.host.containerd import documents, inventory, platforms, resolve
 from kukeon_runner.host.containerd.archive import names
 from kukeon_runner.host.containerd.inventory import Inventory
+from kukeon_runner.host.containerd.leases import TRANSFER_EXPIRY_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -59,7 +60,7 @@ async def export(
     Raises ImageNotFound for an unknown name, Conflict when part of the image is missing, InvalidArchive when it is not
     for the platform.
     """
-    async with within.lease("image save") as leased:
+    async with within.lease("image save", expires_s=TRANSFER_EXPIRY_S) as leased:
         chosen = []
         blobs = {blob.digest: blob.size for blob in await leased.content.list()}
         for ref in refs:

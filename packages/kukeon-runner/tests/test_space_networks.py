@@ -12,9 +12,10 @@ import pytest
 from kukeon_api import errors, model, ports
 from kukeon_runner.controller import Controller
 from kukeon_runner.egress import Resolution
+from kukeon_runner.firewall import BridgeNet
 from kukeon_runner.runner import space as spaces
 from kukeon_runner.testing.cells import IMAGE, cell, container, controller, prepared
-from kukeon_runner.testing.host import Failure, FakeHost
+from kukeon_runner.testing.host import Failure, FakeHost, FakeNetwork
 
 
 @pytest.fixture
@@ -247,7 +248,7 @@ async def kept(found: Controller, condition: Callable[[], bool]) -> AsyncIterato
     keeping = asyncio.create_task(found.keep_current())
     try:
         yield
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not condition():  # noqa: ASYNC110 - what a task in the background does
                 await asyncio.sleep(0.01)
         assert not keeping.done()
@@ -341,3 +342,27 @@ class TestEgress:
         await again.start_cell(web())
         log = host.faults.log[began:]
         assert log.index("apply the firewall") < log.index("attach default_default_web_root")
+
+    async def test_a_bridge_that_cannot_be_made_leaves_nobody_without_rules(
+        self, host: FakeHost, ready: Controller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await ready.runner.update_space(denying())
+        await ready.create_space(model.SpaceDoc(metadata=model.Metadata(name="b"), spec=denying().spec))
+        make, (first, second) = FakeNetwork.make_bridge, host.network.wall.nets
+        host.network = host.network.reopened()
+        host.network.bridges.clear()
+
+        async def taken(self: FakeNetwork, bridge: BridgeNet, network: str) -> None:
+            if bridge == first:
+                raise errors.HostError(f"cannot make bridge {bridge.bridge!r}: there is an interface of that name")
+            await make(self, bridge, network)
+
+        monkeypatch.setattr(FakeNetwork, "make_bridge", taken)
+        again = controller(host, tmp_path / "run")
+        with pytest.raises(errors.HostError, match="an interface of that name"):
+            await again.runner.spaces.assert_networks()
+        assert (host.network.wall.nets, len(host.network.wall.policies)) == ((first, second), 2)
+        assert set(host.network.bridges) == {second.bridge}
+        host.network = host.network.reopened()
+        async with kept(controller(host, tmp_path / "run"), lambda: len(host.network.wall.policies) == 2):
+            pass

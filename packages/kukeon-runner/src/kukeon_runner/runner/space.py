@@ -124,19 +124,32 @@ class Spaces(Purging[model.SpaceDoc]):
             self.context.subnets.release(ref)
 
     async def assert_networks(self) -> None:
-        """Have bridges and packet rules as the stored spaces need them: a reboot clears both, and others may, too."""
+        """Have bridges and packet rules as the stored spaces need them: a reboot clears both, and others may, too.
+
+        A bridge that cannot be made keeps nobody else from theirs, nor the rules away; its error is raised in the end.
+        """
+        troubles = []
         async with self.context.network_lock:
             for ref, subnet in self.context.subnets.allocated():
                 bridge = BridgeNet(self.context.layout.bridge(ref), subnet)
-                await self.context.host.network.make_bridge(bridge, self.context.layout.network(ref))
+                try:
+                    await self.context.host.network.make_bridge(bridge, self.context.layout.network(ref))
+                except errors.KukeonError as error:
+                    troubles.append(error)
             await self._enforce()
+        if troubles:
+            raise troubles[0]
 
     async def keep_current(self) -> NoReturn:
         """Have the networks as they should be, from now on: rules that others change, names whose addresses change.
 
         Runs until cancelled; raises what the first of the two raises that cannot go on.
         """
-        await self.assert_networks()
+        try:
+            await self.assert_networks()
+        except errors.KukeonError as error:
+            # Rules are the more urgent the less is well; whether they can be had at all shows below.
+            log.warning("cannot have all networks as they should be: %s", error)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.context.host.network.members.renew())

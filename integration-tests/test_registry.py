@@ -94,7 +94,7 @@ def test_apply_pulls_by_the_realms_credentials_and_digests_stay(
     name = f"{registry.address}/team/app:1"
     digest = digest_of(home, manifests.IMAGE)
     refused = home.kuke("image", "push", "busybox", name, code=6)
-    assert "registryCredentials" in refused.err
+    assert "kuke create registry-credential" in refused.err
     config = home.home / "docker"
     config.mkdir()
     auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

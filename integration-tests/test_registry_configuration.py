@@ -45,7 +45,7 @@ def test_apply_pulls_with_the_passwords_of_the_realm(fenced: Instance, registry:
     nobody = fenced.apply(manifests.server("pulled", image), code=None)
     assert nobody.code == 6, nobody
     assert f"registry '{registry.address}' wants to know who asks" in nobody.err
-    assert "spec.registryCredentials" in nobody.err
+    assert "kuke create registry-credential" in nobody.err
 
     fenced.apply(realm("default", registry.address, "not this"))
     wrong = fenced.apply(manifests.server("pulled", image), code=None)

@@ -228,6 +228,14 @@ def test_waits_grow_and_a_stable_run_forgets_them() -> None:
     assert supervise.next_delay_s(delays[-1], supervise.STABLE_S) == supervise.FIRST_DELAY_S
 
 
+def test_a_kukeond_that_served_a_while_is_back_before_its_clients_give_up() -> None:
+    delay_s = 0.0
+    for ran_s in (1.0, 2.0, 5.0, 1.0, 5.0, 2.0, 1.0):
+        delay_s = supervise.next_delay_s(delay_s, ran_s)
+        assert delay_s <= 10.0
+    assert supervise.next_delay_s(delay_s, 15.0) == supervise.FIRST_DELAY_S
+
+
 def test_a_log_is_rotated_between_lines(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = logfile.LogFile(str(path), max_bytes=30, keep=2)

@@ -15,9 +15,10 @@ import time
 from kukeon_daemon import logfile, pidfile
 
 FIRST_DELAY_S = 0.5
-MAX_DELAY_S = 30.0
+# Well below what clients wait for a restart before they give up (RECONNECT_S of kukeon_cli.happenings).
+MAX_DELAY_S = 8.0
 # A daemon that ran this long was healthy: its next crash is a new story.
-STABLE_S = 60.0
+STABLE_S = 10.0
 # More than the daemon's own drain, cancel and close deadlines together.
 STOP_TIMEOUT_S = 30.0
 # Starting again changes nothing about wrong usage (2), a conflict (5), missing rights (6) or a missing feature (7).
@@ -31,7 +32,7 @@ USAGE = """\
 usage: kukeond supervise [--log-file FILE] [--pid-file FILE] [--max-log-size BYTES] [--max-log-files N]
                          [options of `kukeond serve`] [-- COMMAND [ARGUMENT ...]]
 
-Run `kukeond serve` and start it again when it crashes, waiting longer after each crash (0.5 s to 30 s). Ends when
+Run `kukeond serve` and start it again when it crashes, waiting longer after each crash (0.5 s to 8 s). Ends when
 kukeond ends on purpose, or with its exit code when starting again would not help. SIGTERM stops kukeond and waits for
 it, SIGHUP is passed on, and SIGCONT ends the waiting for the next start.
 

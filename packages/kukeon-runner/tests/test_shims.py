@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kukeon_runner import native
 from kukeon_runner.host import shims
 
 if TYPE_CHECKING:
@@ -100,6 +103,30 @@ def test_a_shim_below_which_a_program_runs_is_not_empty(tmp_path: Path, does: st
                 assert shim.wait(10) == -signal.SIGKILL
         finally:
             shim.kill()
+
+
+CALLING_ITSELF = """
+import os, sys
+os.chroot(sys.argv[1])
+os.chdir("/")
+os.execv("/pause", sys.argv[2:])
+"""
+
+
+@pytest.mark.kernel
+def test_a_process_in_a_container_is_no_shim_whatever_it_calls_itself(tmp_path: Path) -> None:
+    """Its directory would be taken for that of containers, and removed; and it would be ended in a shim's place."""
+    shutil.copy(native.path("kukepause"), tmp_path / "pause")
+    words = ["containerd-shim-runc-v2", "-namespace", "n", "-id", "s_t_c", "-address", "/c.sock"]
+    with subprocess.Popen([sys.executable, "-c", CALLING_ITSELF, str(tmp_path), *words]) as process:
+        try:
+            wait_until(lambda: Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"containerd-shim"))
+            assert not shims.end("/c.sock", "n", "s_t_c")
+            assert shims.end_empty("/c.sock", "n", ()) == frozenset()
+            assert shims.sweep("/c.sock", lambda _: True) == 0
+            assert process.poll() is None
+        finally:
+            process.kill()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

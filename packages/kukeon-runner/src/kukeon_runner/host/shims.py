@@ -145,7 +145,20 @@ def _given(entry: Path) -> dict[str, str]:
         words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return {}  # it ended
-    return dict(zip(words[1::2], words[2::2], strict=False)) if Path(words[0]).name == _PROGRAM else {}
+    if Path(words[0]).name != _PROGRAM or not _at_home(entry):
+        return {}
+    return dict(zip(words[1::2], words[2::2], strict=False))
+
+
+def _at_home(entry: Path) -> bool:
+    """Whether a process is of this user and sees this host's files: what others call themselves says nothing.
+
+    The directory in which a process in a container works reads like one of the host.
+    """
+    try:
+        return entry.stat().st_uid == os.geteuid() and (entry / "root").samefile("/")
+    except OSError:
+        return False
 
 
 def clear(socket: str, namespace: str, id: str, words: str) -> None:

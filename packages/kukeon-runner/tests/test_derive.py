@@ -202,13 +202,14 @@ class TestCarryingOn:
         assert (again.start_time, again.created_at, again.exit_code) == (NOW, THEN, None)
 
     def test_a_life_too_short_to_be_seen_has_its_start_as_well(self) -> None:
-        old = model.ContainerStatus(name="a", state=ContainerState.READY, start_time=THEN, oom_killed=True)
+        blamed = {"oom_killed": True, "reason": derive.OOM_KILLED, "message": "it used more memory than it may"}
+        old = model.ContainerStatus(name="a", state=ContainerState.READY, start_time=THEN, **blamed)  # type: ignore[arg-type]
         began = ENDED - dt.timedelta(milliseconds=5)
         starts = {"default_default_hello_a": began, "default_default_hello_b": began}
         status = derive.cell(with_status(containers=(old,)), SITE, seen(ENDED_BADLY, RUNS), {}, NOW, starts)
         a, b = status.containers
         assert (a.state, a.start_time, a.finish_time) == (ContainerState.ERROR, began, ENDED)
-        assert (a.oom_killed, a.reason) == (False, "")  # that was the run before
+        assert (a.oom_killed, a.reason, a.message) == (False, "", "")  # that was the run before
         assert (b.state, b.start_time) == (ContainerState.READY, began)
         assert (a.created_at, b.created_at) == (began, began)
 

@@ -9,6 +9,7 @@ import pytest
 from living_cells import REF, ROOT, A, B, replaced, story, until, watching
 
 from kukeon_api import errors, model
+from kukeon_runner.observed import Happening
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
 from kukeon_runner.testing.host import FakeHost, FakeProgram
 from kukeon_runner.verbs import ReconcileOutcome
@@ -159,3 +160,21 @@ async def test_an_exit_is_known_even_when_somebody_else_removed_the_task(tmp_pat
         it.end(B, 0)
         await until(lambda: it.status.state is model.CellState.ERROR)
     assert [each.exit_code for each in it.status.containers] == [42, 0]
+
+
+async def test_memory_that_ran_out_is_of_the_run_that_it_ended(tmp_path: Path) -> None:
+    """Also when a look at the cell is waiting already: the next run must not be blamed."""
+    it = await story(tmp_path, container("a", restart_policy="always"), container("b"))
+    async with watching(it.found):
+        async with it.found.runner.context.lock(REF):
+            it.host.containers._tell((NAMESPACE, B), Happening.STARTED)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            it.host.containers.run_out_of_memory(NAMESPACE, A)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        await until(lambda: it.status.containers[0].restart_count == 1 and it.running() == {ROOT, A, B})
+        it.end(A, 1)
+        await until(lambda: it.status.containers[0].exit_code == 1)
+    (a, _) = it.status.containers
+    assert (a.oom_killed, a.reason) == (False, "")

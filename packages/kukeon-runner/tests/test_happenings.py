@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kukeon_api import errors, model
 from kukeon_api import happenings as api_happenings
-from kukeon_runner import happenings
+from kukeon_runner import happenings, observed
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, prepared
 from kukeon_runner.testing.host import FakeHost
 
@@ -97,9 +97,9 @@ async def test_restarts_memory_and_failures_are_told(tmp_path: Path) -> None:
     found = await prepared(host, tmp_path)
     await found.create_cell(cell("hello", container("a", restart_policy="always")))
     start = (await told(found))[-1].cursor
-    await found.runner.cells.out_of_memory(model.Ref.parse(CELL), A)
     host.containers.end(NAMESPACE, A, 137)
-    await found.reconcile()
+    told_of = observed.Told(out_of_memory={A: found.runner.context.now()})
+    await found.runner.cells.reconcile(model.Ref.parse(CELL), lambda: told_of)
     types = [event.type for event in await told(found, start)]
     assert types[:2] == [E.OOM_KILLED, E.EXITED]
     assert {E.RESTARTING, E.STARTED} <= set(types)

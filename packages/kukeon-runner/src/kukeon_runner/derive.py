@@ -140,7 +140,8 @@ def container(
     status = before or model.ContainerStatus(name=spec.id)
     began = starts.get(identity)
     if began is not None:
-        status = msgspec.structs.replace(status, start_time=began, oom_killed=False)
+        # What is told below of how it ended is of this run, which may be over already.
+        status = msgspec.structs.replace(status, start_time=began, oom_killed=False, reason="", message="")
     known = _end_of(status)
     ended = exits.get(identity) or (found.task.exit if found and found.task else None)
     asked = wanted_down or status.reason == endings.ASKED_TO_END

@@ -65,6 +65,15 @@ class TaskEvent:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What was told of the tasks of a cell since somebody looked at it: those that ended, by containerd id, and how."""
+
+    ends: Mapping[str, Exit] = field(default_factory=dict)
+    out_of_memory: Mapping[str, dt.datetime] = field(default_factory=dict)
+    """Those for which the kernel ran out of the memory that they may use, and when that was told."""
+
+
+@dataclass(frozen=True)
 class Address:
     """A cell's place in its network: `10.88.0.2/24` and the gateway."""
 

@@ -12,6 +12,7 @@ from kukeon_runner import observed
 from kukeon_runner.controller.apart import apart
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import AsyncGenerator, Coroutine
 
     from kukeon_runner.runner import HostRunner
@@ -35,6 +36,7 @@ class Watch:
         self._asked: set[model.Ref] = set()
         """Cells that are about to be looked at: one look after the last of several events serves all of them."""
         self._ends: dict[model.Ref, dict[str, observed.Exit]] = {}
+        self._out_of_memory: dict[model.Ref, dict[str, dt.datetime]] = {}
         self._alarms: dict[model.Ref, asyncio.TimerHandle] = {}
 
     async def run(self) -> None:
@@ -55,12 +57,8 @@ class Watch:
         if event.exit is not None:
             self._ends.setdefault(ref, {})[event.id] = event.exit
         if event.what is observed.Happening.OUT_OF_MEMORY:
-            self._group.create_task(self._out_of_memory(ref, event.id))
+            self._out_of_memory.setdefault(ref, {})[event.id] = self._runner.context.now()
         self._ask(ref)
-
-    async def _out_of_memory(self, ref: model.Ref, identity: str) -> None:
-        with apart(f"store that {identity} of cell {ref} ran out of memory"):
-            await self._runner.cells.out_of_memory(ref, identity)
 
     def _ask(self, ref: model.Ref) -> None:
         if ref not in self._asked:
@@ -72,9 +70,9 @@ class Watch:
             doc, _ = await self._runner.cells.reconcile(ref, lambda: self._begun(ref))
             self._looked(ref, doc)
 
-    def _begun(self, ref: model.Ref) -> dict[str, observed.Exit]:
+    def _begun(self, ref: model.Ref) -> observed.Told:
         self._asked.discard(ref)
-        return self._ends.pop(ref, {})
+        return observed.Told(self._ends.pop(ref, {}), self._out_of_memory.pop(ref, {}))
 
     def _looked(self, ref: model.Ref, doc: model.CellDoc | None) -> None:
         """Have the next look at the moment when the next container is due."""

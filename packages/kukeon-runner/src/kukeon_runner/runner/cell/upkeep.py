@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from kukeon_runner.steps import Plan, Step
 
-    Ends = Mapping[str, observed.Exit]
-    """How tasks ended of which containerd told, by containerd id."""
-
 log = logging.getLogger(__name__)
 
 MEND_PAUSE_S = 30.0
@@ -86,21 +83,8 @@ class Upkeep(Life):
             return False
         return await self._status(doc, site, seen, {}) == doc.status
 
-    async def out_of_memory(self, ref: model.Ref, identity: str) -> None:
-        """Store that the kernel ran out of the memory that the container with this containerd id may use."""
-        async with self.context.lock(ref):
-            doc = self.find(ref)
-            if doc is None:
-                return
-            containers = tuple(
-                msgspec.structs.replace(each, oom_killed=True) if each.id == identity else each
-                for each in doc.status.containers
-            )
-            status = msgspec.structs.replace(doc.status, containers=containers)
-            await self.context.save(msgspec.structs.replace(doc, status=status))
-
     async def reconcile(
-        self, ref: model.Ref, begins: Callable[[], Ends] = dict
+        self, ref: model.Ref, begins: Callable[[], observed.Told] = observed.Told
     ) -> tuple[model.CellDoc | None, ReconcileOutcome]:
         """Store what is observed now, once no verb is at work on the cell, and do what follows from it.
 
@@ -120,6 +104,8 @@ class Upkeep(Life):
                 with self._mending(ref):
                     await self._delete(ref)
                 return None, ReconcileOutcome(deleted=True)
+            if told.out_of_memory:
+                doc = await self.context.save(_out_of_memory(doc, told.out_of_memory))
             seen, site = await self._observe(doc, strays=False)
             if (steps := _to_take_down(doc, site, seen)) and self._may_mend(ref):
                 log.info("stopping what is to be stopped of cell %s", ref)
@@ -153,8 +139,10 @@ class Upkeep(Life):
                 return await self._wind_down(doc, site, seen), ReconcileOutcome(updated=True)
             return doc, ReconcileOutcome(updated=found.changed or bool(again))
 
-    async def _refreshed(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, told: Ends) -> Refreshed:
-        status = await self._status(doc, site, seen, told)
+    async def _refreshed(
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
+    ) -> Refreshed:
+        status = await self._status(doc, site, seen, ended)
         if status == doc.status:
             return Refreshed(doc, changed=False, containers=())
         before = {each.name: each for each in doc.status.containers}
@@ -245,11 +233,22 @@ def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -
     return tuple(sorted(unfinished(doc, site, seen))) or derive.taken(doc, site, seen)
 
 
-def _new(told: Ends, doc: model.CellDoc, seen: observed.Cell) -> dict[str, observed.Exit]:
+def _out_of_memory(doc: model.CellDoc, told: Mapping[str, dt.datetime]) -> model.CellDoc:
+    """`doc` with the containers marked of which that was `told`, unless they were started anew since."""
+    containers = tuple(
+        msgspec.structs.replace(each, oom_killed=True)
+        if each.id in told and (each.start_time is None or each.start_time <= told[each.id])
+        else each
+        for each in doc.status.containers
+    )
+    return msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=containers))
+
+
+def _new(told: observed.Told, doc: model.CellDoc, seen: observed.Cell) -> dict[str, observed.Exit]:
     """The ends that nothing else tells: their tasks are gone, and they are later than what is stored."""
     stored = {each.id: each for each in doc.status.containers}
     found = {}
-    for id, end in told.items():
+    for id, end in told.ends.items():
         there, status = seen.containers.get(id), stored.get(id)
         if (there is not None and there.task is not None) or status is None:
             continue

@@ -11,7 +11,7 @@ import pytest
 
 import kukeon_sdk
 from kukeon_api import methods, model
-from kukeon_cli import local, server
+from kukeon_cli import local, main, server
 from kuketest import manifests, traces
 from kuketest.instance import Done, Instance
 
@@ -127,7 +127,26 @@ def test_names_that_are_none(loaded: Alone, kind: str, name: str) -> None:
     assert name in refused.err
 
 
-def test_both_views_agree_byte_by_byte(kukeon: Instance, server_cell: str) -> None:
+@pytest.fixture
+def here(
+    kukeon: Instance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """What `kuke` answers, run in this process: most of what a short one takes is to start."""
+    for name, value in kukeon.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main.run(arguments)
+        out, err = capsys.readouterr()
+        return code, ageless(out), err
+
+    return run
+
+
+def test_both_views_agree_byte_by_byte(
+    kukeon: Instance, server_cell: str, here: Callable[..., tuple[int, str, str]]
+) -> None:
     kukeon.apply(manifests.sleeper("other"))
     try:
         at = ("--run-path", str(kukeon.run_path))
@@ -136,12 +155,13 @@ def test_both_views_agree_byte_by_byte(kukeon: Instance, server_cell: str) -> No
         reads += [("get", "cell", server_cell), ("get", "cell", "none"), ("get", "cells", "--show-controllers")]
         reads += [("get", "container", "web", "--cell", server_cell), ("get", "image", manifests.IMAGE)]
         for read in reads:
+            served, inside = (kukeon.kuke(*line, code=None) for line in (read, (*at, *read)))
+            answer = here(*read)
+            assert (served.code, ageless(served.out), served.err) == answer, read
+            assert (inside.code, ageless(inside.out), inside.err) == answer, read
             for form in FORMATS:
                 command = (*read, "-o", form)
-                served = kukeon.kuke(*command, code=None)
-                inside = kukeon.kuke(*at, *command, code=None)
-                assert (inside.code, ageless(inside.out)) == (served.code, ageless(served.out)), command
-                assert inside.err == served.err, command
+                assert here(*at, *command) == here(*command), command
         assert kukeon.kuke(*at, "log", server_cell).out == kukeon.kuke("log", server_cell).out
         document = kukeon.kuke("get", "cell", server_cell, "-o", "yaml").out.replace("web", "new")
         served = kukeon.kuke("diff", "-f", "-", manifest=document, code=10)

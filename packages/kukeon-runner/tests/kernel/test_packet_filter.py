@@ -19,7 +19,7 @@ from kukeon_runner.host.packet_filter import PacketFilter
 
 pytestmark = pytest.mark.kernel
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 ONE = BridgeNet("k-test0", ipaddress.ip_network("10.254.250.0/24"))
 TWO = BridgeNet("k-test1", ipaddress.ip_network("10.254.251.0/24"))
 MARK = "kukeon_00c0ffee"

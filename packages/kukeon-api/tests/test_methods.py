@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -141,8 +142,47 @@ def test_an_upload_opens_with_its_parameters() -> None:
 def test_values_that_cannot_be_sent_are_refused() -> None:
     with pytest.raises(errors.Invalid, match="cannot send realm_name"):
         calls.pack_args(METHODS["ListSpaces"], {"realm_name": "\udcff"})
-    with pytest.raises(errors.Invalid, match="cannot send realm_name"):
-        calls.pack_args(METHODS["ListSpaces"], {"realm_name": 7})
+
+
+CELL = model.CellDoc(metadata=model.Metadata(name="c"), spec=model.CellSpec(realm_id="r", space_id="s", stack_id="t"))
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "words"),
+    [
+        ("ListSpaces", {"realm_name": 7}, "cannot send realm_name: expected str, got int"),
+        ("DeleteRealm", {"doc": CELL, "force": False}, "cannot send doc: expected RealmDoc, got CellDoc"),
+        ("DeleteRealm", {"doc": "lab", "force": False}, "cannot send doc: expected RealmDoc, got str"),
+        ("DeleteCell", {"doc": None}, "cannot send doc: expected CellDoc, got NoneType"),
+        ("PullImage", {"realm": "r", "ref": "i", "login": "me"}, "cannot send login: expected RegistryLogin, got str"),
+        ("ApplyDocuments", {"raw_yaml": "kind: Cell"}, "cannot send raw_yaml: expected bytes, got str"),
+        ("Events", {"kinds": "Cell"}, "cannot send kinds: expected a list of texts, got str"),
+        ("Events", {"kinds": {"Cell": 1}}, "cannot send kinds: expected a list of texts, got dict"),
+        ("Events", {"kinds": ["Cell", 1]}, "cannot send kinds: expected a list of texts, got one with int"),
+        ("Events", {"follow": "yes"}, "cannot send follow: expected bool, got str"),
+    ],
+)
+def test_what_is_of_another_type_is_told_in_the_words_of_python(method: str, values: Any, words: str) -> None:
+    with pytest.raises(errors.Invalid) as caught:
+        calls.pack_args(METHODS[method], values)
+    assert str(caught.value) == words
+
+
+def test_a_text_instead_of_a_list_comes_with_the_list_that_was_meant() -> None:
+    with pytest.raises(errors.Invalid) as caught:
+        parts.pack_start(METHODS["Exec"], {"doc": DOC, "command": "ls -l"})
+    assert caught.value.hint == "write ['ls', '-l']"
+
+
+def test_any_sequence_of_texts_is_a_list() -> None:
+    sent = calls.pack_args(METHODS["Events"], {"kinds": collections.deque(("Cell", "Realm"))})
+    assert list(sent.kinds) == ["Cell", "Realm"]
+
+
+def test_fields_of_another_type_are_told_with_their_place() -> None:
+    doc: Any = model.RealmDoc(metadata=model.Metadata(name=cast("Any", 3)))
+    with pytest.raises(errors.Invalid, match=r"cannot send doc: Expected `str`, got `int` - at `\$\.metadata\.name`"):
+        calls.pack_args(METHODS["GetRealm"], {"doc": doc})
 
 
 def test_arguments_that_are_wrong_are_refused_with_their_path() -> None:

@@ -13,7 +13,7 @@ import pytest
 from kukeon_api import calls, methods, parts, status
 from kukeon_sdk import UnixClient, aio, streams
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))  # last: others have a `conftest` of their own
 from terminal_server import Server
 
 if TYPE_CHECKING:

@@ -105,6 +105,25 @@ class TestExec:
             with pytest.raises(errors.Invalid, match="signal 99"):
                 session.wait(WAIT_S)
 
+    def test_closing_ends_them(self, client: MemoryClient) -> None:
+        running, ended = threading.Barrier(3), threading.Barrier(3)
+
+        def stays(process: Process) -> None:
+            try:
+                running.wait(WAIT_S)
+                process.sleep()
+            finally:
+                ended.wait(WAIT_S)
+
+        client.programs["serve"] = stays
+        client.create_cell(cell())
+        session = client.exec(container(), ["serve"])
+        running.wait(WAIT_S)
+        client.close()
+        ended.wait(WAIT_S)
+        with pytest.raises(errors.Conflict):
+            session.wait(WAIT_S)
+
     def test_what_cannot_run(self, client: MemoryClient) -> None:
         with pytest.raises(errors.CellNotFound):
             client.exec(container(), ["x"])

@@ -46,7 +46,7 @@ def test_switches_travel_by_position_and_by_name(daemon: Daemon, client: UnixCli
     assert client.delete_realm(realm("a"), True).deleted == ("force=True", "cascade=False")
     assert client.delete_realm(realm("a"), cascade=True).deleted == ("force=False", "cascade=True")
     misspelled: dict[str, Any] = {"cascading": True}
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"delete_realm\(\) got an unexpected keyword argument 'cascading'"):
         client.delete_realm(realm("a"), **misspelled)
 
 

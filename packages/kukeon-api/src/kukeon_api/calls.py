@@ -6,6 +6,8 @@ An upload sends `first_chunk`, then `chunk`s; `parts` has what streams both ways
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -55,10 +57,7 @@ def fill_args(method: Method, values: Mapping[str, Any], message: Any) -> None:
     for name, kind in method.params:
         if name in method.defaults and values.get(name) is None:
             continue
-        if issubclass(kind, msgspec.Struct):
-            wire.to_proto(values[name], getattr(message, name))
-        else:
-            _set(message, name, values[name])
+        _set(message, name, kind, values[name])
 
 
 def parse_args(method: Method, content: bytes) -> Any:
@@ -115,9 +114,9 @@ def _get(method: Method, message: Any, name: str, kind: type) -> Any:
 def first_chunk(method: Method, values: Mapping[str, Any]) -> Any:
     """Return the message that opens an upload: every parameter but the data."""
     message = args_class(method)()
-    for name, _ in method.params:
+    for name, kind in method.params:
         if name != method.upload and (name in values or name not in method.defaults):
-            _set(message, name, values[name])
+            _set(message, name, kind, values[name])
     return message
 
 
@@ -164,11 +163,39 @@ def next_page_token(message: Any) -> str:
     return token
 
 
-def _set(message: Any, name: str, value: Any) -> None:
+def _set(message: Any, name: str, kind: type, value: Any) -> None:
+    """Put an argument of a method into its field; its caller is told in the words of Python what cannot be sent."""
+    if kind is tuple:
+        _check_texts(name, value)
+    elif not isinstance(value, kind):
+        raise errors.Invalid(f"cannot send {name}: expected {kind.__name__}, got {type(value).__name__}")
     try:
-        if isinstance(value, (tuple, list)):
+        if kind is tuple:
             getattr(message, name).extend(value)
+        elif issubclass(kind, msgspec.Struct):
+            wire.to_proto(value, getattr(message, name))
         else:
             setattr(message, name, value)
-    except (AttributeError, TypeError, ValueError) as exc:  # protobuf raises the first for text instead of a list
-        raise errors.Invalid(f"cannot send {name}: {exc}") from exc
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise errors.Invalid(f"cannot send {name}: {_misfit(value) or exc}") from exc
+
+
+def _check_texts(name: str, value: Any) -> None:
+    expected = f"cannot send {name}: expected a list of texts"
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
+        hint = f"write {value.split()}" if isinstance(value, str) else ""
+        raise errors.Invalid(f"{expected}, got {type(value).__name__}", hint=hint)
+    for each in value:
+        if not isinstance(each, str):
+            raise errors.Invalid(f"{expected}, got one with {type(each).__name__}")
+
+
+def _misfit(value: Any) -> msgspec.ValidationError | None:
+    """Return what in a model is not what its types say, when something is."""
+    try:
+        msgspec.convert(msgspec.to_builtins(value, builtin_types=(bytes, dt.datetime)), type(value))
+    except msgspec.ValidationError as exc:
+        return exc
+    except TypeError:  # something that no model holds
+        return None
+    return None

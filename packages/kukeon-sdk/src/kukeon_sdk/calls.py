@@ -17,8 +17,14 @@ R = TypeVar("R")
 
 
 def bind(declared: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """Return the arguments of `declared`, a method of `Client`, by name with defaults filled in, and its timeout."""
-    bound = _signature(declared).bind(None, *args, **kwargs)
+    """Return the arguments of `declared`, a method of `Client`, by name with defaults filled in, and its timeout.
+
+    Raises TypeError for arguments that it does not take.
+    """
+    try:
+        bound = _signature(declared).bind(None, *args, **kwargs)
+    except TypeError as error:  # which method it is about, Python's own say first
+        raise TypeError(f"{declared.__name__}() {error}") from None
     bound.apply_defaults()
     arguments = bound.arguments
     arguments.pop("self")

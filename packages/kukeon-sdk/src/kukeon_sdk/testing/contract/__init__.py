@@ -21,7 +21,7 @@ importing this.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,6 +74,13 @@ class ClientContract(Levels, Cells, Containers, Purging, Applying, Images, Event
             client.ping(timeout=WAIT_S)
         with pytest.raises(errors.Conflict, match="closed"):
             client.create_realm(model.RealmDoc(metadata=model.Metadata(name="late")), timeout=WAIT_S)
+
+    def test_what_is_of_another_type_is_refused(self, client: Client, place: Place) -> None:
+        space: Any = place.space_doc("a")
+        with pytest.raises(errors.Invalid, match="expected RealmDoc, got SpaceDoc"):
+            client.purge_realm(space, timeout=WAIT_S)
+        with pytest.raises(errors.Invalid, match="expected a list of texts, got str"):
+            next(client.events(kinds="Cell", timeout=WAIT_S))
 
     def test_no_time_at_all_is_a_timeout(self, client: Client) -> None:
         with pytest.raises(errors.TimedOut):

@@ -125,10 +125,13 @@ class MemoryClient(Calls):
         return sessions.SESSIONS[method.name](channel)
 
     def close(self) -> None:
-        """Refuse further calls, and end streams. Twice is fine."""
-        self.closed = True
-        for each in list(self._open):
+        """Refuse further calls, and end streams and programs. Twice is fine."""
+        with self._lock:
+            self.closed = True
+            begun = list(self._open)
+        for each in begun:
             each.fail(errors.Conflict("cannot go on: this client was closed meanwhile"))
+        self._kukeon.runs.stop()
 
     # What only tests do.
 

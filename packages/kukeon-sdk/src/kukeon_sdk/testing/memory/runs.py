@@ -137,6 +137,14 @@ class Runs:
                 raise errors.TaskNotRunning(f"cannot write as container {str(ref)!r}: it does not run")
             self._keep(ref, stream, data)
 
+    def stop(self) -> None:
+        """End every program, so that no thread is left of it; nothing is noted."""
+        with self._changed:
+            running = [*self._processes.values(), *(each for beside in self._beside.values() for each in beside)]
+            self._processes.clear()
+        for process in running:
+            process.end(KILLED)
+
     def _keep(self, ref: model.Ref, stream: str, data: bytes) -> None:
         self.books[ref].write(stream, data, self._world.now())
         for viewer in self._viewers.get(ref, ()):

@@ -35,6 +35,16 @@ async def test_a_layer_that_is_a_bomb(namespace: Namespaced, monkeypatch: pytest
 
 
 # What is wrong -> how an archive becomes so, and the words that say it.
+async def test_a_layer_that_is_a_bomb_of_names(namespace: Namespaced, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty files take no blocks, but each an inode, of which a file system has so many."""
+    monkeypatch.setattr(unpack, "BOMB_FILES", 1000)
+    monkeypatch.setattr(unpack, "BOMB_LOOK_S", 0.02)
+    bomb = tar_of([Entry(f"{number}", b"") for number in range(40_000)])
+    with pytest.raises(errors.InvalidArchive, match=r"more than \d+ files"):
+        await load(namespace, good(NAME, LOWER, bomb).tar())
+    assert await empty_after_collection(namespace)
+
+
 def without(layout: Layout, which: Callable[[bytes], bool]) -> bytes:
     for name in [name for name, data in layout.files.items() if name.startswith("blobs/") and which(data)]:
         del layout.files[name]

@@ -26,6 +26,10 @@ BOMB_RATIO = 200
 """Layers of programs and text pack five to one; gzip does a thousand to one at most, with nothing but zeros."""
 BOMB_BYTES = 4 * 1024 * 1024 * 1024
 """What any layer may unpack to, however small it is."""
+BOMB_FILES = 1_000_000
+"""And how many files it may have, which fill a disk without taking any of its blocks."""
+BOMB_FILE_BYTES = 500
+"""What a file takes of a layer with more of them: the header alone has a name, an owner and a time."""
 BOMB_LOOK_S = 1.0
 
 # What containerd's words hold when a layer could not be unpacked because of this host, not because of the layer.
@@ -102,23 +106,30 @@ async def _within_bounds(
     """
     task = asyncio.create_task(applying, name="unpack")
     limit_bytes = max(BOMB_BYTES, BOMB_RATIO * layer.size)
+    limit_files = max(BOMB_FILES, layer.size // BOMB_FILE_BYTES)
     try:
         while not (await asyncio.wait({task}, timeout=BOMB_LOOK_S))[0]:
             try:
-                used_bytes = (await leased.snapshots.usage(key)).size_bytes
+                used = await leased.snapshots.usage(key)
             except errors.KukeonError:
                 continue  # files come and go while they are counted; the next look tells
-            if used_bytes > limit_bytes:
-                raise errors.InvalidArchive(
-                    f"cannot use the image: layer {layer.digest} of {layer.size} bytes unpacks to more than"
-                    f" {limit_bytes}: it is made to fill the disk",
-                    hint="if you trust the image, have its layers packed less tightly",
-                )
+            if used.size_bytes > limit_bytes:
+                raise _bomb(layer, str(limit_bytes))
+            if used.inodes > limit_files:
+                raise _bomb(layer, f"{limit_files} files")
         return await task
     finally:
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+
+
+def _bomb(layer: Descriptor, limit: str) -> errors.InvalidArchive:
+    return errors.InvalidArchive(
+        f"cannot use the image: layer {layer.digest} of {layer.size} bytes unpacks to more than {limit}: it is made to"
+        " fill the disk",
+        hint="if you trust the image, have its layers packed less tightly",
+    )
 
 
 async def _apply(leased: Namespaced, layer: Descriptor, mounts: Sequence[Mount]) -> Descriptor:

@@ -255,3 +255,35 @@ def test_what_somebody_else_wrote_is_what_is_stored(layout: Layout) -> None:
     assert store.load(BAD, model.CellDoc).spec.auto_delete
     Path(layout.metadata(BAD)).unlink()
     assert store.find(BAD) is None
+
+
+def test_a_listing_that_looks_tells_what_somebody_else_did(layout: Layout) -> None:
+    store = Store(layout, exclusive=True)
+    sound = Path(layout.metadata(BAD)).read_bytes()
+    assert len(store.docs("Cell")) == 2
+    Path(layout.metadata(BAD)).write_bytes(sound[:40])
+    store.look(model.CellDoc)
+    assert [model.ref_of(doc) for doc in store.docs("Cell")] == [GOOD]
+    assert layout.metadata(BAD) in str(store.scan("Cell").problems[0])
+    Path(layout.metadata(BAD)).write_bytes(written(autoDelete=True))
+    Path(layout.metadata(GOOD)).unlink()
+    store.look(model.CellDoc)
+    (left,) = store.docs(model.CellDoc)
+    assert left.spec.auto_delete
+
+
+def test_what_somebody_else_puts_back_is_there_again(layout: Layout) -> None:
+    store = Store(layout, exclusive=True)
+    path = Path(layout.metadata(BAD))
+    sound = path.read_bytes()
+    store.open()
+    path.unlink()
+    assert store.find(BAD) is None
+    path.symlink_to("/etc/passwd")
+    with pytest.raises(errors.KukeonError, match="not followed"):
+        store.find(BAD)
+    path.unlink()
+    assert store.find(BAD) is None
+    path.write_bytes(sound)
+    assert store.find(BAD) is not None
+    assert len(store.docs("Cell")) == 2

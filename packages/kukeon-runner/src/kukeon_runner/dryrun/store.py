@@ -51,6 +51,9 @@ class DryStore(Store):
                 docs[ref] = doc
         return Scan(tuple(docs[ref] for ref in sorted(docs)), found.problems)
 
+    def look(self, kind: type[D]) -> None:
+        self._below.look(kind)
+
     def children(self, ref: Ref | None = None) -> list[str]:
         return sorted({*self._below.children(ref), *self._names(ref, there=True)} - self._names(ref, there=False))
 

@@ -18,7 +18,7 @@ class CellVerbs(Nouns):
     async def list_cells(
         self, realm_name: str = "", space_name: str = "", stack_name: str = ""
     ) -> tuple[model.CellDoc, ...]:
-        docs = self.context.store.docs(model.CellDoc)
+        docs = await self.listed(model.CellDoc)
         return tuple(each for each in docs if within(each, realm_name, space_name, stack_name))
 
     async def create_cell(self, cell: model.CellDoc) -> model.CellDoc:

@@ -11,7 +11,7 @@ class LevelVerbs(Nouns):
         return self.realms.get(model.ref_of(realm))
 
     async def list_realms(self) -> tuple[model.RealmDoc, ...]:
-        return tuple(self.context.store.docs(model.RealmDoc))
+        return tuple(await self.listed(model.RealmDoc))
 
     async def create_realm(self, realm: model.RealmDoc) -> model.RealmDoc:
         return (await self.realms.converge(realm, update=False)).doc
@@ -39,7 +39,8 @@ class LevelVerbs(Nouns):
         return self.spaces.get(model.ref_of(space))
 
     async def list_spaces(self, realm_name: str = "") -> tuple[model.SpaceDoc, ...]:
-        return tuple(each for each in self.context.store.docs(model.SpaceDoc) if within(each, realm_name))
+        docs = await self.listed(model.SpaceDoc)
+        return tuple(each for each in docs if within(each, realm_name))
 
     async def create_space(self, space: model.SpaceDoc) -> model.SpaceDoc:
         return (await self.spaces.converge(space, update=False)).doc
@@ -70,7 +71,7 @@ class LevelVerbs(Nouns):
         return self.stacks.get(model.ref_of(stack))
 
     async def list_stacks(self, realm_name: str = "", space_name: str = "") -> tuple[model.StackDoc, ...]:
-        docs = self.context.store.docs(model.StackDoc)
+        docs = await self.listed(model.StackDoc)
         return tuple(each for each in docs if within(each, realm_name, space_name))
 
     async def create_stack(self, stack: model.StackDoc) -> model.StackDoc:

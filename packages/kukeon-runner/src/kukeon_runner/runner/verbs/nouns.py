@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +24,11 @@ class Nouns:
     spaces: Spaces
     stacks: Stacks
     cells: Cells
+
+    async def listed(self, kind: type[D]) -> list[D]:
+        """The documents of a kind as they are on disk now, in order."""
+        await asyncio.to_thread(self.context.store.look, kind)
+        return self.context.store.docs(kind)
 
     async def relabel(self, doc: D) -> D:
         """Store the labels of `doc` beside those that kukeon sets. Raises `<Kind>NotFound`, StaleResource."""

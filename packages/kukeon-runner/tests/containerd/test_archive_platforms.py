@@ -9,7 +9,8 @@ from loaded_images import FILES, HOST, LOWER, NAME, OTHER, UPPER, empty_after_co
 from kukeon_api import errors, model
 from kukeon_runner.host.containerd import describe
 from kukeon_runner.host.containerd.archive import import_archive
-from kukeon_runner.host.containerd.client import Namespaced
+from kukeon_runner.host.containerd.client import Containerd, Namespaced
+from kukeon_runner.host.images import LinuxImages
 from kukeon_runner.testing.archives import (
     Layout,
     chunks_of,
@@ -112,3 +113,29 @@ async def test_what_a_container_cannot_be_made_from_is_told_by_its_name(namespac
     assert caught.value.message == f"cannot use image {NAME!r}: it is for linux/{OTHER}, not for {HOST}"
     assert str(HOST) in caught.value.hint
     assert "save" not in caught.value.hint
+
+
+async def test_what_is_known_of_an_image_is_known_of_its_realm_alone(
+    namespace: Namespaced, containerd: Containerd
+) -> None:
+    """The same name and digest can be whole in one realm, and for another platform only in the next."""
+    images = LinuxImages(containerd)
+    archive = for_two()[0].tar()
+    await import_archive(namespace, chunks_of(archive))
+    chain_id = (await images.find(namespace.name, NAME)).chain_id
+    other = containerd.with_namespace(f"{namespace.name}-other")
+    await containerd.create_namespace(other.name)
+    await import_archive(other, chunks_of(archive), f"linux/{OTHER}")
+    await other.leases.collect_garbage()
+    with pytest.raises(errors.ImageNotFound, match="part of its content is missing"):
+        await images.find(other.name, NAME)
+    await containerd.drain_namespace(other.name)
+    await containerd.delete_namespace(other.name)
+    # And of one that came again as another platform's alone.
+    await images.delete(namespace.name, NAME)
+    await import_archive(namespace, chunks_of(archive), f"linux/{OTHER}")
+    await namespace.leases.collect_garbage()
+    with pytest.raises(errors.ImageNotFound, match="part of its content is missing"):
+        await images.find(namespace.name, NAME)
+    await import_archive(namespace, chunks_of(archive))
+    assert (await images.find(namespace.name, NAME)).chain_id == chain_id

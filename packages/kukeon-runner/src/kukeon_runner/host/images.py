@@ -17,6 +17,7 @@ from kukeon_runner.together import together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from datetime import datetime
 
     from kukeon_runner.host.containerd.client import Containerd, Namespaced
     from kukeon_runner.host.containerd.images import ImageRecord
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_KNOWN = 256
 """Images remembered: a kilobyte each."""
+KNOWN_CHARACTERS = 64 * 1024
+"""One that says more is read each time: it may say megabytes."""
 
 
 class LinuxImages:
@@ -33,17 +36,20 @@ class LinuxImages:
         self._containerd = containerd
         self._registries = Directory(Path(registry_config_dir))
         self._fetching: KeyedLock[tuple[str, str]] = KeyedLock()
-        self._known: dict[str, observed.Image] = {}
+        self._known: dict[tuple[str, str, datetime | None], observed.Image] = {}
 
     async def find(self, namespace: str, ref: str) -> observed.Image:
         within = self._containerd.with_namespace(namespace)
         record = await within.images.get(ref)
-        # What a digest stands for never changes, so it is read once.
-        if record.target.digest not in self._known:
+        # What a digest stands for never changes; how much of it is here does, with each load and pull.
+        key = (namespace, record.target.digest, record.updated_at)
+        if (known := self._known.get(key)) is None:
+            known = await self._read(within, record)
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            self._known[record.target.digest] = await self._read(within, record)
-        return replace(self._known[record.target.digest], name=ref)
+            if sum(map(len, (*known.entrypoint, *known.cmd, *known.env))) <= KNOWN_CHARACTERS:
+                self._known[key] = known
+        return replace(known, name=ref)
 
     async def _read(self, within: Namespaced, record: ImageRecord) -> observed.Image:
         found = await within.resolve_record(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import os
 import socket
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors
-from kukeon_sdk import UnixClient, UnsupportedSchemeError, default_address, dial
+from kukeon_sdk import UnixClient, UnsupportedSchemeError, aio, default_address, dial, reach
 from kukeon_sdk.address import MAX_SOCKET_PATH_BYTES, socket_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+PATIENCE_S = 20.0
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -107,6 +111,75 @@ def test_a_listener_without_room(tmp_path: Path) -> None:
         ):
             client.ping()
         assert time.monotonic() - started >= 0.3
+
+
+async def test_the_time_of_a_call_runs_out_while_there_is_no_room(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(f"{tmp_path}/s")
+        listener.listen(0)
+        first.connect(f"{tmp_path}/s")
+        with UnixClient(f"{tmp_path}/s") as client, pytest.raises(errors.TimedOut, match=r"within 0\.05 s"):
+            client.ping(timeout=0.05)
+        async with aio.AsyncUnixClient(f"{tmp_path}/s", dial_timeout=1) as later:
+            with pytest.raises(errors.TimedOut, match=r"within 0\.05 s"):
+                await later.ping(timeout=0.05)
+
+
+class Reaching:
+    """Stands in for the attempt to reach kukeond: it lasts until `end`, and finds nobody."""
+
+    def __init__(self) -> None:
+        self.begun, self.end = threading.Event(), threading.Event()
+        self.times = 0
+
+    def __call__(self, path: str, timeout_s: float) -> None:
+        self.times += 1
+        self.begun.set()
+        assert self.end.wait(PATIENCE_S)
+        raise errors.Unavailable("cannot reach kukeond: nobody is there")
+
+
+@pytest.fixture
+def reaching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reaching]:
+    stand_in = Reaching()
+    monkeypatch.setattr(reach, "check_reachable", stand_in)
+    yield stand_in
+    stand_in.end.set()
+
+
+def test_nobody_waits_for_the_attempt_of_another_thread(reaching: Reaching) -> None:
+    client = UnixClient("/run/none.sock")
+    outcome: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            client.ping()
+        except errors.KukeonError as error:
+            outcome.append(error)
+
+    calling = threading.Thread(target=call)
+    calling.start()
+    assert reaching.begun.wait(PATIENCE_S)
+    client.close()
+    with pytest.raises(errors.Conflict, match="is closed"):
+        client.ping()
+    assert not outcome
+    reaching.end.set()
+    calling.join(PATIENCE_S)
+    assert [type(error) for error in outcome] == [errors.Unavailable]
+
+
+async def test_tasks_that_begin_at_once_share_one_attempt(reaching: Reaching) -> None:
+    async with aio.AsyncUnixClient("/run/none.sock") as client:
+        calls = [asyncio.create_task(client.ping()) for _ in range(8)]
+        assert await asyncio.to_thread(reaching.begun.wait, PATIENCE_S)
+        with pytest.raises(errors.TimedOut):
+            await client.ping(timeout=0.01)
+        calls[0].cancel()
+        reaching.end.set()
+        outcome = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in outcome] == [asyncio.CancelledError] + [errors.Unavailable] * 7
+    assert reaching.times == 1
 
 
 def test_a_listener_that_never_answers(tmp_path: Path) -> None:

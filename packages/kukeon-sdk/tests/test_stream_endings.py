@@ -190,6 +190,21 @@ class TestStreams:
         await asyncio.to_thread(held.clear)
         assert await asyncio.to_thread(endless.gone.wait, WAIT_S)
 
+    async def test_a_kukeond_that_was_away_is_found_at_once(
+        self, daemon: Daemon, endless: Endless, client: UnixClient, later: aio.AsyncClient
+    ) -> None:
+        next(client.events(follow=True))
+        await anext(later.events(follow=True))
+        daemon.stop()
+        for _ in range(3):  # gRPC would pause longer and longer between attempts
+            with pytest.raises(errors.Unavailable):
+                next(client.events(follow=True))
+            with pytest.raises(errors.Unavailable):
+                await anext(later.events(follow=True))
+        daemon.restart()
+        assert next(client.events(follow=True)).cursor == "e-1"
+        assert (await anext(later.events(follow=True))).cursor == "e-1"
+
 
 class TestSessions:
     def test_a_dropped_one_hangs_up(self, endless: Endless, client: UnixClient) -> None:

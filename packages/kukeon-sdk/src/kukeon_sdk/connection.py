@@ -11,7 +11,7 @@ import grpc
 
 from kukeon_api import calls, errors, parts
 from kukeon_sdk import chunks, reach, requests, streaming
-from kukeon_sdk.failures import Failure, Failures
+from kukeon_sdk.failures import Failure, Failures, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +101,7 @@ class Connection:
     def _begin(self, method: Method, start: Callable[[float | None], Any], deadline: Deadline) -> Started:
         left_s = deadline.left_s()
         if left_s == 0:  # gRPC would let a fast call through
-            raise self._failures.timed_out(method, deadline)
+            raise timed_out(method, deadline)
         started = time.monotonic()
         try:
             return Started(method, start(left_s), deadline, started)

@@ -53,7 +53,7 @@ class Failures:
             return status.from_status(failure.code, failure.details, failure.trailer)
         match failure.code:
             case "DEADLINE_EXCEEDED":
-                return self.timed_out(method, deadline)
+                return timed_out(method, deadline)
             case "UNAVAILABLE" | "CANCELLED":
                 return self.lost(method)
             case "UNIMPLEMENTED":
@@ -94,17 +94,17 @@ class Failures:
         )
 
     @staticmethod
-    def timed_out(method: Method, deadline: Deadline) -> errors.TimedOut:
-        """Return what to tell when the caller's time is over."""
-        if method.writes:
-            hint = "kukeond goes on with what it has begun; look at the outcome with `kuke get`, or allow more time"
-        else:
-            hint = "kukeond was paused, hangs or is overloaded; `kuke daemon logs` tells more; or allow more time"
-        return errors.TimedOut(
-            f"cannot wait for {method.name} any longer: no answer within {deadline.timeout_s:g} s", hint=hint
-        )
-
-    @staticmethod
     def closed(method: Method) -> errors.Conflict:
         """Return what to tell a call whose client was closed under it."""
         return errors.Conflict(f"cannot do {method.name}: this client was closed meanwhile")
+
+
+def timed_out(method: Method, deadline: Deadline) -> errors.TimedOut:
+    """Return what to tell when the caller's time is over."""
+    if method.writes:
+        hint = "kukeond goes on with what it has begun; look at the outcome with `kuke get`, or allow more time"
+    else:
+        hint = "kukeond was paused, hangs or is overloaded; `kuke daemon logs` tells more; or allow more time"
+    return errors.TimedOut(
+        f"cannot wait for {method.name} any longer: no answer within {deadline.timeout_s:g} s", hint=hint
+    )

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from kukeon_api import errors
-from kukeon_sdk import address, reach
+from kukeon_sdk import address, failures, reach
 from kukeon_sdk.calls import Calls
 from kukeon_sdk.client import DIAL_TIMEOUT_S
 from kukeon_sdk.deadline import Deadline
@@ -15,8 +15,12 @@ from kukeon_sdk.deadline import Deadline
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kukeon_api.methods import Method
     from kukeon_sdk.connection import Connection
     from kukeon_sdk.streaming import Items
+
+_TICK_S = 0.01
+"""What the kernel's timers count in; one may be so much early (time(7))."""
 
 
 class UnixClient(Calls):
@@ -45,7 +49,7 @@ class UnixClient(Calls):
 
         method = methods.BY_PYTHON[name]
         deadline = Deadline(timeout)
-        connection = self._connected(deadline)
+        connection = self._connected(method, deadline)
         try:
             if method.stream == "server":
                 return streams.Stream(_Items(self, connection, connection.stream(method, arguments, deadline)))
@@ -69,17 +73,30 @@ class UnixClient(Calls):
         if connection is not None:
             connection.close()
 
-    def _connected(self, deadline: Deadline) -> Connection:
+    def _connected(self, method: Method, deadline: Deadline) -> Connection:
         self._check_process()
         with self._lock:
-            if self._closed:
-                raise errors.Conflict("cannot call kukeond: this client is closed")
-            if self._connection is None:
-                reach.check_reachable(self._path, deadline.at_most(self._dial_timeout_s))
-                from kukeon_sdk import connection  # brings gRPC, which takes longer to import than a call takes
+            self._check_open()
+            if self._connection is not None:
+                return self._connection
+        # Nobody else waits for this: calls on other threads have limits of their own, and one may close.
+        try:
+            reach.check_reachable(self._path, deadline.at_most(self._dial_timeout_s))
+        except errors.Unavailable as error:
+            if deadline.at_most(self._dial_timeout_s) <= _TICK_S:
+                raise failures.timed_out(method, deadline) from error
+            raise
+        from kukeon_sdk import connection  # brings gRPC, which takes longer to import than a call takes
 
+        with self._lock:
+            self._check_open()
+            if self._connection is None:
                 self._connection = connection.Connection(self._path, self._dial_timeout_s)
             return self._connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.Conflict("cannot call kukeond: this client is closed")
 
     def _check_process(self) -> None:
         """Leave to the parent what is the parent's: a connection has threads, and a fork takes none along."""

@@ -13,7 +13,7 @@ from kukeon_sdk import reach, requests
 from kukeon_sdk.aio import streaming
 from kukeon_sdk.aio.upload import upload
 from kukeon_sdk.connection import Connection
-from kukeon_sdk.failures import Failure, Failures
+from kukeon_sdk.failures import Failure, Failures, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -87,7 +87,7 @@ class AsyncConnection:
     def _replies(self, method: Method, start: Callable[[float | None], Any], deadline: Deadline) -> streaming.Replies:
         left_s, started = deadline.left_s(), time.monotonic()
         if left_s == 0:
-            raise self._failures.timed_out(method, deadline)
+            raise timed_out(method, deadline)
         if self._closed:
             raise self._failures.closed(method)
 
@@ -114,7 +114,7 @@ class AsyncConnection:
     async def _wait(self, method: Method, start: Callable[[float | None], Awaitable[Any]], deadline: Deadline) -> Any:
         left_s = deadline.left_s()
         if left_s == 0:  # gRPC would let a fast call through
-            raise self._failures.timed_out(method, deadline)
+            raise timed_out(method, deadline)
         if self._closed:
             raise self._failures.closed(method)
         started = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import random
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kuketty_process import HEADER, Kuketty, Raw, Shim, until
+
+from kukeon_api import errors
+from kukeon_runner.host.terminal_stream import TerminalStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,3 +124,18 @@ def test_an_answer_that_a_socket_does_not_hold_comes_whole(tty: Kuketty) -> None
         assert len(tty.ask("hello")["terminals"]) == 12, "nobody waits for who is slow"
         lines = connection.makefile("rb")
         assert [len(json.loads(lines.readline())["terminals"]) for _ in range(2)] == [12, 12]
+
+
+async def test_kukeond_is_told_when_there_are_too_many_clients_and_does_not_try_for_ever(tty: Kuketty) -> None:
+    opened = tty.open()
+    with contextlib.ExitStack() as held:
+        for _ in range(MOST_CLIENTS):
+            held.enter_context(Raw(opened["socket"])).next(LIVE)
+        stream = TerminalStream(opened["socket"])
+        await stream.connect()
+        try:
+            async with asyncio.timeout(20):
+                with pytest.raises(errors.Unavailable, match="32 clients are the most"):
+                    await stream.read()
+        finally:
+            await stream.close()

@@ -28,6 +28,7 @@ class TerminalStream:
         self._decoder = frames.Decoder()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._welcome = False
         self.ended = False
         self.code: int | None = None
 
@@ -41,6 +42,7 @@ class TerminalStream:
                 hint="see whether the container runs",
             ) from error
         self._decoder = frames.Decoder()
+        self._welcome = False
         self._writer.write(frames.hello(self.position or None))
 
     async def read(self) -> bytes:
@@ -76,6 +78,7 @@ class TerminalStream:
         shown = bytearray()
         for kind, payload in self._decoder.feed(data):
             if kind == frames.WELCOME:
+                self._welcome = True
                 _, _, self.position = _GREETING.unpack_from(payload)
             elif kind == frames.OUTPUT:
                 shown += payload
@@ -83,6 +86,12 @@ class TerminalStream:
             elif kind == frames.ENDED:
                 self.ended = True
                 self.code = _CODE.unpack(payload)[0] if payload else None
+            elif kind == frames.NOTICE and not self._welcome:
+                # Who was let in was too slow, and resumes; who is not let in would not be the next time either.
+                why = payload.decode(errors="replace").removeprefix("dropped: ")
+                raise errors.Unavailable(
+                    f"cannot attach to the terminal at {self._path!r}: {why}", hint="try again later"
+                )
         return bytes(shown)
 
     async def _reconnect(self) -> None:

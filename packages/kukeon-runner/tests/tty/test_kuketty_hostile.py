@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 from kuketty_process import HEADER, Kuketty, Raw, Shim, until
 
-from kukeon_api import errors
+from kukeon_api import errors, model
 from kukeon_runner.host.terminal_stream import TerminalStream
+from kukeon_runner.testing.cells import cell, container, prepared
+from kukeon_runner.testing.host import FakeHost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
+
+    from kukeon_api.parts import Part
 
     MakeShim = Callable[..., Shim]
 
@@ -139,3 +143,34 @@ async def test_kukeond_is_told_when_there_are_too_many_clients_and_does_not_try_
                     await stream.read()
         finally:
             await stream.close()
+
+
+async def test_a_size_that_cannot_be_told_does_not_keep_anybody_from_typing(
+    tty: Kuketty, shim: MakeShim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while containerd is away."""
+    opened = tty.open()
+    shim(opened, *SH)
+    host = FakeHost()
+    found = await prepared(host, tmp_path / "run")
+    await found.runner.cells.create(cell("hello", container("a", attachable=True)), start=False)
+    host.kernel.files[opened["socket"]] = ""
+    monkeypatch.setattr(type(found.runner.context.layout), "terminal_socket", lambda *_: opened["socket"])
+
+    async def away(*_: object) -> None:
+        raise errors.ConnectContainerd("containerd is away")
+
+    async def asked() -> AsyncIterator[Part]:
+        yield "resize", model.WindowSize(rows=20, columns=70)
+        yield "input", b"echo heard-$((1+1)); exit\n"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(host.containers, "resize", away)
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+    doc = model.ContainerDoc(metadata=model.Metadata(name="a"), spec=container("a", **place))
+    shown = b""
+    async with asyncio.timeout(20), contextlib.aclosing(found.attach(doc, 0, 0, 0, asked())) as told:
+        async for name, value in told:
+            shown += value if name == "output" else b""
+            if b"heard-2" in shown:
+                break

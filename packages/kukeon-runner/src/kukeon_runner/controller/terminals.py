@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, exec_rules, model, scope, start_ways
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from kukeon_api.parts import Part
+
+log = logging.getLogger(__name__)
 
 
 class Terminals(Containers):
@@ -71,10 +73,12 @@ class Terminals(Containers):
             if name == "input":
                 await stream.write(value)
             elif name == "resize":
-                # A size that makes no sense, or comes when the program has ended, is none.
-                with contextlib.suppress(errors.Invalid, errors.NotFound):
+                try:
                     exec_rules.check_size(value.rows, value.columns)
                     await self._resize(ref, value.rows, value.columns)
+                except errors.KukeonError as error:
+                    # One that makes no sense, or comes too late or while containerd is away, keeps nobody from typing.
+                    log.info("cannot tell the terminal of %s its size: %s", ref, error)
 
     async def _code(self, ref: model.Ref) -> int | None:
         """How the terminal's program ended, for when nobody told the terminal in time. None: nobody knows."""

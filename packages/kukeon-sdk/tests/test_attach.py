@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import resource
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from terminal_server import LIVE, WELCOME, frame, output, receive
+from terminal_server import LIVE, PATIENCE_S, WELCOME, frame, output, receive
 
 from kukeon_api import errors
 from kukeon_sdk import attach
@@ -111,3 +115,51 @@ def test_what_was_shown_before_it_was_cut_off_is_not_lost(server: Server) -> Non
 def test_no_terminal_there(tmp_path: Path) -> None:
     with pytest.raises(errors.Unavailable, match="not there"):
         attach.Terminal(str(tmp_path / "none.sock"))
+
+
+def test_closing_wakes_who_waits(server: Server) -> None:
+    def play(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(WELCOME + output(b"ready"))
+        assert connection.recv(1) == b""
+
+    server.serve(play)
+    terminal = attach.Terminal(server.path)
+    assert terminal.read() == b"ready"
+    outcome: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            terminal.read()
+        except errors.KukeonError as error:
+            outcome.append(error)
+
+    reading = threading.Thread(target=read, daemon=True)
+    reading.start()
+    terminal.close()
+    terminal.close()
+    reading.join(PATIENCE_S)
+    assert [type(error) for error in outcome] == [errors.Conflict]
+    for use in (terminal.read, terminal.take, lambda: terminal.write(b"x")):
+        with pytest.raises(errors.Conflict, match="was closed"):
+            use()
+
+
+def test_a_process_with_many_open_files(server: Server) -> None:
+    def play(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(WELCOME)
+        assert receive(connection, 5 + 1)
+        connection.sendall(output(b"seen"))
+
+    server.serve(play)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with contextlib.ExitStack() as held:
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1024):
+            held.enter_context(open(os.devnull, "rb"))
+        terminal = held.enter_context(attach.Terminal(server.path))
+        assert terminal.fileno() >= 1024
+        terminal.write(b"x")
+        assert terminal.read() == b"seen"

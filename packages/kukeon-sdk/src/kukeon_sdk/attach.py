@@ -10,6 +10,7 @@ Standard library only. `interaction.interact` gives the terminal to a person at 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import select
 import socket
@@ -38,7 +39,7 @@ _CODE = struct.Struct("!i")
 
 
 class Terminal:
-    """A connection to a terminal. Any thread may write, and one at a time read."""
+    """A connection to a terminal. Any thread may close; one at a time reads, and one at a time writes."""
 
     def __init__(
         self, path: str, *, position: int | None = None, replay: bool = True, timeout: float = DIAL_TIMEOUT_S
@@ -57,6 +58,7 @@ class Terminal:
         self.code: int | None = None
         self._rest = bytearray()
         self._unsent = bytearray()
+        self._closed = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._greet(position, replay, timeout)
@@ -97,7 +99,7 @@ class Terminal:
                 return shown
             if self.ended:
                 return b""
-            select.select([self._socket], [], [])
+            self._wait(select.POLLIN)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield output until the program has ended."""
@@ -113,9 +115,11 @@ class Terminal:
             there = self._receive()
         except BlockingIOError:
             return b""
-        except OSError:
+        except OSError as error:
+            self._check_open(error)
             there = False
         if not there:
+            self._check_open()
             raise self._lost("it hung up")
         return self._decode()
 
@@ -123,7 +127,7 @@ class Terminal:
         """Type `data`, waiting while the program takes no input. Raises `Unavailable` when this is cut off."""
         self.put(data)
         while not self.flush():
-            select.select([], [self._socket], [])
+            self._wait(select.POLLOUT)
 
     def put(self, data: bytes) -> None:
         """Have `data` typed by the next `flush`."""
@@ -139,14 +143,16 @@ class Terminal:
             except BlockingIOError:
                 return False
             except OSError as error:
-                if self._socket.fileno() < 0:
-                    raise errors.Conflict(f"cannot type into {self.path!r}: it was closed") from error
+                self._check_open(error)
                 # Why it hung up is still to be read.
                 self._unsent.clear()
         return True
 
     def close(self) -> None:
-        """Leave the terminal; the program goes on. Twice is fine."""
+        """Leave the terminal; the program goes on. Whoever waits gets `Conflict`. Twice is fine."""
+        self._closed = True
+        with contextlib.suppress(OSError):  # it has hung up before
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -156,6 +162,18 @@ class Terminal:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         self.close()
+
+    def _wait(self, event: int) -> None:
+        # Not select(), which knows no descriptors beyond 1023 (select(2)).
+        number = self._socket.fileno()
+        if number >= 0:
+            poll = select.poll()
+            poll.register(number, event)
+            poll.poll()
+
+    def _check_open(self, error: OSError | None = None) -> None:
+        if self._closed:
+            raise errors.Conflict(f"cannot go on with the terminal at {self.path!r}: it was closed") from error
 
     def _receive(self) -> bool:
         data = self._socket.recv(_MAX_PAYLOAD)

@@ -34,12 +34,16 @@ def archive(directory: Path) -> Iterator[bytes]:
 
 
 def _members(directory: Path) -> Iterator[bytes]:
-    for folder, inside, names in os.walk(directory):
+    for folder, inside, names in os.walk(directory, onerror=_raised):
         inside.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118 - os.walk speaks in strings
             yield from _member(path, os.path.relpath(path, directory))
     yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _raised(error: OSError) -> None:
+    raise error
 
 
 def _member(path: str, name: str) -> Iterator[bytes]:

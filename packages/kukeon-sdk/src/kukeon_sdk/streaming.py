@@ -67,15 +67,17 @@ class Outbox:
         self._closed = False
 
     def put(self, message: Any) -> None:
-        """Have a message sent after those before it."""
+        """Have a message sent after those before it; once closed it goes nowhere."""
         with self._changed:
-            self._messages.append(message)
-            self._changed.notify()
+            if not self._closed:
+                self._messages.append(message)
+                self._changed.notify()
 
     def close(self) -> None:
         """Have nothing sent any more."""
         with self._changed:
             self._closed = True
+            self._messages.clear()
             self._changed.notify()
 
     def __iter__(self) -> Outbox:

@@ -62,7 +62,7 @@ class Items:
 
 
 class GrpcLink:
-    """A `sessions.Link` over a call. What is to be sent waits in a queue, which the sessions keep short."""
+    """A `sessions.AsyncLink` over a call. What is to be sent waits in a queue; programs' input has a window."""
 
     def __init__(self, method: Method, first: Any, replies: Replies) -> None:
         self._method = method
@@ -73,7 +73,9 @@ class GrpcLink:
 
     def send(self, name: str, value: Any) -> None:
         """Have a part sent, without waiting; after the end it goes nowhere."""
-        self._messages.put_nowait(parts.pack_asked(self._method, name, value))
+        message = parts.pack_asked(self._method, name, value)
+        if not self._sending.done():
+            self._messages.put_nowait(message)
 
     async def receive(self) -> Part | None:
         """Wait for the next part; None at the end. Raises the error that the call ended with."""

@@ -64,6 +64,8 @@ class _Bridge:
 
         while not self._closed:
             self._reading = asyncio.run_coroutine_threadsafe(read(), self._loop)
+            if self._closed:  # meanwhile
+                self._reading.cancel()
             part = self._reading.result()
             if part is None:
                 return

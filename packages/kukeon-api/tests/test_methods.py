@@ -168,10 +168,10 @@ def test_what_is_of_another_type_is_told_in_the_words_of_python(method: str, val
     assert str(caught.value) == words
 
 
-def test_a_text_instead_of_a_list_comes_with_the_list_that_was_meant() -> None:
+def test_a_text_instead_of_a_list_is_told_how_to_write_one_and_not_repeated() -> None:
     with pytest.raises(errors.Invalid) as caught:
-        parts.pack_start(METHODS["Exec"], {"doc": DOC, "command": "ls -l"})
-    assert caught.value.hint == "write ['ls', '-l']"
+        parts.pack_start(METHODS["Exec"], {"doc": DOC, "command": "login --password hunter2"})
+    assert caught.value.hint == 'write it like ["ls", "-l"]'
 
 
 def test_any_sequence_of_texts_is_a_list() -> None:

@@ -33,7 +33,8 @@ def test_one_is_loaded_like_its_archive(layout: Path) -> None:
 def test_what_links_elsewhere_is_left_out(layout: Path) -> None:
     (layout / "passwords").symlink_to("/etc/passwd")
     data = b"".join(layout_directory.archive(layout))
-    assert "passwords" not in tarfile.open(fileobj=io.BytesIO(data)).getnames()
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert "passwords" not in archive.getnames()
 
 
 def test_a_directory_in_it_that_cannot_be_read_is_no_empty_one(layout: Path) -> None:

@@ -183,8 +183,7 @@ def _set(message: Any, name: str, kind: type, value: Any) -> None:
 def _check_texts(name: str, value: Any) -> None:
     expected = f"cannot send {name}: expected a list of texts"
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
-        hint = f"write {value.split()}" if isinstance(value, str) else ""
-        raise errors.Invalid(f"{expected}, got {type(value).__name__}", hint=hint)
+        raise errors.Invalid(f"{expected}, got {type(value).__name__}", hint='write it like ["ls", "-l"]')
     for each in value:
         if not isinstance(each, str):
             raise errors.Invalid(f"{expected}, got one with {type(each).__name__}")

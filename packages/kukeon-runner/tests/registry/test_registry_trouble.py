@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any
 
@@ -295,6 +298,32 @@ async def test_no_such_name(patience: retries.Patience):
     async with Registry(patience=patience) as registry:
         with pytest.raises(errors.RegistryUnreachable, match="its name has no address"):
             await registry.resolve(ref("registry.invalid"))
+
+
+async def test_names_that_nobody_answers_for_keep_nobody_else_from_working(
+    patience: retries.Patience, monkeypatch: pytest.MonkeyPatch
+):
+    """A look-up holds its thread for as long as it takes, and all doors of the daemon share a number of them."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    asked, release = list[object](), threading.Event()
+
+    def hang(host: object, *_: object, **_more: object) -> Any:
+        asked.append(host)
+        release.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    async with Registry(patience=dataclasses.replace(patience, attempts=1)) as registry:
+        pulls = [asyncio.create_task(registry.resolve(ref(f"r{number}.example"))) for number in range(4)]
+        try:
+            async with asyncio.timeout(20):
+                while len(asked) < 2:  # noqa: ASYNC110 - what threads do
+                    await asyncio.sleep(0.01)
+                assert await asyncio.to_thread(int, "5") == 5
+        finally:
+            release.set()
+            failed = await asyncio.gather(*pulls, return_exceptions=True)
+    assert {type(each) for each in failed} == {errors.RegistryUnreachable}
 
 
 async def test_one_that_was_there_a_moment_ago_is_waited_for(patience: retries.Patience, waits: Any):

@@ -19,7 +19,7 @@ import aiohttp
 import yarl
 
 from kukeon_api import errors
-from kukeon_runner.host.registry import hosts, origins, values
+from kukeon_runner.host.registry import hosts, names, origins, values
 from kukeon_runner.host.registry.retries import Trouble
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Transport:
         self._contexts: dict[TLS, ssl.SSLContext] = {}
         self._proxies = urllib.request.getproxies_environment()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, resolver=names.Resolver()),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Content is what the digest says, byte for byte.
             auto_decompress=False,

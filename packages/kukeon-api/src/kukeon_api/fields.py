@@ -46,7 +46,12 @@ class Field:
     @functools.cached_property
     def choice(self) -> bool:
         """Whether the items are one of a closed set of words."""
-        return issubclass(self.item, enum.Enum)
+        return bool(self.choices)
+
+    @functools.cached_property
+    def choices(self) -> tuple[enum.Enum, ...]:
+        """That set; empty where any are fine."""
+        return tuple(self.item) if issubclass(self.item, enum.Enum) else ()
 
 
 @functools.cache

@@ -27,5 +27,6 @@ def told(error: errors.Invalid, document: type[msgspec.Struct]) -> errors.Invali
         kind = errors.InvalidRealmName if levels[0] == "realm" else errors.InvalidName
         return kind(error.message, hint=error.hint, problems=error.problems)
     required = errors.KINDS[f"{levels[0].capitalize()}NameRequired"]
+    assert issubclass(required, errors.Invalid)
     message = f"{levels[0]} name is required" if len(levels) == 1 else error.message
-    return required(message, hint=error.hint, problems=error.problems)  # type: ignore[return-value]
+    return required(message, hint=error.hint, problems=error.problems)

@@ -263,15 +263,13 @@ class _Rendering:
             else:
                 stated.append((key, value))
         place = {key: getattr(spec, word) or parents.get(word) or "default" for key, word in _PARENTS.items()}
-        root = _mapping(
-            cell.line,
-            metadata=_mapping(cell.line, name=_word(name or self._generated(spec), cell.line)),
-            spec=_mapping(cell.line, **{key: _word(text, cell.line) for key, text in place.items()}),
-        )
-        root.pairs[1][1].pairs += stated  # type: ignore[union-attr] # made above
+        meta = _mapping(cell.line, name=_word(name or self._generated(spec), cell.line))
         own = _child(_child(filled, "metadata"), "labels")
         if own is not None:
-            root.pairs[0][1].pairs.append((_word("labels", own.line), own))  # type: ignore[union-attr]
+            meta.pairs.append((_word("labels", own.line), own))
+        made = _mapping(cell.line, **{key: _word(text, cell.line) for key, text in place.items()})
+        made.pairs += stated
+        root = _mapping(cell.line, metadata=meta, spec=made)
         read = self._reading()
         doc = read.model(root, model.CellDoc, "")
         read.add_found(rules.problems(doc), root)

@@ -117,7 +117,7 @@ class _Builder:
 
 def _scalar(field: Field) -> dict[str, Any]:
     if field.choice:
-        return {"type": "string", "enum": [str(member.value) for member in field.item]}  # type: ignore[attr-defined]
+        return {"type": "string", "enum": [str(member.value) for member in field.choices]}
     if field.item is dt.datetime:
         return {"type": "string", "format": "date-time"}
     if field.item is bool:

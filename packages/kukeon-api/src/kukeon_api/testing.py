@@ -40,7 +40,7 @@ def _field(field: Field) -> st.SearchStrategy[Any]:
     if field.nested:
         item = st.deferred(lambda: any_model(field.item))
     elif field.choice:
-        item = st.sampled_from(list(field.item))  # type: ignore[call-overload]
+        item = st.sampled_from(field.choices)
     elif field.pattern:
         item = resource_names
     else:

@@ -168,7 +168,9 @@ class _Stream:
                     return
                 if not isinstance(event, yaml.DocumentStartEvent):
                     continue
-                self.begun = event.start_mark.line + 1 + self.offset  # type: ignore[union-attr]
+                mark = event.start_mark
+                assert mark is not None  # only events that are made up have none
+                self.begun = mark.line + 1 + self.offset
                 document = _Document(self.offset, self.budget)
                 while document.root is None:
                     document.add(self._next(parser))

@@ -96,6 +96,8 @@ def test_config_as_docker_writes_it() -> None:
         (manifest(layers=[descriptor(size=-1)]), "the size -1"),
         (manifest(layers=[descriptor(size=1 << 60)]), "the size"),
         (manifest(layers=[descriptor()] * 501), "501 layers"),
+        (manifest(layers=[descriptor("text/" + "x" * 1_000_000)]), "a type of 1000005 characters"),
+        (manifest(layers=[descriptor("text/\x1b[2J")]), "unknown type 'text/"),
         (manifest(manifests=[]), "both an index and a manifest"),
         (manifest(mediaType=OCI_INDEX), "both an index and a manifest"),
     ],
@@ -104,6 +106,8 @@ def test_refused_manifests(data: bytes, words: str) -> None:
     with pytest.raises(errors.InvalidArchive, match=words) as caught:
         documents.parse_manifest(data, "the manifest")
     assert "the manifest" in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
 
 
 def test_refused_indexes() -> None:
@@ -111,6 +115,8 @@ def test_refused_indexes() -> None:
         (b'{"manifests": null}', "malformed"),
         (json.dumps({"manifests": [descriptor(OCI_MANIFEST)] * 1001}).encode(), "1001 manifests"),
         (json.dumps({"manifests": [], "layers": []}).encode(), "both"),
+        (json.dumps({"manifests": [platformed(descriptor(), "x" * 256, "amd64")]}).encode(), "an os of 256 characters"),
+        (json.dumps({"manifests": [platformed(descriptor(), "linux", "a\x1b")]}).encode(), "architecture 'a.x1b'"),
     ):
         with pytest.raises(errors.InvalidArchive, match=words):
             documents.parse_index(data, "index.json")

@@ -63,6 +63,8 @@ DOCUMENT_LIMIT_BYTES = 8 * 1024 * 1024
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NANOSECONDS = re.compile(r"(\.[0-9]{6})[0-9]+")
 _SIZE_LIMIT_BYTES = 1 << 50
+_WORD_LIMIT = 255
+"""A media type has two names of 127 characters at most (RFC 6838, 4.2); names of platforms are far shorter."""
 
 
 class _Platform(msgspec.Struct, frozen=True):
@@ -173,7 +175,7 @@ def parse_index(data: bytes, what: str) -> tuple[IndexEntry, ...]:
         raise _ambiguous(what)
     if len(index.manifests) > INDEX_LIMIT:
         raise _invalid(f"{what} lists {len(index.manifests)} manifests, the limit is {INDEX_LIMIT}")
-    return tuple(IndexEntry(_descriptor(entry, what), _platform(entry.platform)) for entry in index.manifests)
+    return tuple(IndexEntry(_descriptor(entry, what), _platform(entry.platform, what)) for entry in index.manifests)
 
 
 def parse_manifest(data: bytes, what: str) -> Manifest:
@@ -201,7 +203,7 @@ def parse_config(data: bytes, what: str) -> ImageConfig:
         check_digest(diff_id, what)
     process = config.config or _Process()
     return ImageConfig(
-        platform=Platform(config.os, config.architecture, config.variant),
+        platform=_checked(Platform(config.os, config.architecture, config.variant), what),
         diff_ids=diff_ids,
         entrypoint=tuple(process.Entrypoint or ()),
         cmd=tuple(process.Cmd or ()),
@@ -265,11 +267,23 @@ def _descriptor(found: _Descriptor, what: str) -> Descriptor:
     check_digest(found.digest, what)
     if not 0 <= found.size <= _SIZE_LIMIT_BYTES:
         raise _invalid(f"{what} gives {found.digest} the size {found.size}")
+    if len(found.media_type) > _WORD_LIMIT:
+        raise _invalid(f"{what} gives {found.digest} a type of {len(found.media_type)} characters")
     return Descriptor(found.media_type, found.digest, found.size, dict(found.annotations or {}))
 
 
-def _platform(found: _Platform | None) -> Platform | None:
-    return None if found is None else Platform(found.os, found.architecture, found.variant)
+def _platform(found: _Platform | None, what: str) -> Platform | None:
+    return None if found is None else _checked(Platform(found.os, found.architecture, found.variant), what)
+
+
+def _checked(platform: Platform, what: str) -> Platform:
+    """Return a platform whose words can be shown: they stand in errors and in lists."""
+    for name, word in dataclasses.asdict(platform).items():
+        if len(word) > _WORD_LIMIT:
+            raise _invalid(f"{what} names an {name} of {len(word)} characters")
+        if not word.isprintable():
+            raise _invalid(f"{what} names an image for the {name} {word!r}")
+    return platform
 
 
 def _healthcheck(found: Any) -> tuple[str, ...]:

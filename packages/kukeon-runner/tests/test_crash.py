@@ -46,6 +46,8 @@ VERBS: dict[str, Verb] = {
     "stop": lambda found: found.stop_cell(CELL),
     "kill": lambda found: found.kill_cell(CELL),
     "restart": lambda found: found.restart_cell(CELL),
+    "start container": lambda found: found.start_container(single("b")),
+    "restart container": lambda found: found.restart_container(single("b")),
     "stop container": lambda found: found.stop_container(single("b")),
     "create container": lambda found: found.create_container(single("c")),
     "delete container": lambda found: found.delete_container(single("b")),
@@ -67,6 +69,8 @@ async def before(verb: str, host: FakeHost, run_path: Path) -> Controller:
         await applied(found)
     if verb == "start":
         await found.stop_cell(CELL)
+    if verb == "start container":
+        await found.stop_container(single("b"))
     return found
 
 
@@ -159,6 +163,54 @@ async def test_what_was_begun_is_finished_by_the_next_one(verb: str, failure: Fa
             assert states == {"running"}
             if verb != "stop container":
                 await check_running(fresh, host, CELL)
+        if not crashed:
+            return
+    pytest.fail("the verb never got through")
+
+
+@pytest.mark.parametrize("failure", [Failure.CRASH, Failure.LATE_CRASH])
+@pytest.mark.parametrize(
+    "verb", ["apply smaller", "apply rooted", "create container", "start container", "restart container"]
+)
+async def test_what_was_begun_of_a_running_cell_is_finished_by_the_next_one(
+    verb: str, failure: Failure, tmp_path: Path
+) -> None:
+    """What is stored is what there is in the end, and who was not concerned has noticed nothing."""
+    for number in range(1, MOST_STEPS):
+        host = FakeHost()
+        run_path = tmp_path / str(number)
+        found = await before(verb, host, run_path)
+        sibling = host.containers.tasks[NAMESPACE, "default_default_hello_a"]
+        with host.failing_at(number, failure):
+            try:
+                await VERBS[verb](found)
+            except Crash:
+                crashed = True
+            else:
+                crashed = False
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait({task})
+        fresh = controller(host, run_path)
+        for _ in range(2):
+            await fresh.reconcile()
+        after = fresh.runner.cells.get(REF)
+        wanted = {f"default_default_hello_{each.id}" for each in after.spec.containers if not each.root}
+        wanted.add("default_default_hello_root")
+        assert {id for _, id in host.containers.records} == wanted, number
+        assert {id for (_, id), task in host.containers.tasks.items() if task.status == "running"} == wanted, number
+        assert set(host.containers.tasks) == {(NAMESPACE, id) for id in wanted}
+        assert (after.status.state, after.status.observed_generation) == (
+            model.CellState.READY,
+            after.metadata.generation,
+        )
+        assert {each.state for each in after.status.containers} == {model.ContainerState.READY}
+        if verb.endswith("container"):
+            assert host.containers.tasks[NAMESPACE, "default_default_hello_a"] == sibling
+        # Nothing is left to do, neither for who looks nor for who asks for it again.
+        host.faults.log.clear()
+        await fresh.reconcile()
+        await applied(fresh, after)
+        assert [each for each in host.faults.log if "hello" in each] == []
         if not crashed:
             return
     pytest.fail("the verb never got through")

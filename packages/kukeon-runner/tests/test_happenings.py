@@ -37,6 +37,22 @@ def words(events: list[model.Event]) -> list[tuple[str, str]]:
     return [(event.ref, str(event.type)) for event in events]
 
 
+async def test_an_image_that_cannot_be_pulled_is_told_once(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    start = (await told(found))[-1].cursor
+    doc = cell("hello", container("a", image="registry.example/app:1", restart_policy="always"))
+    for _ in range(2):
+        with pytest.raises(errors.ImageNotFound):
+            await found.create_cell(doc)
+    events = await told(found, start)
+    failed = [event for event in events if event.type is E.FAILED]
+    assert [(event.ref, event.reason, event.state) for event in failed] == [
+        (f"{CELL}/a", "ImagePullFailed", "NotCreated")
+    ] * 2, "once for each command"
+    assert "registry.example" in failed[0].message
+
+
 async def test_the_life_of_a_cell_is_told(tmp_path: Path) -> None:
     host = FakeHost()
     found = await prepared(host, tmp_path)

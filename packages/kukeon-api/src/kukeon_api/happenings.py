@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import endings, errors, fields, model, suggest
+from kukeon_api import endings, errors, fields, model, restarts, suggest
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -206,6 +206,11 @@ def _container(
         yield _event(model.EventType.RESTARTING, ref, now, state=str(after.state), message=message)
     if begun is not None:
         yield _event(model.EventType.STARTED, ref, begun, state=str(after.state))
+        told = True
+    if restarts.IMAGE_PULL_FAILED == after.reason != before.reason:
+        yield _event(
+            model.EventType.FAILED, ref, now, state=str(after.state), reason=after.reason, message=after.message
+        )
         told = True
     if not told and after.state != before.state:
         yield _event(

@@ -40,6 +40,9 @@ RESTART_FAILED = "RestartFailed"
 GIVEN_UP = "RestartsGivenUp"
 """Reason of a container that failed too often in a row."""
 
+IMAGE_PULL_FAILED = "ImagePullFailed"
+"""Reason of a container whose image could not be pulled; with a time for its next start, that begins with a pull."""
+
 GONE = frozenset({model.ContainerState.STOPPED, model.ContainerState.NOT_CREATED})
 """States that a start which came to nothing may leave: it removes what cannot be started before it makes that anew."""
 
@@ -82,6 +85,9 @@ def _scheduled(
     *,
     wanted: bool,
 ) -> model.ContainerStatus:
+    if status.reason == IMAGE_PULL_FAILED and wanted:
+        set_back = status.next_restart is not None and status.next_restart - now > _bound(LONGEST_S)
+        return _replaced(status, next_restart=now) if set_back else status  # see `unpulled`
     if not wanted or not owed(spec, status):
         return _replaced(status, next_restart=None)
     if status.next_restart is not None and status.next_restart - now <= _longest(spec, status.restart_attempts):
@@ -98,7 +104,11 @@ def _scheduled(
 
 
 def _longest(spec: model.ContainerSpec, attempts: int) -> dt.timedelta:
-    return dt.timedelta(seconds=pause_s(spec, attempts) * (1 + SPREAD))
+    return _bound(pause_s(spec, attempts))
+
+
+def _bound(pause_s: float) -> dt.timedelta:
+    return dt.timedelta(seconds=pause_s * (1 + SPREAD))
 
 
 def pause_s(spec: model.ContainerSpec, attempts: int) -> float:
@@ -108,6 +118,44 @@ def pause_s(spec: model.ContainerSpec, attempts: int) -> float:
     first = DEFAULT_BACKOFF_S if spec.restart_backoff_seconds is None else float(spec.restart_backoff_seconds)
     # Doubled at most 30 times: far beyond the bound, and no overflow.
     return min(LONGEST_S, first * float(2 ** min(attempts - 1, 30)))
+
+
+def pulled_again(doc: model.CellDoc) -> bool:
+    """Whether images that a person's command could not pull for the cell are to be pulled later: some policy says so.
+
+    A cell comes up as a whole, so that one container of it that is to be kept running is enough.
+    """
+    return any(each.restart_policy not in ("", restart_rules.NEVER) for each in doc.spec.containers)
+
+
+def unpulled(
+    doc: model.CellDoc,
+    names: Collection[str],
+    message: str,
+    now: dt.datetime,
+    chance: Callable[[], float],
+    *,
+    again: bool,
+) -> model.CellStatus:
+    """The status of `doc` after the images of these containers could not be pulled; `again`: they will be, later.
+
+    How often that is tried has no bound: a registry may be away for longer than a program may fail.
+    """
+    specs = {each.id: each for each in doc.spec.containers}
+
+    def wait(each: model.ContainerStatus) -> model.ContainerStatus:
+        attempts = (each.restart_attempts if each.reason == IMAGE_PULL_FAILED else 0) + 1
+        spec = specs[each.name]
+        # Whoever wants a program back without any pause does not want its registry asked without any.
+        patient = _replaced(spec, restart_backoff_seconds=spec.restart_backoff_seconds or None)
+        pause = dt.timedelta(seconds=pause_s(patient, attempts) * (1 + SPREAD * chance()))
+        told = _replaced(each, reason=IMAGE_PULL_FAILED, message=message, restart_attempts=attempts)
+        return _replaced(told, next_restart=now + pause if again else None)
+
+    known = {each.name: each for each in doc.status.containers}
+    fresh = model.ContainerState.NOT_CREATED
+    containers = [known.get(name, model.ContainerStatus(name=name, state=fresh)) for name in specs]
+    return _replaced(doc.status, containers=tuple(wait(each) if each.name in names else each for each in containers))
 
 
 def due(status: model.CellStatus, now: dt.datetime) -> tuple[str, ...]:
@@ -120,19 +168,27 @@ def next_due(status: model.CellStatus) -> dt.datetime | None:
     return min((each.next_restart for each in status.containers if each.next_restart is not None), default=None)
 
 
+def pulled_later(status: model.CellStatus, now: dt.datetime) -> bool:
+    """Whether an image that could not be pulled is to be tried again, but not yet."""
+    waiting = (each.next_restart for each in status.containers if each.reason == IMAGE_PULL_FAILED)
+    return any(at is not None and at > now for at in waiting)
+
+
 def started(status: model.CellStatus, name: str, now: dt.datetime) -> model.CellStatus:
     """`status` after an attempt to start a container again, whatever comes of it."""
-    return _each(
-        status,
-        name,
-        lambda each: _replaced(
+
+    def count(each: model.ContainerStatus) -> model.ContainerStatus:
+        # Pulls that failed are no starts that failed.
+        before = 0 if each.reason == IMAGE_PULL_FAILED else each.restart_attempts
+        return _replaced(
             each,
             restart_count=each.restart_count + 1,
-            restart_attempts=each.restart_attempts + 1,
+            restart_attempts=before + 1,
             restart_time=now,
             next_restart=None,
-        ),
-    )
+        )
+
+    return _each(status, name, count)
 
 
 def failed(status: model.CellStatus, name: str, message: str) -> model.CellStatus:
@@ -144,7 +200,7 @@ def forgiven(status: model.CellStatus, only: Collection[str] | None = None) -> m
     """`status` after a person asked for a start: what failed before does not count any more."""
 
     def forgive(each: model.ContainerStatus) -> model.ContainerStatus:
-        over = each.reason in (GIVEN_UP, endings.ASKED_TO_END)
+        over = each.reason in (GIVEN_UP, IMAGE_PULL_FAILED, endings.ASKED_TO_END)
         reason, message = ("", "") if over else (each.reason, each.message)
         return _replaced(each, restart_attempts=0, next_restart=None, reason=reason, message=message)
 

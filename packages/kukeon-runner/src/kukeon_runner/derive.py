@@ -92,7 +92,11 @@ def cell(
     )
     if state is model.CellState.FAILED:
         return status
-    reason, message = _failure(containers) if state is model.CellState.ERROR else ("", "")
+    reason, message = "", ""
+    if state is model.CellState.ERROR:
+        reason, message = _failure(containers)
+    elif state is model.CellState.PENDING:
+        reason, message = _waiting(containers)
     return msgspec.structs.replace(status, reason=reason, message=message)
 
 
@@ -138,6 +142,8 @@ def container(
     identity = site.container_id(spec.id, root=spec.root)
     found = seen.containers.get(identity)
     status = before or model.ContainerStatus(name=spec.id)
+    if wanted_down and status.reason == restarts.IMAGE_PULL_FAILED:
+        status = msgspec.structs.replace(status, reason="", message="")
     began = starts.get(identity)
     if began is not None:
         # What is told below of how it ended is of this run, which may be over already.
@@ -146,7 +152,9 @@ def container(
     ended = exits.get(identity) or (found.task.exit if found and found.task else None)
     asked = wanted_down or status.reason == endings.ASKED_TO_END
     state = _state_of(found, wanted_down=asked, known=ended or known)
-    changes: dict[str, object] = {"id": identity, "state": state}
+    # Who was to be started stays so until that is done, given up, or not wanted any more.
+    begun = before is not None and before.state is model.ContainerState.PENDING and not asked and state not in ACTIVE
+    changes: dict[str, object] = {"id": identity, "state": model.ContainerState.PENDING if begun else state}
     if found is not None and found.recorded:
         changes["image_digest"] = found.image_digest
         if status.created_at is None:
@@ -166,9 +174,9 @@ def container(
         # Of the kernel's victims only the program itself ends the container; one that lost a child may end well.
         if status.oom_killed and ended.code and not asked:
             changes |= {"reason": OOM_KILLED, "message": "it used more memory than it may"}
-    elif _shim_lost(status, state, seen, asked=asked):
+    elif not begun and _shim_lost(status, state, seen, asked=asked):
         changes |= {"state": model.ContainerState.ERROR, "finish_time": status.finish_time or now}
-        if status.reason not in (restarts.RESTART_FAILED, restarts.GIVEN_UP):
+        if status.reason not in (restarts.RESTART_FAILED, restarts.GIVEN_UP, restarts.IMAGE_PULL_FAILED):
             changes |= {"reason": SHIM_LOST, "message": "its shim ended with it"}
     return msgspec.structs.replace(status, **changes)
 
@@ -211,6 +219,8 @@ def ended(before: model.ContainerStatus, end: observed.Exit, *, asked: bool) -> 
     """The status of a container whose program has just ended; `asked` when an operator wants it down."""
     if asked:
         state = model.ContainerState.STOPPED
+    elif before.state is model.ContainerState.PENDING:
+        state = before.state  # it ends to be started again
     else:
         state = model.ContainerState.ERROR if end.code else model.ContainerState.EXITED
     return msgspec.structs.replace(
@@ -271,6 +281,13 @@ def _network(before: model.CellNetworkStatus | None, address: observed.Address |
     if address is None:
         return model.CellNetworkStatus(bridge_name=bridge)
     return model.CellNetworkStatus(bridge_name=bridge, address=address.cidr, gateway=address.gateway)
+
+
+def _waiting(containers: Iterable[model.ContainerStatus]) -> tuple[str, str]:
+    for each in containers:
+        if each.reason == restarts.IMAGE_PULL_FAILED:
+            return each.reason, f"container {each.name!r}: {each.message}"
+    return "", ""
 
 
 def _failure(containers: Iterable[model.ContainerStatus]) -> tuple[str, str]:

@@ -311,7 +311,7 @@ class ContainerStatus(Model):
     """Why it is in this state, as one line for people."""
 
     restart_attempts: int = 0
-    """How often kukeond has started it again since it last ran for a while, which decides how long it waits now."""
+    """How often in a row kukeond has started it again, or failed to pull its image; decides how long it waits now."""
 
     next_restart: Time | None = None
     """When kukeond will start it again."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from kukeon_runner.runner import HostRunner
 
+FETCHING = 8
+"""Cells for which images are pulled at the same time; some may wait long for registries that do not answer."""
+
 Looked = Callable[[model.Ref, model.CellDoc | None], object]
 """Is told of a cell that was looked at: what is stored of it now, None when it is gone."""
 
@@ -38,8 +41,12 @@ class Watch:
         self._ends: dict[model.Ref, dict[str, observed.Exit]] = {}
         self._out_of_memory: dict[model.Ref, dict[str, dt.datetime]] = {}
         self._alarms: dict[model.Ref, asyncio.TimerHandle] = {}
+        self._fetching: set[model.Ref] = set()
+        self._fetches = asyncio.Semaphore(FETCHING)
 
     async def run(self) -> None:
+        carers = self._runner.context.carers
+        carers.add(self)
         try:
             await self._runner.context.host.containers.wait_ready()
             async with contextlib.aclosing(self._events()) as events:
@@ -47,6 +54,7 @@ class Watch:
                 async for event in events:
                     self._take(event)
         finally:
+            carers.discard(self)
             for alarm in self._alarms.values():
                 alarm.cancel()
 
@@ -75,13 +83,31 @@ class Watch:
         return observed.Told(self._ends.pop(ref, {}), self._out_of_memory.pop(ref, {}))
 
     def _looked(self, ref: model.Ref, doc: model.CellDoc | None) -> None:
-        """Have the next look at the moment when the next container is due."""
+        self.due(ref, restarts.next_due(doc.status) if doc is not None else None)
+
+    def due(self, ref: model.Ref, at: dt.datetime | None) -> None:
+        """Have the next look at the moment when the next container is due; see `Carer`."""
         if (alarm := self._alarms.pop(ref, None)) is not None:
             alarm.cancel()
-        due = restarts.next_due(doc.status) if doc is not None else None
-        if due is not None:
-            wait_s = max(0.0, (due - self._runner.context.now()).total_seconds())
+        # After a fetch there is a look anyway.
+        if at is not None and ref not in self._fetching:
+            wait_s = max(0.0, (at - self._runner.context.now()).total_seconds())
             self._alarms[ref] = asyncio.get_running_loop().call_later(wait_s, self._ask, ref)
+
+    def lacks(self, ref: model.Ref) -> None:
+        """Fetch what a cell lacks, beside all looks; see `Carer`."""
+        if ref not in self._fetching:
+            self._fetching.add(ref)
+            self._group.create_task(self._fetch(ref))
+
+    async def _fetch(self, ref: model.Ref) -> None:
+        with apart(f"fetch images for cell {ref}"):
+            try:
+                async with self._fetches:
+                    doc = await self._runner.cells.fetch(ref)
+            finally:
+                self._fetching.discard(ref)
+            self._looked(ref, doc)
 
     def _events(self) -> AsyncGenerator[observed.TaskEvent, None]:
         """What happens to tasks. A generator, so that it can be closed."""

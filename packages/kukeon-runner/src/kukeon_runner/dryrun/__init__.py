@@ -31,5 +31,6 @@ def of(context: Context) -> Context:
         lock=KeyedLock(),
         network_lock=asyncio.Lock(),
         happenings=Happenings(),
+        carers=set(),
         port_claims={},
     )

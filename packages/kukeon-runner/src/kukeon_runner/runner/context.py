@@ -12,6 +12,7 @@ from kukeon_api import errors, model
 from kukeon_runner import documents
 from kukeon_runner.happenings import Happenings
 from kukeon_runner.locks import KeyedLock
+from kukeon_runner.runner import care
 from kukeon_runner.runner.pulls import Pulls
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kukeon_runner.host.protocol import Host
     from kukeon_runner.layout import Layout
     from kukeon_runner.options import Options
+    from kukeon_runner.runner.care import Carer
     from kukeon_runner.runner.ports import Claim
     from kukeon_runner.store import Store
     from kukeon_runner.subnets import Subnets
@@ -48,6 +50,8 @@ class Context:
     pulls: Pulls = field(default_factory=Pulls)
     now: Callable[[], dt.datetime] = utc_now
     happenings: Happenings = field(default_factory=Happenings)
+    carers: set[Carer] = field(default_factory=set)
+    """Who looks after cells now."""
 
     async def save(self, doc: D, expected_generation: int | None = None) -> D:
         """Store `doc` durably, off the loop: a write waits for the disk. Raises StaleResource.
@@ -57,6 +61,7 @@ class Context:
         before = self._stored(model.ref_of(doc))
         after = await asyncio.to_thread(self.store.save, doc, expected_generation)
         self.happenings.tell(before, after, self.now())
+        care.tell(self.carers, before, after)
         return after
 
     async def passwords(self, realm: str) -> Credentials:

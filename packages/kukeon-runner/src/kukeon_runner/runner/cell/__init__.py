@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from kukeon_runner.runner.cell.change import Change
 from kukeon_runner.runner.cell.containers import Containers
-from kukeon_runner.runner.cell.upkeep import Upkeep
+from kukeon_runner.runner.cell.fetching import Fetching
 from kukeon_runner.runner.cell.work import Outcome
 
 
-class Cells(Change, Containers, Upkeep):
+class Cells(Containers, Fetching):
     """The verbs of cells and of the containers in them.
 
     Each verb holds the cell's lock, looks at the host, decides, does and stores. Every one can be repeated: what is

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import errors, labels, model, normalise
+from kukeon_api import errors, labels, model, normalise, restarts
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, ports
-from kukeon_runner.runner.cell.work import Outcome, Work, exits, starts, under_way
+from kukeon_runner.runner.cell import wishes
+from kukeon_runner.runner.cell.work import Outcome, Work, exits, starts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -178,17 +179,22 @@ class Change(Work):
         metadata = msgspec.structs.replace(stored.metadata, labels=managed | own)
         return msgspec.structs.replace(stored, metadata=metadata, spec=doc.spec)
 
-    async def _become(self, stored: model.CellDoc, doc: model.CellDoc) -> Applied:
-        """Store `doc` in place of `stored` and have it running as it says."""
+    async def _become(self, stored: model.CellDoc, doc: model.CellDoc, *, asked: bool = True) -> Applied:
+        """Store `doc` in place of `stored` and have it running as it says; `asked`: somebody wants it now, so that
+        images are pulled.
+
+        Until that is done, its status tells about the generation before, so that whoever comes after a crash goes on.
+        """
         if _new_root(stored, doc):
             return Applied(stored, await self._recreate(doc), recreated=True)
         pre, site = await self._observe(doc)
         if not any(each.alive for each in pre.containers.values()):
-            return Applied(stored, await self._start(await self.context.save(doc)))
-        cell = await needs.cell(self.context, doc, site, pre)
+            doc = await self.context.save(wishes.under_way(doc))
+            return Applied(stored, await self._start(doc, asked=asked))
+        cell = await needs.cell(self.context, doc, site, pre, pull=asked)
         steps = plan.start(cell, pre)
-        status = msgspec.structs.replace(doc.status, desired=model.DesiredState.RUNNING)
-        doc = await self.context.save(msgspec.structs.replace(doc, status=status))
+        status = restarts.forgiven(msgspec.structs.replace(doc.status, desired=model.DesiredState.RUNNING))
+        doc = await self.context.save(self._wished(msgspec.structs.replace(doc, status=status), site, pre, None))
         try:
             results = await execute(steps, self.context.host, now=self.context.now)
         except errors.KukeonError as error:
@@ -196,14 +202,14 @@ class Change(Work):
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         calm = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.READY))
-        after = await self._store(calm, site, post, exits(results), starts(results))
+        after = await self._store(wishes.done(calm), site, post, exits(results), starts(results))
         return Applied(stored, Outcome(after, site, pre, post, len(steps)))
 
     async def _recreate(self, doc: model.CellDoc) -> Outcome:
         pre, site = await self._observe(doc)
         # Nothing that exists will be used again.
         await needs.cell(self.context, doc, site, observed.Cell())
-        doc = await self.context.save(under_way(doc))
+        doc = await self.context.save(wishes.under_way(doc))
         steps = plan.remove(site, dataclasses.replace(pre, cgroup=False))
         try:
             await execute(steps, self.context.host)
@@ -223,7 +229,7 @@ class Change(Work):
                     await execute(plan.start(cell, seen, {site.root_id, each.id}), host)
                 except errors.KukeonError as second:
                     log.warning("cannot start container %r of cell %s: %s", each.name, site.ref, second)
-            after = await self._store(doc, site, (await self._observe(doc))[0], {})
+            after = await self._store(wishes.done(doc), site, (await self._observe(doc))[0], {})
             down = {"reason": "StartContainerFailed", "message": derive.one_line(error)}
             told = tuple(
                 each if each.state in derive.ACTIVE else msgspec.structs.replace(each, **down)

@@ -11,7 +11,8 @@ from kukeon_runner import observe, observed, wanted
 from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, remains
-from kukeon_runner.runner.cell.work import Outcome, Purged, Work, asked_to_end, exits
+from kukeon_runner.runner.cell import wishes
+from kukeon_runner.runner.cell.work import Outcome, Purged, Work, exits
 
 START_FAILED = "StartContainerFailed"
 """Reason of a cell in which a container that an operator started did not start."""
@@ -38,6 +39,7 @@ class Containers(Work):
                 if stored.status.desired is model.DesiredState.RUNNING:
                     pre, site = await self._observe(changed)
                     await needs.cell(self.context, changed, site, pre)
+                    changed = wishes.begun_alone(stored, changed, ref.container)
                 stored = await self.context.save(changed)
             if stored.status.desired is not model.DesiredState.RUNNING:
                 seen, site = await self._observe(stored)
@@ -63,7 +65,7 @@ class Containers(Work):
             pre, site = await self._observe(doc)
             identity = self.workload(doc, ref, site, "kill" if end == plan.KILL else "stop")
             awaited = any(each.next_restart for each in doc.status.containers if each.name == ref.container)
-            doc = await self._wish(asked_to_end(doc, {identity}))
+            doc = await self._wish(wishes.asked_to_end(doc, {identity}))
             outcome = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
             return dataclasses.replace(outcome, awaited=awaited)
 
@@ -75,6 +77,8 @@ class Containers(Work):
             identity = self.workload(doc, ref, site, "restart")
             await needs.cell(self.context, doc, site, pre)
             found = pre.containers.get(identity)
+            # Killed in between, it comes up again.
+            doc = await self.context.save(wishes.begun(doc, {ref.container}))
             ended = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
             again = await self._start(ended.doc, {ref.container}, reason=START_FAILED)
             return found is not None and found.alive, again

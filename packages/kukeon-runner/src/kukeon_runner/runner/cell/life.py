@@ -12,7 +12,8 @@ from kukeon_runner import observe, observed, wanted
 from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, remains
-from kukeon_runner.runner.cell.work import Outcome, Purged, Work, under_way
+from kukeon_runner.runner.cell import wishes
+from kukeon_runner.runner.cell.work import Outcome, Purged, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ class Life(Work):
             pre, site = await self._observe(doc)
             await needs.cell(self.context, doc, site, pre)
             # Killed in between, it comes up again.
-            doc = await self.context.save(under_way(doc))
+            doc = await self.context.save(wishes.under_way(doc))
             ended = await self._down(doc, site, pre, plan.stop(site, pre, grace_s))
             ran = any(each.alive for id, each in pre.containers.items() if id in self._workloads(doc, site))
             return ran, await self._start(ended.doc)
@@ -57,6 +58,7 @@ class Life(Work):
         """Raises CellNotFound."""
         async with self.context.lock(ref):
             doc = self.get(ref)
+            await self._end_fetch(ref)
             status = msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED)
             doc = await self._wish(msgspec.structs.replace(doc, status=status))
             pre, site = await self._observe(doc)
@@ -111,6 +113,7 @@ class Life(Work):
 
     async def _doom(self, ref: model.Ref) -> None:
         """Store that the cell is to go, if anything can be stored of it: then a crash does not keep it half."""
+        await self._end_fetch(ref)
         try:
             doc = self.find(ref)
         except errors.CorruptMetadata:

@@ -16,13 +16,15 @@ from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
+from kukeon_runner.runner.cell import wishes
+from kukeon_runner.runner.cell.change import Change
 from kukeon_runner.runner.cell.life import Life
-from kukeon_runner.runner.cell.work import asked_to_end, exits, starts, unfinished
+from kukeon_runner.runner.cell.work import exits, starts
 from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from kukeon_runner.steps import Plan, Step
 
@@ -44,7 +46,7 @@ class Refreshed:
     containers: tuple[str, ...]
 
 
-class Upkeep(Life):
+class Upkeep(Life, Change):
     async def refresh(self, ref: model.Ref) -> Refreshed:
         """Store what is observed now; nothing is started, stopped or repaired. Raises CellNotFound."""
         async with self.context.lock(ref):
@@ -75,7 +77,9 @@ class Upkeep(Life):
         seen = await observe.cell(
             self.context.host, site, self._ids(doc, site), strays=False, survey=survey, attached=attached
         )
-        if _doomed(doc) or _to_take_down(doc, site, seen) or _to_bring_back(doc, site, seen):
+        if _doomed(doc) or _to_take_down(doc, site, seen) or self._due(doc, site, seen):
+            return False
+        if _half_changed(doc, seen):
             return False
         if _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc) or _abandoned(doc, seen):
             return False
@@ -91,8 +95,9 @@ class Upkeep(Life):
         Calls `begins` before looking, for what containerd told so far: what happens from there on is for the next one.
         What a verb began and did not finish is finished. What a reboot took is brought back; what a running cell owes
         its workloads (root container, network, cgroup) is made anew when it broke; containers whose time has come are
-        started again; a cell that is over is wound down, or deleted with `autoDelete`. The document is None for a cell
-        that is gone. Raises what the host says; then the cell stays, for the next time.
+        started again; a cell that is over is wound down, or deleted with `autoDelete`. Nothing is pulled: whoever looks
+        after the cell is told when it lacks images, see `fetch`. The document is None for a cell that is gone. Raises
+        what the host says; then the cell stays, for the next time.
         """
         async with self.context.lock(ref):
             told = begins()
@@ -119,9 +124,16 @@ class Upkeep(Life):
                 log.info("ending what is left of cell %s, which failed", ref)
                 with self._mending(ref):
                     return await self._end_failed(doc), ReconcileOutcome(updated=True)
-            if lost := _to_bring_back(doc, site, seen):
-                log.info("bringing back %s of cell %s", ", ".join(lost), ref)
-                return (await self._start(doc, lost, asked=False)).doc, ReconcileOutcome(updated=True)
+            if _half_changed(doc, seen):
+                return await self._go_on(doc, site, seen, _new(told, doc, seen))
+            if lost := _to_bring_back(doc, site, seen, self.context.now()):
+                # What else there is of a cell that was changed, or is to be made anew, is to go.
+                only = None if wishes.of_all(doc) or wishes.changed(doc) else lost
+                if not await self._lacks(doc, site, seen, lost):
+                    log.info("bringing back %s of cell %s", ", ".join(lost), ref)
+                    return (await self._start(doc, only, asked=False)).doc, ReconcileOutcome(updated=True)
+                if doc.status.state is not model.CellState.PENDING and not self._alive(doc, site, seen):
+                    doc = await self.context.save(wishes.under_way(doc, only))
             if not seen.cgroup and doc.status.ready_observed:
                 await self.context.host.kernel.make_cgroup(site.cgroup)
                 seen = dataclasses.replace(seen, cgroup=True)
@@ -129,7 +141,8 @@ class Upkeep(Life):
                 seen = await self._mend(doc, site, seen, set() if _own_root(doc) else {site.root_id})
             found = await self._refreshed(doc, site, seen, _new(told, doc, seen))
             doc = found.doc
-            again = restarts.due(doc.status, self.context.now())
+            due = () if lost else restarts.due(doc.status, self.context.now())
+            again = [name for name in due if not await self._lacks(doc, site, seen, {name})]
             for name in again:
                 doc = await self._start_again(doc, site, name)
             if _reapable(doc):
@@ -139,10 +152,43 @@ class Upkeep(Life):
                 return await self._wind_down(doc, site, seen), ReconcileOutcome(updated=True)
             return doc, ReconcileOutcome(updated=found.changed or bool(again))
 
+    async def _go_on(
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, told: Mapping[str, observed.Exit]
+    ) -> tuple[model.CellDoc, ReconcileOutcome]:
+        """Finish a change of a running cell that somebody began."""
+        found = await self._refreshed(doc, site, seen, told)
+        if not self._may_mend(site.ref):
+            return found.doc, ReconcileOutcome(updated=found.changed)
+        log.info("changing cell %s, which was begun", site.ref)
+        with self._mending(site.ref):
+            return (await self._become(found.doc, found.doc, asked=False)).outcome.doc, ReconcileOutcome(updated=True)
+
+    def _due(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
+        """The names of the containers that are to be brought up now."""
+        return _to_bring_back(doc, site, seen, self.context.now()) or restarts.due(doc.status, self.context.now())
+
+    async def _lacking(
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, names: Collection[str]
+    ) -> tuple[str, ...]:
+        """The images to pull before these containers can be brought up."""
+        if not names:
+            return ()
+        return needs.lacking(doc, site, seen, await needs.images(self.context, doc, site), names, asked=False)
+
+    async def _lacks(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, names: Collection[str]) -> bool:
+        """Whether an image is lacking for these containers; then whoever looks after cells is told."""
+        if not await self._lacking(doc, site, seen, names):
+            return False
+        for each in self.context.carers:
+            each.lacks(model.ref_of(doc))
+        return True
+
     async def _refreshed(
         self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
     ) -> Refreshed:
         status = await self._status(doc, site, seen, ended)
+        if _half_changed(doc, seen):
+            status = msgspec.structs.replace(status, observed_generation=doc.status.observed_generation)
         if status == doc.status:
             return Refreshed(doc, changed=False, containers=())
         before = {each.name: each for each in doc.status.containers}
@@ -159,7 +205,7 @@ class Upkeep(Life):
         try:
             seen, _ = await self._observe(doc, strays=False)
             ids = {site.root_id, *self._ids_of(doc, site, {name})}
-            steps = plan.start(await needs.cell(self.context, doc, site, seen, pull=False), seen, ids)
+            steps = plan.start(await needs.cell(self.context, doc, site, seen, only={name}, pull=False), seen, ids)
             results = await execute(steps, self.context.host, now=self.context.now)
             ended, began = exits(results), starts(results)
         except errors.KukeonError as error:
@@ -173,7 +219,7 @@ class Upkeep(Life):
         ended = exits(await execute(plan.stop(site, seen), self.context.host))
         after, _ = await self._observe(doc, strays=False)
         # A root container of the user's own did not fail: it was asked to go.
-        doc = asked_to_end(doc, {site.root_id})
+        doc = wishes.asked_to_end(doc, {site.root_id})
         return await self._store(doc, site, after, {id: each for id, each in ended.items() if id == site.root_id})
 
     async def _mend(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, only: set[str]) -> observed.Cell:
@@ -182,7 +228,7 @@ class Upkeep(Life):
             return seen
         try:
             with self._mending(site.ref):
-                steps = plan.start(await needs.cell(self.context, doc, site, seen, pull=False), seen, only)
+                steps = plan.start(await needs.cell(self.context, doc, site, seen, only=(), pull=False), seen, only)
                 kinds = sorted({type(step).__name__ for step in steps})
                 log.warning("repairing cell %s: %s", site.ref, ", ".join(kinds))
                 await execute(steps, self.context.host)
@@ -211,6 +257,11 @@ def _doomed(doc: model.CellDoc) -> bool:
     return doc.status.desired is model.DesiredState.DELETED
 
 
+def _half_changed(doc: model.CellDoc, seen: observed.Cell) -> bool:
+    """Whether somebody began to make another cell of one that runs, and did not finish."""
+    return wishes.changed(doc) and any(each.alive for each in seen.containers.values())
+
+
 def _to_take_down(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> Plan:
     """What ends what an operator wanted ended and still lives: the whole cell, or containers of it."""
     if doc.status.desired is not model.DesiredState.RUNNING:
@@ -228,9 +279,11 @@ def _holds(seen: observed.Cell) -> bool:
     return alive or seen.pinned or seen.network_residue or seen.shm or seen.secrets
 
 
-def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
+def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, now: dt.datetime) -> tuple[str, ...]:
     """The names of the containers that a reboot took from a cell that is to run, or the end of whoever started them."""
-    return tuple(sorted(unfinished(doc, site, seen))) or derive.taken(doc, site, seen)
+    if restarts.pulled_later(doc.status, now):
+        return ()
+    return tuple(sorted(wishes.unfinished(doc, site, seen))) or derive.taken(doc, site, seen)
 
 
 def _out_of_memory(doc: model.CellDoc, told: Mapping[str, dt.datetime]) -> model.CellDoc:

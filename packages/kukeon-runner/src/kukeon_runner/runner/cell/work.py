@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
+from kukeon_runner.runner.cell import wishes
 from kukeon_runner.runner.room import Room
 from kukeon_runner.steps import DeleteTask, Plan, Results, StartTask, StopTask
 from kukeon_runner.together import together
@@ -71,6 +72,14 @@ class Work:
         self.room = Room(context)
         self._mend_at: dict[model.Ref, float] = {}
         """When a cell whose repair failed may be repaired again, by the loop's clock."""
+        self._fetches: dict[model.Ref, asyncio.Task[Any]] = {}
+        """Pulls that go on for cells beside their locks."""
+
+    async def _end_fetch(self, ref: model.Ref) -> None:
+        """End the pull that goes on for the cell, if one does."""
+        if (work := self._fetches.pop(ref, None)) is not None:
+            work.cancel()
+            await asyncio.wait({work})
 
     def find(self, ref: model.Ref) -> model.CellDoc | None:
         return self.context.store.find(ref, model.CellDoc)
@@ -155,7 +164,7 @@ class Work:
         spare: bool = False,
         asked: bool = True,
     ) -> Outcome:
-        """Bring the cell up, or of its workloads `only` these; `asked`: somebody wants it now, see `needs.cell`.
+        """Bring the cell up, or of its workloads `only` these; `asked`: somebody wants it now, see `needs.lacking`.
 
         A failure is stored with `reason` (when empty: that of creating or starting a cell) and ends the whole cell;
         with `spare`, what runs already goes on.
@@ -175,26 +184,44 @@ class Work:
         site, before = self.site(ref), doc
         status = msgspec.structs.replace(doc.status, desired=model.DesiredState.RUNNING)
         doc = msgspec.structs.replace(doc, status=restarts.forgiven(status, only))
+        up, failed = doc.status.state in UP, doc.status.state is model.CellState.FAILED
         try:
             pre, images = await together(
                 observe.cell(self.context.host, site, self._ids(doc, site), strays=not fresh),
                 needs.images(self.context, doc, site),
             )
-            cell = await needs.cell(self.context, doc, site, pre, images, asked=asked)
-            if only is not None:
-                # Once there are namespaces again, nothing tells any more that a reboot took them.
-                only = {*only, *derive.taken(before, site, pre)}
-            limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
-            steps = plan.start(cell, pre, limit)
         except errors.KukeonError as error:
-            # What runs does not suffer from a host that cannot be looked at, nor from something new that is missing.
-            if doc.status.state not in UP and not isinstance(error, errors.ConnectContainerd):
+            # What runs does not suffer from a host that cannot be looked at.
+            if not up and not isinstance(error, errors.ConnectContainerd):
                 await self._failed(doc, site, error, reason)
             raise
-        alive = any(found.alive for id, found in pre.containers.items() if id in self._workloads(doc, site))
+        if only is not None:
+            # Once there are namespaces again, nothing tells any more that a reboot took them.
+            only = {*only, *derive.taken(before, site, pre)}
+        limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
         # After a crash, it is this that decides.
-        failed = doc.status.state is model.CellState.FAILED
-        doc = await self.context.save(under_way(doc, only) if failed or not alive else doc)
+        doc = await self.context.save(wishes.under_way(doc, only) if failed else self._wished(doc, site, pre, only))
+        unpulled: Mapping[str, errors.KukeonError] = {}
+        try:
+            await needs.check(self.context, doc)
+            lacking = needs.lacking(doc, site, pre, images, only, asked=asked)
+            came = await needs.pulled(self.context, doc, site, lacking)
+            unpulled = needs.unpulled(came)
+            for first in unpulled.values():
+                raise first
+            images |= {name: each for name, each in came.items() if isinstance(each, observed.Image)}
+            steps = plan.start(await needs.fulfilled(self.context, doc, site, pre, images, only), pre, limit)
+        except errors.ConnectContainerd:
+            raise
+        except errors.KukeonError as error:
+            # Nor does it from something new that is missing.
+            if up and (self._alive(doc, site, pre) or not unpulled):
+                await self.context.save(wishes.done(before))
+            elif unpulled and restarts.pulled_again(doc):
+                await self._store(self._unpulled(doc, unpulled, only, again=True), site, pre, {})
+            else:
+                await self._failed(self._unpulled(doc, unpulled, only, again=False), site, error, reason)
+            raise
         try:
             results = await execute(steps, self.context.host, now=self.context.now)
         except errors.ConnectContainerd:
@@ -202,20 +229,53 @@ class Work:
             raise
         except errors.KukeonError as error:
             if spare and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
-                await self._tell(doc, site)
+                await self._tell(wishes.done(doc), site)
             else:
                 await self._failed(doc, site, error, reason)
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
         # Everything was started: a program that is quickly done may never be seen running.
         status = msgspec.structs.replace(doc.status, state=model.CellState.READY, ready_observed=True)
-        ready = msgspec.structs.replace(doc, status=status)
+        ready = wishes.done(msgspec.structs.replace(doc, status=status))
         ready = await self._store(ready, site, post, exits(results), starts(results))
         return Outcome(ready, site, pre, post, len(steps))
+
+    def _wished(
+        self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, only: Collection[str] | None
+    ) -> model.CellDoc:
+        """`doc` as it is stored while what does not run of it (of its containers `only` these) is started."""
+        if not self._alive(doc, site, seen):
+            return wishes.under_way(doc, only)
+        up = {id for id, found in seen.containers.items() if found.alive}
+        ids = {each.id: site.container_id(each.id, root=each.root) for each in doc.spec.containers}
+        return wishes.begun(doc, {name for name, id in ids.items() if id not in up and (only is None or name in only)})
+
+    def _alive(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> bool:
+        """Whether any of what the cell is run for lives."""
+        return any(found.alive for id, found in seen.containers.items() if id in self._workloads(doc, site))
+
+    def _unpulled(
+        self,
+        doc: model.CellDoc,
+        failed: Mapping[str, errors.KukeonError],
+        only: Container[str] | None = None,
+        *,
+        again: bool,
+    ) -> model.CellDoc:
+        """`doc` with those of its containers (`only` these) marked whose images could not be pulled."""
+        for image, error in failed.items():
+            names = {
+                each.id for each in doc.spec.containers if each.image == image and (only is None or each.id in only)
+            }
+            words, now = derive.one_line(error), self.context.now()
+            status = restarts.unpulled(doc, names, words, now, random.random, again=again)
+            doc = msgspec.structs.replace(doc, status=status)
+        return doc
 
     async def _failed(self, doc: model.CellDoc, site: wanted.Site, error: errors.KukeonError, reason: str) -> None:
         """Leave no sibling running, and the reason where people look; stored first, in case the rest fails, too."""
         reason = reason or ("StartCellFailed" if doc.status.ready_observed else "CreateCellFailed")
+        doc = wishes.done(doc)
         failed = msgspec.structs.replace(
             doc,
             status=msgspec.structs.replace(
@@ -232,7 +292,7 @@ class Work:
         """Take down what there is of a cell that failed, and store how it ended."""
         seen, site = await self._observe(failed)
         ended = exits(await execute(plan.stop(site, seen, grace_s=0), self.context.host))
-        failed = asked_to_end(failed, ended)
+        failed = wishes.asked_to_end(failed, ended)
         return await self._store(failed, site, (await self._observe(failed))[0], ended)
 
     async def _down(self, doc: model.CellDoc, site: wanted.Site, pre: observed.Cell, steps: Plan) -> Outcome:
@@ -315,47 +375,6 @@ class EndRecord:
             if containers != self.doc.status.containers:
                 status = msgspec.structs.replace(self.doc.status, containers=containers)
                 self.doc = await self._work._wish(msgspec.structs.replace(self.doc, status=status))
-
-
-def under_way(doc: model.CellDoc, only: Container[str] | None = None) -> model.CellDoc:
-    """`doc` as it is stored while it, or of its containers `only` these, are brought up.
-
-    Who finds it so goes on with it, see `unfinished`.
-    """
-    containers = doc.status.containers
-    if only is not None:
-        containers = tuple(
-            msgspec.structs.replace(each, state=model.ContainerState.PENDING) if each.name in only else each
-            for each in containers
-        )
-    status = msgspec.structs.replace(
-        doc.status, desired=model.DesiredState.RUNNING, state=model.CellState.PENDING, containers=containers
-    )
-    return msgspec.structs.replace(doc, status=status)
-
-
-def unfinished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> frozenset[str]:
-    """The names of the containers that somebody began to bring up and did not finish; nobody is at work on the cell."""
-    if doc.status.desired is not model.DesiredState.RUNNING or doc.status.state is model.CellState.FAILED:
-        return frozenset()
-    if doc.status.state is model.CellState.PENDING:
-        begun = {each.name for each in doc.status.containers if each.state is model.ContainerState.PENDING}
-        return frozenset(begun or (each.id for each in doc.spec.containers))
-    found = {each.id: seen.containers.get(site.container_id(each.id, root=each.root)) for each in doc.spec.containers}
-    return frozenset(
-        name
-        for name, each in found.items()
-        if each is not None and each.task is not None and each.task.status is observed.TaskStatus.CREATED
-    )
-
-
-def asked_to_end(doc: model.CellDoc, ids: Container[str]) -> model.CellDoc:
-    """`doc` with the containers of these containerd ids marked: they did not end by themselves."""
-    containers = tuple(
-        msgspec.structs.replace(each, reason=endings.ASKED_TO_END) if each.id in ids else each
-        for each in doc.status.containers
-    )
-    return msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=containers))
 
 
 def exits(results: Results) -> dict[str, observed.Exit]:

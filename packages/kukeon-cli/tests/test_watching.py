@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from kukeon_api import errors, model
-from kukeon_cli import columns, happenings, output, resources, running_table
+from kukeon_cli import columns, description, happenings, output, resources, running_table
 from kukeon_cli.output import Format
 
 if TYPE_CHECKING:
@@ -285,6 +285,32 @@ def test_a_cell_is_described(kuke: Kuke, memory: MemoryClient, told: Told) -> No
     assert "realm/blue" not in out
     found = json.loads(kuke("describe", "cell", "web", "-o", "json").out)
     assert (found["resource"]["metadata"]["name"], len(found["events"])) == ("web", 3)
+
+
+def test_what_waits_for_its_next_start_says_when_that_is() -> None:
+    status = model.ContainerStatus(
+        name="web",
+        state=model.ContainerState.PENDING,
+        reason="ImagePullFailed",
+        message="registry is away",
+        next_restart=AT + dt.timedelta(seconds=42),
+    )
+    spec = model.CellSpec(
+        realm_id="default",
+        space_id="default",
+        stack_id="default",
+        containers=(model.ContainerSpec(id="web", image="busybox", restart_policy="always"),),
+    )
+    told = model.CellStatus(containers=(status,))
+    doc = model.CellDoc(metadata=model.Metadata(name="web"), spec=spec, status=told)
+    found = list(description.lines(doc, (), AT))
+    for line in ("    Reason:        ImagePullFailed", "    Message:       registry is away"):
+        assert line in found
+    (due,) = (line for line in found if line.startswith("    Next start:"))
+    assert due.endswith("(in 42s)")
+    running = msgspec.structs.replace(told, containers=(msgspec.structs.replace(status, next_restart=None),))
+    later = description.lines(msgspec.structs.replace(doc, status=running), (), AT)
+    assert not [line for line in later if "Next start" in line]
 
 
 @pytest.mark.parametrize(

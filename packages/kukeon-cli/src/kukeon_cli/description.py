@@ -83,6 +83,9 @@ def _container(row: ContainerRow, now: dt.datetime, indent: str) -> Iterator[str
     if not indent:
         yield _row("Address", columns.address(row.cell))
     yield _row("Restarts", _restarts(status, now), indent)
+    if status.next_restart is not None:
+        wait = quantities.age(now, status.next_restart)
+        yield _row("Next start", f"{quantities.stamp(status.next_restart)} (in {wait})", indent)
     yield _row("Started", _when(status.start_time, now), indent)
     if status.exit_code is not None or status.finish_time is not None:
         yield _row("Last exit", f"{columns.last_exit(status)}, {_when(status.finish_time, now)}", indent)

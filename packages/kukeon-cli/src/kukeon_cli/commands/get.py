@@ -37,7 +37,7 @@ _EXAMPLES: dict[Kind, tuple[str, ...]] = {
     "Container": ("containers --cell web", "container nginx --cell web -o json"),
 }
 
-_UNWELL = frozenset({"Failed", "Error", "Unknown", "Degraded", "NotCreated"})
+_UNWELL = frozenset({"Failed", "Error", "Unknown", "Degraded", "NotCreated", "Pending"})
 
 
 def resources_of(

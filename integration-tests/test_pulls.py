@@ -145,6 +145,73 @@ def test_a_pull_that_stands_still_is_ended_by_its_user(
     either.kuke("image", "delete", name)
 
 
+def image_of(kukeon: Instance, cell: str) -> dict[str, object]:
+    """The status of the cell's only container."""
+    (status,) = kukeon.cell(cell)["status"]["containers"]
+    return dict(status)
+
+
+def test_a_cell_waits_for_a_registry_that_is_away(
+    kukeon: Instance, served: ServedRegistry, image_archive: Path
+) -> None:
+    name = registries.image(served, image_archive, "team/app", "1", archives.layer_of(300_000))
+    served.behaviour = answering(registry.error(404, "MANIFEST_UNKNOWN", ""), "/manifests/")
+    waiting = {**manifests.container("web", manifests.SERVER, name), "restartPolicy": "always"}
+    kukeon.apply(manifests.cell("waiting", waiting), code=3)
+    kukeon.apply(manifests.cell("failed", {**waiting, "restartPolicy": "no"}), code=3)
+    assert kukeon.state("failed") == "Failed"
+    assert image_of(kukeon, "failed")["reason"] == "ImagePullFailed"
+    told = kukeon.kuke("get", "cell", "waiting")
+    assert "Pending" in told.out
+    assert "MANIFEST_UNKNOWN" in told.err or "has no tag" in told.err, told
+    assert "ImagePullFailed" in kukeon.kuke("get", "cell", "waiting", "-o", "wide").out
+    assert "Pending (ImagePullFailed)" in kukeon.kuke("status", code=None).out
+    until(lambda: int(str(image_of(kukeon, "waiting").get("restartAttempts", 0))) >= 2, "the pull to be tried again")
+    assert "Next start:" in kukeon.kuke("describe", "cell", "waiting").out
+    # What is known of it outlives kukeond, and others are looked after meanwhile.
+    kukeon.sigkill()
+    kukeon.start()
+    assert int(str(image_of(kukeon, "waiting")["restartAttempts"])) >= 2
+    half = Half(served)
+    until(lambda: half.waiting, "the pull to be half-way", 60)
+    crashing = {
+        **manifests.container("main", "sleep 0.1; exit 1"),
+        "restartPolicy": "always",
+        "restartBackoffSeconds": 0,
+    }
+    kukeon.apply(manifests.cell("crashing", crashing))
+    until(lambda: int(str(image_of(kukeon, "crashing").get("restartCount", 0))) >= 3, "others to be started again")
+    kukeon.kuke("delete", "cell", "crashing")
+    assert kukeon.state("waiting") == "Pending"
+    half.go_on()
+    until_equal(lambda: kukeon.state("waiting"), "Ready", "the cell to come up")
+    kukeon.remember_shims()
+    assert wait_page(kukeon.address("waiting")) == "page of waiting\n"
+    assert "reason" not in image_of(kukeon, "waiting")
+    assert kukeon.state("failed") == "Failed"
+    for cell in ("waiting", "failed"):
+        kukeon.kuke("delete", "cell", cell)
+    kukeon.kuke("image", "delete", name)
+    kukeon.kuke("image", "prune")
+
+
+def test_who_stops_a_cell_ends_its_pull(kukeon: Instance, served: ServedRegistry, image_archive: Path) -> None:
+    name = registries.image(served, image_archive, "team/app", "1", archives.layer_of(900_000))
+    served.behaviour = answering(registry.error(404, "MANIFEST_UNKNOWN", ""), "/manifests/")
+    waiting = {**manifests.container("web", manifests.SERVER, name), "restartPolicy": "always"}
+    before = remains(kukeon)["leases"]
+    for verb in ("stop", "delete"):
+        kukeon.apply(manifests.cell("waiting", waiting), code=3)
+        half = Half(served)
+        until(lambda: half.waiting, "the pull to be half-way")  # noqa: B023 - it ends in the round
+        kukeon.kuke(verb, "cell", "waiting")
+        assert remains(kukeon)["leases"] == before
+        half.go_on()
+        served.behaviour = answering(registry.error(404, "MANIFEST_UNKNOWN", ""), "/manifests/")
+    assert name not in kukeon.kuke("get", "images").out
+    kukeon.kuke("image", "prune")
+
+
 def answering(reply: Reply, what: str) -> Behaviour:
     """Answer so whatever's path contains `what`."""
     return lambda call, _writer: reply if re.search(what, call.path) else PASS

@@ -53,6 +53,9 @@ VERBS = {
     "delete": Verb(("delete", "cell", CELL), "running", ("absent",)),
     "purge": Verb(("purge", "cell", CELL), "running", ("absent",)),
     "apply": Verb(("apply", "-f", "cell.json"), "absent", ("running",)),
+    "change": Verb(("apply", "-f", "changed.json"), "running", ("changed",)),
+    "start container": Verb(("start", "container", "screen", "--cell", CELL), "halved", ("running",)),
+    "restart container": Verb(("restart", "container", "screen", "--cell", CELL), "running", ("running",)),
 }
 
 
@@ -66,10 +69,11 @@ class World:
         (instance.home / "volume").mkdir()
         (instance.home / "volume" / "kept").write_text("kept")
         (instance.home / "cell.json").write_text(self._manifest())
+        (instance.home / "changed.json").write_text(self._manifest(changed=True))
         instance.apply(manifests.sleeper(PEER))
         self.looks: dict[str, dict[str, Counter[str]]] = {}
 
-    def _manifest(self) -> str:
+    def _manifest(self, *, changed: bool = False) -> str:
         secret = str(self.instance.home / "secret")
         web = manifests.container("web", f"echo run | tee -a /runs >>/volume/runs\n{manifests.SERVER}") | {
             "ports": [f"127.0.0.1:{self.port}:8080"],
@@ -79,6 +83,8 @@ class World:
             ],
             "volumes": [{"source": str(self.instance.home / "volume"), "target": "/volume"}],
         }
+        if changed:  # one goes, one comes, and the one that serves notices nothing
+            return manifests.cell(CELL, web, manifests.container("more", "trap 'exit 0' TERM; sleep 3600 & wait $!"))
         screen = manifests.container("screen", "trap 'exit 3' TERM; echo shown; sleep 3600 & wait $!")
         return manifests.cell(CELL, web, screen | {"attachable": True})
 
@@ -89,6 +95,10 @@ class World:
             # kuketty stays, once it was needed.
             ("absent", ("delete", "cell", CELL)),
             ("running", ("apply", "-f", "cell.json")),
+            ("changed", ("apply", "-f", "changed.json")),
+            ("running", ("apply", "-f", "cell.json")),
+            ("halved", ("stop", "container", "screen", "--cell", CELL)),
+            ("running", ("start", "container", "screen", "--cell", CELL)),
             ("killed", ("kill", "cell", CELL)),
             ("running", ("start", "cell", CELL)),
             ("stopped", ("stop", "cell", CELL)),
@@ -113,11 +123,16 @@ class World:
         elif state == "stopped":
             self.have("running")
             self.instance.kuke("stop", "cell", CELL)
+        elif state == "halved":
+            self.have("running")
+            self.instance.kuke("stop", "container", "screen", "--cell", CELL)
         elif self.instance.kuke("get", "cell", CELL, code=None).code:
             self.have("absent")  # a new cell counts its runs from the first
             self.instance.kuke("apply", "-f", "cell.json")
         elif self.instance.state(CELL) != "Ready":
             self.instance.kuke("start", "cell", CELL)
+        elif not self.is_in(("running",)):
+            self.instance.kuke("apply", "-f", "cell.json")
         self.instance.remember_shims()
 
     def is_in(self, states: tuple[str, ...]) -> bool:
@@ -201,6 +216,10 @@ def die_at(world: World, name: str, order: Order) -> None:
         world.check_running()
         # Once by the one that was killed, once by the next: at most.
         assert world.runs <= ran + 2
+    if "changed" in states or "container" in name:
+        assert instance.state(CELL) == "Ready"
+        assert wait_page(instance.address(CELL)) == f"page of {CELL}\n"
+        assert world.runs == ran, "who was not concerned runs on"
 
 
 def every_order(acts: list[str]) -> Iterator[Order]:
@@ -240,6 +259,10 @@ def test_each_kind_of_step(world: World, known: set[str], name: str) -> None:
         ("restart", Order("CreateTask", 2, mortal.BEFORE)),
         ("kill", Order("Withdraw", 1, mortal.BEFORE)),
         ("purge", Order("StopTask", 1, mortal.AFTER)),
+        ("change", Order("DeleteContainer", 1, mortal.AFTER)),
+        ("change", Order("CreateTask", 1, mortal.BEFORE)),
+        ("start container", Order("CreateTask", 1, mortal.BEFORE)),
+        ("restart container", Order("DeleteTask", 1, mortal.AFTER)),
     ],
     ids=str,
 )

@@ -133,3 +133,57 @@ def test_an_attempt_is_counted_and_a_person_forgives() -> None:
     assert other.restart_count == 1  # same name here; by name alone
     forgiven = restarts.forgiven(msgspec.structs.replace(status, containers=(web,))).containers[0]
     assert (forgiven.restart_attempts, forgiven.restart_count) == (0, 1)
+
+
+def unpulled(doc: model.CellDoc, *, again: bool = True, chance: float = 0.0) -> model.CellDoc:
+    status = restarts.unpulled(doc, {"web"}, "the registry is away", NOW, lambda: chance, again=again)
+    return msgspec.structs.replace(doc, status=status)
+
+
+def test_pulls_wait_longer_each_time_and_have_no_end() -> None:
+    doc = cell("hello", container("web", restart_policy="on-failure"), container("other"))
+    pauses = []
+    for _ in range(12):
+        doc = unpulled(doc)
+        (web, other) = doc.status.containers
+        assert web.next_restart is not None
+        pauses.append((web.next_restart - NOW).total_seconds())
+        assert restarts.scheduled(doc, doc.status, NOW, lambda: 0.0) == doc.status
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    assert (web.reason, web.message) == (restarts.IMAGE_PULL_FAILED, "the registry is away")
+    assert (other.reason, other.next_restart, other.state) == ("", None, S.NOT_CREATED)
+    started = restarts.started(doc.status, "web", NOW).containers[0]
+    assert started.restart_attempts == 1, "pulls are no starts that failed"
+    assert restarts.forgiven(doc.status).containers[0].reason == ""
+
+
+@pytest.mark.parametrize(("seconds", "first"), [(None, 1), (0, 1), (20, 20)])
+def test_the_pause_between_pulls_can_be_longer_but_not_nothing(seconds: int | None, first: int) -> None:
+    doc = cell("hello", container("web", restart_policy="always", restart_backoff_seconds=seconds))
+    assert unpulled(doc).status.containers[0].next_restart == after(first)
+    assert unpulled(doc, chance=1.0).status.containers[0].next_restart == after(first * 1.1)
+
+
+def test_what_is_not_to_be_pulled_again_has_no_time() -> None:
+    doc = unpulled(cell("hello", container("web", restart_policy="always")))
+    for status in (
+        msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED),
+        msgspec.structs.replace(doc.status, state=model.CellState.FAILED),
+        unpulled(doc, again=False).status,
+    ):
+        assert restarts.next_due(restarts.scheduled(doc, status, NOW, lambda: 0.0)) is None
+
+
+def test_a_pull_waits_for_its_time() -> None:
+    doc = unpulled(cell("hello", container("web", restart_policy="always")))
+    assert restarts.pulled_later(doc.status, NOW)
+    assert not restarts.pulled_later(doc.status, after(1))
+    assert restarts.due(doc.status, after(1)) == ("web",)
+
+
+@pytest.mark.parametrize(
+    ("policies", "again"), [(("", "no"), False), (("no", "always"), True), (("on-failure",), True), ((), False)]
+)
+def test_a_cell_that_is_to_be_kept_running_has_its_pulls_tried_again(policies: tuple[str, ...], again: bool) -> None:
+    containers = (container(f"c{at}", restart_policy=policy) for at, policy in enumerate(policies))
+    assert restarts.pulled_again(cell("hello", *containers)) is again

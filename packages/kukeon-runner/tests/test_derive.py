@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kukeon_api import endings, errors, model
+from kukeon_api import endings, errors, model, restarts
 from kukeon_runner import derive, observed, wanted
 from kukeon_runner.instance import Instance
 from kukeon_runner.layout import Layout
@@ -354,3 +354,45 @@ class TestOneLine:
     def test_a_character_is_not_cut(self) -> None:
         line = derive.one_line(ValueError("ü" * 200))
         assert line == "ü" * 126 + "..."
+
+
+class TestWhatWasBegun:
+    """A look leaves a container that is to be started as it is stored, until it runs or nobody wants it any more."""
+
+    WEB = model.ContainerStatus(name="a", state=ContainerState.PENDING, start_time=THEN)
+
+    @pytest.mark.parametrize("found", [ABSENT, UNRECORDED, IDLE, ENDED_WELL, ENDED_BADLY])
+    def test_it_stays_pending(self, found: observed.Container | None) -> None:
+        status = status_of(with_status(containers=(self.WEB,)), seen(found, RUNS))
+        assert (status.state, status.containers[0].state) == (CellState.READY, ContainerState.PENDING)
+        assert status.containers[0].reason == "", "nothing was lost"
+
+    def test_it_runs(self) -> None:
+        status = status_of(with_status(containers=(self.WEB,)), seen(RUNS, RUNS))
+        assert status.containers[0].state is ContainerState.READY
+
+    def test_how_it_ended_is_kept(self) -> None:
+        ended = derive.ended(self.WEB, observed.Exit(3, ENDED), asked=False)
+        assert (ended.state, ended.exit_code, ended.finish_time) == (ContainerState.PENDING, 3, ENDED)
+        status = status_of(with_status(containers=(ended,)), seen(IDLE, RUNS))
+        assert (status.containers[0].state, status.containers[0].exit_code) == (ContainerState.PENDING, 3)
+
+    def test_nobody_wants_it(self) -> None:
+        asked = msgspec.structs.replace(self.WEB, reason=endings.ASKED_TO_END)
+        assert status_of(with_status(containers=(asked,)), seen(IDLE, RUNS)).containers[0].state is (
+            ContainerState.STOPPED
+        )
+        down = with_status(containers=(self.WEB,), desired=model.DesiredState.STOPPED)
+        assert status_of(down, seen(IDLE, IDLE)).containers[0].state is ContainerState.STOPPED
+
+    def test_a_cell_says_which_image_it_waits_for(self) -> None:
+        lacking = msgspec.structs.replace(self.WEB, reason=restarts.IMAGE_PULL_FAILED, message="no such tag")
+        doc = with_status(containers=(lacking,), state=CellState.PENDING)
+        status = status_of(doc, seen(ABSENT, ABSENT, ABSENT))
+        assert (status.state, status.reason) == (CellState.PENDING, restarts.IMAGE_PULL_FAILED)
+        assert status.message == "container 'a': no such tag"
+        down = msgspec.structs.replace(
+            doc, status=msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED)
+        )
+        stopped = status_of(down, seen(ABSENT, ABSENT, ABSENT))
+        assert (stopped.state, stopped.reason, stopped.containers[0].reason) == (CellState.STOPPED, "", "")

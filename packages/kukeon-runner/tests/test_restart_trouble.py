@@ -90,7 +90,7 @@ async def test_a_failure_at_any_step_is_tried_again(tmp_path: Path, failure: Fai
 
 
 async def test_who_is_alone_and_is_to_be_made_again_leaves_its_cell_degraded(tmp_path: Path) -> None:
-    it = await story(tmp_path, container("a", restart_policy="always"))
+    it = await story(tmp_path, container("a", restart_policy="always", image_pull_policy="Never"))
     it.host.containers.snapshots.discard((NAMESPACE, A))
     del it.host.images.present[NAMESPACE, IMAGE]
     it.end(A)

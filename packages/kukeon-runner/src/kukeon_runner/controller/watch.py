@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FETCHING = 8
 """Cells for which images are pulled at the same time; some may wait long for registries that do not answer."""
 
+BESIDE_S = 1.0
+"""Between two looks at a cell for which images are pulled."""
+
 Looked = Callable[[model.Ref, model.CellDoc | None], object]
 """Is told of a cell that was looked at: what is stored of it now, None when it is gone."""
 
@@ -89,9 +92,10 @@ class Watch:
         """Have the next look at the moment when the next container is due; see `Carer`."""
         if (alarm := self._alarms.pop(ref, None)) is not None:
             alarm.cancel()
-        # After a fetch there is a look anyway.
-        if at is not None and ref not in self._fetching:
-            wait_s = max(0.0, (at - self._runner.context.now()).total_seconds())
+        if at is not None:
+            # What is fetched was due long ago; who is due beside it is noticed soon.
+            least_s = BESIDE_S if ref in self._fetching else 0.0
+            wait_s = max(least_s, (at - self._runner.context.now()).total_seconds())
             self._alarms[ref] = asyncio.get_running_loop().call_later(wait_s, self._ask, ref)
 
     def lacks(self, ref: model.Ref) -> None:

@@ -34,7 +34,7 @@ Row = tuple[str, tuple[str, ...], str]
 def scoped() -> Iterator[Row]:
     for verb in ("create", "get", "delete", "purge"):
         for kind, scope in SCOPES.items():
-            names = "names" if verb in ("delete", "purge") else "name"
+            names = "name" if verb == "create" else "names"
             yield f"KUKE_{verb}_{kind}_NAME".upper(), (verb, kind), names
             yield from ((f"KUKE_{verb}_{kind}_{level}".upper(), (verb, kind, "x"), level) for level in scope)
     for verb in LIFECYCLE:

@@ -273,3 +273,23 @@ def test_what_cannot_be_read_is_not_left_out_in_silence(kuke: Kuke, memory: Memo
 def test_a_wide_list_says_what_spaces_reach(policy: model.EgressPolicy | None, told: str) -> None:
     spec = model.SpaceSpec(realm_id="r", network=model.SpaceNetwork(egress=policy))
     assert columns.egress(model.SpaceDoc(metadata=model.Metadata(name="s"), spec=spec)) == told
+
+
+def test_several_by_their_names(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.put(WEB)
+    memory.put(model.Ref("default", "default", "default", "api"), state=model.CellState.FAILED, message="no room")
+    result = kuke("get", "cells", "web", "api", "web")
+    assert (result.code, [row[0] for row in table(result.out)]) == (0, ["NAME", "web", "api"])
+    assert result.err == "note: api: no room\n"
+    result = kuke("get", "cell", "web", "none", "api", "-o", "name")
+    assert (result.code, result.out) == (9, "cell/web\ncell/api\n")
+    assert result.err.startswith("Error: cannot find cell 'default/default/default/none'\n")
+    # Asked for several, a program gets a list, however many there are.
+    assert len(json.loads(kuke("get", "cell", "web", "none", "-o", "json").out)) == 1
+    absent = kuke("get", "cell", "none", "neither", "-o", "json")
+    assert (absent.code, absent.out) == (3, "")
+    assert kuke("get", "container", "web", "none", "--cell", "web", "-o", "name").code == 9
+    memory.load("default", "docker.io/library/busybox:latest")
+    images = kuke("get", "image", "busybox", "none", "-o", "json")
+    assert (images.code, len(json.loads(images.out))) == (9, 1)
+    assert kuke("get", "cell", "-o", "name", environ={"KUKE_GET_CELL_NAME": "web api"}).out == "cell/web\ncell/api\n"

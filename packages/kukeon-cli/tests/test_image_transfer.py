@@ -16,6 +16,7 @@ from kukeon_sdk import layout_directory, testing
 from kukeon_sdk.testing import archives
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from memory_client import MemoryClient
@@ -66,6 +67,16 @@ def test_save_where_nothing_can_be_written(kuke: Kuke, saved: str, tmp_path: Pat
     assert (refused.code, refused.err) == (1, f"Error: cannot write '{there}': No such file or directory\n")
     assert kuke("image", "save", "busybox", "--to", "/dev/full").code == 1
     assert kuke("image", "save", "--to", "a").code == 2
+
+
+def test_a_reader_that_has_enough_is_no_trouble(kuke: Kuke, saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(archive: Iterator[bytes], to: str) -> None:
+        next(archive)
+        raise BrokenPipeError
+
+    monkeypatch.setattr(image_files, "write", write)
+    result = kuke("image", "save", "busybox")
+    assert (result.code, result.err) == (141, "")
 
 
 def test_what_is_no_file_of_a_layout_is_not_written(tmp_path: Path) -> None:

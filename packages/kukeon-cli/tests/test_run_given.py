@@ -103,6 +103,8 @@ def test_flags_are_part_of_what_is_asked_for(kuke: Kuke, memory: MemoryClient, t
         (("web", "--image", "x"), "not CELL and --image"),
         (("sh", "--image", "x"), "kuke run --image x -- sh"),
         (("-it", "--image", "x"), "-i/--interactive is for kuke exec"),
+        (("--image", "x", "--volume", "/a:/b"), "no such option '--volume'\nhint: that is said in a file"),
+        (("--image", "x", "--privileged", "--", "sh"), "no such option '--privileged'\nhint: that is said in a file"),
         (("-f", "x", "-p", "y"), "not -f/--file and -p/--profile"),
         (("web", "--name", "x"), "--name is not for -f"),
         (("-f", "x", "--param", "A=1"), "--param is for -p/--profile"),

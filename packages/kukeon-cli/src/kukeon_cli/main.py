@@ -29,6 +29,7 @@ HIDDEN = ("__complete", "__completeNoDesc")
 cli = lazy.LazyGroup(
     "kuke",
     entries=tree.ROOT,
+    instead=tree.ROOT_INSTEAD,
     later=tree.ROOT_LATER,
     help=HELP,
     params=list(global_options.root()),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kukeon_cli import global_options
+from kukeon_cli import global_options, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -160,12 +160,19 @@ def platform(verb: str, unset: str = "the host's") -> Decorator:
 
 def files(*, required: bool = True) -> Decorator:
     """Add `-f/--file`, which may be given more than once and arrives as `files`."""
+
+    def given(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+        if required and not value and not ctx.resilient_parsing:
+            hint = f"say which manifests: {ctx.command_path} -f FILE"
+            raise usage.HintedUsageError("missing option '-f' / '--file'", hint, ctx)
+        return value
+
     return click.option(
         "-f",
         "--file",
         "files",
         multiple=True,
-        required=required,
+        callback=given,
         metavar="FILE",
         allow_from_autoenv=False,
         help="Manifest, or directory of manifests, or - for standard input; may be given more than once.",

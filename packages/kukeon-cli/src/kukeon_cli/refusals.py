@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kukeon_cli import usage
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +24,34 @@ def elsewhere(flag: str, why: str, *, switch: bool = False) -> Decorator:
     return click.option(
         *flag.split("/"), is_flag=switch, hidden=True, expose_value=False, allow_from_autoenv=False, callback=refuse
     )
+
+
+_DESCRIBED = (
+    *("--restart", "--restart-policy", "--volume", "--mount", "--publish", "--port", "--network", "--hostname"),
+    *("--memory", "--cpus", "--cpu-shares", "--pids-limit", "--user", "--workdir", "--entrypoint", "--device"),
+    *("--cap-add", "--cap-drop", "--security-opt", "--tmpfs"),
+)
+_DESCRIBED_SWITCHES = ("--privileged", "--read-only")
+
+
+def described(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Know what else can be said of a container, here and elsewhere, to say where it is said: not on this line."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value not in (None, False) and not ctx.resilient_parsing:
+            where = "in a file (see: kuke explain cell.spec.containers), or by flags of kuke create container"
+            raise usage.HintedUsageError(f"no such option {param.opts[-1]!r}", f"that is said {where}", ctx)
+
+    for flag in (*_DESCRIBED, *_DESCRIBED_SWITCHES):
+        function = click.option(
+            flag,
+            is_flag=flag in _DESCRIBED_SWITCHES,
+            hidden=True,
+            expose_value=False,
+            allow_from_autoenv=False,
+            callback=refuse,
+        )(function)
+    return function
 
 
 def later(*flags: str, instead: str = "", switch: bool = False) -> Decorator:

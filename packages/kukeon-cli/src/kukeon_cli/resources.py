@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
@@ -210,6 +210,23 @@ class ContainerRow:
         never = self.cell.status.state in (model.CellState.FAILED, model.CellState.PENDING)
         state = model.ContainerState.NOT_CREATED if never else model.ContainerState.UNKNOWN
         return model.ContainerStatus(name=self.doc.metadata.name, state=state)
+
+
+def row(client: Client, ref: Ref) -> Any:
+    """Return what a table shows of one resource: its document, of a container with its cell. Raises `NotFound`."""
+    if ref.kind != "Container":
+        return get(client, ref)
+    assert ref.parent is not None
+    found = containers(get_cell(client, ref.parent))
+    for each in found:
+        if each.doc.metadata.name == ref.name:
+            return each
+    raise missing(client, ref)
+
+
+def of_row(row: Any) -> Any:
+    """Return the document of what a table shows: the document itself, of a container with its cell that alone."""
+    return row.doc if isinstance(row, ContainerRow) else row
 
 
 def container_rows(client: Client, scope: Scope) -> list[ContainerRow]:

@@ -12,7 +12,7 @@ ROOT = (
     Entry("apply", f"{COMMANDS}.apply:command", "Make resources be what a manifest says."),
     Entry("diff", f"{COMMANDS}.diff:command", "Show what `kuke apply` would change."),
     Entry("get", f"{COMMANDS}.get:group", "Show one resource or many.", ("g",)),
-    Entry("describe", f"{COMMANDS}.describe:group", "Tell everything about one resource.", ("desc",)),
+    Entry("describe", f"{COMMANDS}.describe:group", "Tell everything about resources.", ("desc",)),
     Entry("events", f"{COMMANDS}.events:command", "Show what happened to resources.", ("event", "ev")),
     Entry("wait", f"{COMMANDS}.wait:command", "Wait until resources are in a state."),
     Entry("create", f"{COMMANDS}.create:group", "Create a resource by its name and flags.", ("c",)),
@@ -110,8 +110,36 @@ ROOT_LATER = {
     "team": "set up teams",
     "cp": "copy files",
     "top": "show what cells use",
+    "stats": "show what cells use",
 }
 """Commands that nothing makes work yet, and what they would do."""
+
+_PLACE = "kuke get cells, or kuke get containers"
+ROOT_INSTEAD = {
+    "help": "see: kuke --help, or kuke COMMAND --help",
+    **dict.fromkeys(("ps", "ls", "list"), f"what there is: {_PLACE}"),
+    "images": "what there is: kuke get images",
+    **{word: f"it is about images: kuke image {word}" for word in ("pull", "push", "load", "save", "tag", "prune")},
+    "rmi": "it is about images: kuke image delete",
+    **dict.fromkeys(("rm", "remove"), "say what it is: kuke delete cell NAME, or kuke image delete REF"),
+    "inspect": "say what it is: kuke describe cell NAME, or kuke image inspect REF",
+    **dict.fromkeys(
+        ("edit", "patch", "set"), "kuke get cell NAME -o yaml > FILE, and when it is changed: kuke apply -f FILE"
+    ),
+    **dict.fromkeys(("login", "logout"), "say which realm logs in: kuke create registry-credential"),
+    "info": "how kukeond and its host are: kuke status",
+    "completion": "the scripts for shells: kuke autocomplete SHELL",
+}
+"""Words that people know from elsewhere, and what to write here."""
+
+GET_INSTEAD = {
+    "all": f"say what it is: {_PLACE}; how everything is: kuke status",
+    **dict.fromkeys(("pod", "pods", "po"), "what others call a pod is a cell: kuke get cells"),
+    **dict.fromkeys(("namespace", "namespaces", "ns"), "what is kept apart is in realms: kuke get realms"),
+    **dict.fromkeys(("network", "networks"), "every space has a network: kuke get spaces -o wide"),
+    **dict.fromkeys(("event", "events", "ev"), "what happened: kuke events"),
+}
+"""Kinds that people know from elsewhere."""
 
 LATER = {
     word: f"{words[0]}s"

@@ -91,8 +91,8 @@ class Watch:
         return self._rows([found])
 
     def _rows(self, rows: Sequence[Any]) -> dict[Ref, Any]:
-        found = {model.ref_of(_document(row)): row for row in rows}
-        return {ref: row for ref, row in found.items() if self._wanted(_document(row))}
+        found = {model.ref_of(resources.of_row(row)): row for row in rows}
+        return {ref: row for ref, row in found.items() if self._wanted(resources.of_row(row))}
 
     def _update(self, found: dict[Ref, Any], place: Ref | None) -> None:
         """Show what differs from what is known, of everything or of what is at `place`."""
@@ -112,7 +112,7 @@ class Watch:
             self._table.rows(rows)
             return
         for row in rows:
-            self._print(output.document(_document(row)), ref=model.ref_of(_document(row)))
+            self._print(output.document(resources.of_row(row)), ref=model.ref_of(resources.of_row(row)))
         self._out.stream.flush()
 
     def _show_gone(self, gone: dict[Ref, Any]) -> None:
@@ -128,7 +128,7 @@ class Watch:
             self._table.rows([gone[ref] for ref in sorted(gone)])
             return
         for ref in sorted(gone):
-            value = output.document(_document(gone[ref]))
+            value = output.document(resources.of_row(gone[ref]))
             self._print(value | {"status": {**value.get("status", {}), "state": columns.GONE}}, ref=ref)
         self._out.stream.flush()
 
@@ -141,10 +141,6 @@ class Watch:
                 self._out.yaml([value])
             case _:
                 self._out.line(f"{ref.kind.lower()}/{ref.name}")
-
-
-def _document(row: Any) -> Any:
-    return row.doc if isinstance(row, resources.ContainerRow) else row
 
 
 def _alike(row: Any, before: Any) -> bool:

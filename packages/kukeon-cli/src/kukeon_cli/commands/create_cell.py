@@ -101,6 +101,7 @@ def document(
 @options.ignore_disk_pressure
 @options.scope("realm", "space", "stack")
 @options.output()
+@refusals.described
 @refusals.later("--from-blueprint", "--from-config", "--clone", "--param", "--param-file", instead="use kuke apply")
 @click.pass_obj
 def command(

@@ -1,4 +1,4 @@
-"""`kuke describe`: everything about one resource, for people."""
+"""`kuke describe`: everything about resources, for people."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import click
 from kukeon_cli import lazy, options, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
+    from kukeon_api import model
     from kukeon_api.model import Kind, Ref
     from kukeon_cli.output import Output
     from kukeon_cli.session import Session
@@ -32,41 +33,54 @@ _EXAMPLES: dict[Kind, str] = {
 }
 
 
-def describe(client: Client, ref: Ref, out: Output) -> None:
-    """Print what one resource is, how it is, and what happened to it last; raises the `NotFound` of its kind."""
-    import datetime as dt
+def describe(client: Client, refs: Sequence[Ref], out: Output) -> int:
+    """Print what resources are, how they are, and what happened to each last; return the exit code.
 
+    Raises the `NotFound` of a single one.
+    """
+    from kukeon_cli import resources, several
+
+    done, code = several.tried(refs, lambda ref: _found(client, ref))
+    if done:
+        values = [{"resource": resources.of_row(row), "events": events or []} for _, (row, events) in done]
+        names = [resources.name_of(resources.of_row(row)) for _, (row, _) in done]
+        out.result(several.one_or_many(values, len(refs)), _lines([found for _, found in done]), names)
+    return code
+
+
+def _found(client: Client, ref: Ref) -> tuple[Any, list[model.Event] | None]:
+    """Return the resource, of a container with its cell, and its events. Raises `NotFound`."""
     from kukeon_cli import description, resources
 
-    now = dt.datetime.now(dt.UTC)
-    if ref.kind == "Container":
-        assert ref.parent is not None
-        cell = resources.get_cell(client, ref.parent)
-        row = next((each for each in resources.containers(cell) if each.doc.metadata.name == ref.name), None)
-        if row is None:
-            raise resources.missing(client, ref)
-        doc: Any = row.doc
-    else:
-        row, doc = None, resources.get(client, ref)
-    events = description.events_of(client, ref)
-    value = {"resource": doc, "events": events or []}
-    lines = description.lines(doc if row is None else row, events, now)
-    out.result(value, lines, [resources.name_of(doc)])
+    return resources.row(client, ref), description.events_of(client, ref)
+
+
+def _lines(found: Sequence[tuple[Any, list[model.Event] | None]]) -> Iterator[str]:
+    import datetime as dt
+
+    from kukeon_cli import description
+
+    for number, (row, events) in enumerate(found):
+        if number:
+            yield ""
+        yield from description.lines(row, events, dt.datetime.now(dt.UTC))
 
 
 def _command(kind: Kind) -> click.Command:
     noun = kind.lower()
     entry = next(entry for entry in tree.DESCRIBE if entry.name == noun)
 
-    def callback(session: Session, name: str, output: str, **given: Any) -> None:
+    def callback(session: Session, names: tuple[str, ...], output: str, **given: Any) -> int:
         from kukeon_cli import resources
 
-        describe(session.client, resources.Scope(**given).at(kind, name), session.output(output))
+        scope = resources.Scope(**given)
+        refs = [scope.at(kind, name) for name in options.names_given(names)]
+        return describe(session.client, refs, session.output(output))
 
     function: Callable[..., Any] = click.pass_obj(callback)
     function = options.output()(function)
     function = options.scope(*_PARENTS[kind])(function)
-    function = options.name(noun, variable=f"KUKE_DESCRIBE_{kind.upper()}_NAME")(function)
+    function = options.name(noun, many=True, variable=f"KUKE_DESCRIBE_{kind.upper()}_NAME")(function)
     text = f"{entry.help}\n\n\b\n    kuke describe {_EXAMPLES[kind]}"
     return click.command(noun, cls=lazy.Command, help=text)(function)
 
@@ -77,4 +91,4 @@ stack = _command("Stack")
 cell = _command("Cell")
 container = _command("Container")
 
-group = lazy.LazyGroup("describe", entries=tree.DESCRIBE, later=tree.LATER, help="Tell everything about one resource.")
+group = lazy.LazyGroup("describe", entries=tree.DESCRIBE, later=tree.LATER, help="Tell everything about resources.")

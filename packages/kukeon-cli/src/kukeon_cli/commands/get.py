@@ -11,10 +11,10 @@ import click
 from kukeon_cli import lazy, options, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kukeon_api import model
-    from kukeon_api.model import Kind, Ref
+    from kukeon_api.model import Kind
     from kukeon_cli.output import Output
     from kukeon_cli.resources import Scope
     from kukeon_cli.session import Session
@@ -33,7 +33,7 @@ _EXAMPLES: dict[Kind, tuple[str, ...]] = {
     "Realm": ("realms", "realm default -o yaml"),
     "Space": ("spaces --realm default", "space default -o json"),
     "Stack": ("stacks --space default", "stack default -o yaml"),
-    "Cell": ("cells -o wide", "cells -l app=web,tier!=test", "cell web -o yaml > web.yaml"),
+    "Cell": ("cells -o wide", "cells -l app=web,tier!=test", "cell web db", "cell web -o yaml > web.yaml"),
     "Container": ("containers --cell web", "container nginx --cell web -o json"),
 }
 
@@ -55,14 +55,34 @@ def resources_of(
     _left_out(client)
 
 
-def resource(client: Client, kind: Kind, name: str, scope: Scope, out: Output, *, controllers: bool = False) -> None:
-    """Print one realm, space, stack or cell; raises the `NotFound` of its kind."""
+def named(
+    client: Client, kind: Kind, names: Sequence[str], scope: Scope, out: Output, *, controllers: bool = False
+) -> int:
+    """Print resources by their names and return the exit code; raises the `NotFound` of a single one."""
+    from kukeon_cli import columns, resources, several
+
+    done, code = several.tried(names, lambda name: resources.row(client, scope.at(kind, name)))
+    rows = [row for _, row in done]
+    docs, shown = [resources.of_row(row) for row in rows], columns.of(kind, _now(), controllers=controllers)
+    if len(names) == 1:
+        out.document(docs[0], shown, rows[0])
+    elif rows:
+        out.documents(docs, shown, rows)
+    for row in rows:
+        if message := _trouble(row):
+            _note(out, message if len(names) == 1 else f"{resources.of_row(row).metadata.name}: {message}")
+    return code
+
+
+def _trouble(row: Any) -> str:
+    """Return what is wrong with a resource, empty when it is well."""
     from kukeon_cli import columns, resources
 
-    doc = resources.get(client, scope.at(kind, name))
-    out.document(doc, columns.of(kind, _now(), controllers=controllers))
-    if doc.status is not None and str(doc.status.state) in _UNWELL:
-        _note(out, columns.message(doc))
+    if isinstance(row, resources.ContainerRow):
+        said = row.status.message or row.status.reason or columns.message(row.cell)
+        return said if str(row.status.state) in _UNWELL else ""
+    unwell = row.status is not None and str(row.status.state) in _UNWELL
+    return columns.message(row) if unwell else ""
 
 
 def containers(client: Client, scope: Scope, out: Output, *, selector: str | None = None) -> None:
@@ -102,22 +122,6 @@ def _elsewhere(client: Client, scope: Scope) -> str:
     return hints.for_filter(client, *stated[0], scope) if stated else ""
 
 
-def container(client: Client, name: str, scope: Scope, out: Output) -> None:
-    """Print one container; raises `CellNotFound` and `ContainerNotFound`."""
-    from kukeon_cli import columns, resources
-
-    ref = scope.at("Container", name)
-    assert ref.parent is not None
-    cell = resources.get_cell(client, ref.parent)
-    for row in resources.containers(cell):
-        if row.doc.metadata.name == ref.name:
-            out.document(row.doc, columns.of("Container", _now()), row)
-            if str(row.status.state) in _UNWELL:
-                _note(out, row.status.message or row.status.reason or columns.message(cell))
-            return
-    raise resources.missing(client, ref)
-
-
 def _note(out: Output, message: str) -> None:
     """Say on stderr what a table has no room for."""
     from kukeon_cli import terminal
@@ -150,24 +154,26 @@ def images(client: Client, realm: str | None, out: Output) -> None:
         print(f"No images found{where}.", file=sys.stderr)
 
 
-def image(client: Client, ref: str, realm: str | None, out: Output) -> None:
-    """Print one image; raises `ImageNotFound`."""
-    from kukeon_cli import columns, resources
+def named_images(client: Client, refs: Sequence[str], realm: str | None, out: Output) -> int:
+    """Print images by their references and return the exit code; raises the `ImageNotFound` of a single one."""
+    from kukeon_cli import columns, resources, several
     from kukeon_cli.output import Format
 
     where = resources.realm_of(realm)
-    found = resources.get_image(client, where, ref)
-    row = resources.RealmImage(where, found)
-    if out.format in (Format.TABLE, Format.WIDE):
-        out.rows([row], columns.images(_now()))
-    else:
-        out.result(row.fields(), (), (f"image/{found.name}",))
+    done, code = several.tried(refs, lambda ref: resources.RealmImage(where, resources.get_image(client, where, ref)))
+    rows = [row for _, row in done]
+    if rows and out.format in (Format.TABLE, Format.WIDE):
+        out.rows(rows, columns.images(_now()))
+    elif rows:
+        value = several.one_or_many([row.fields() for row in rows], len(refs))
+        out.result(value, (), [f"image/{row.image.name}" for row in rows])
+    return code
 
 
 def _watch(
     client: Client,
     kind: Kind,
-    name: str | None,
+    names: Sequence[str],
     scope: Scope,
     out: Output,
     *,
@@ -178,34 +184,22 @@ def _watch(
     from kukeon_api import model
     from kukeon_cli import resources, selection, watching
 
-    ref = None if name is None else scope.at(kind, name)
-    if ref is not None:
+    refs = [scope.at(kind, name) for name in names]
+    for ref in refs:
+        # All of them are in one place, which the flags say.
         scope = resources.Scope(*ref.parts[:4]) if kind == "Container" else resources.Scope(*ref.parts[:-1])
-        _there(client, ref)
+        resources.row(client, ref)
     chosen = None if selector is None else selection.parse(selector)
 
     def wanted(doc: model.Doc) -> bool:
-        if ref is not None:
-            return model.ref_of(doc) == ref
+        if refs:
+            return model.ref_of(doc) in refs
         return chosen is None or chosen.matches(doc.metadata.labels)
 
     try:
         watching.Watch(client, kind, scope, out, wanted=wanted, now=_now, controllers=controllers).run()
     except KeyboardInterrupt:
         return
-
-
-def _there(client: Client, ref: Ref) -> None:
-    """Raise the `NotFound` of `ref` when it is not there."""
-    from kukeon_cli import resources
-
-    if ref.kind != "Container":
-        resources.get(client, ref)
-        return
-    assert ref.parent is not None
-    cell = resources.get_cell(client, ref.parent)
-    if all(row.doc.metadata.name != ref.name for row in resources.containers(cell)):
-        raise resources.missing(client, ref)
 
 
 def _none(kind: Kind, hint: str = "") -> None:
@@ -223,28 +217,26 @@ def _command(kind: Kind) -> click.Command:
     entry = next(entry for entry in tree.GET if entry.name == noun)
 
     def callback(
-        session: Session, name: str | None, output: str, selector: str | None, watch: bool, **given: Any
-    ) -> None:
+        session: Session, names: tuple[str, ...], output: str, selector: str | None, watch: bool, **given: Any
+    ) -> int:
         from kukeon_cli import resources
 
-        if name is not None and selector is not None:
-            raise click.UsageError("give a name or -l/--selector, not both")
+        if names and selector is not None:
+            raise click.UsageError("give names or -l/--selector, not both")
 
         controllers = given.pop("show_controllers", False)
         scope = resources.Scope(**given)
         out = session.output(output)
+        names = options.names_given(names)
         if watch:
-            _watch(session.client, kind, name, scope, out, selector=selector, controllers=controllers)
-            return
-        if kind == "Container":
-            if name is None:
-                containers(session.client, scope, out, selector=selector)
-            else:
-                container(session.client, name, scope, out)
-        elif name is None:
-            resources_of(session.client, kind, scope, out, selector=selector, controllers=controllers)
+            _watch(session.client, kind, names, scope, out, selector=selector, controllers=controllers)
+        elif names:
+            return named(session.client, kind, names, scope, out, controllers=controllers)
+        elif kind == "Container":
+            containers(session.client, scope, out, selector=selector)
         else:
-            resource(session.client, kind, name, scope, out, controllers=controllers)
+            resources_of(session.client, kind, scope, out, selector=selector, controllers=controllers)
+        return 0
 
     function: Callable[..., Any] = click.pass_obj(callback)
     function = click.option("-w", "--watch", is_flag=True, help="Go on with what changes, until Ctrl-C.")(function)
@@ -255,10 +247,10 @@ def _command(kind: Kind) -> click.Command:
     function = options.output("KUKE_GET_OUTPUT")(function)
     function = options.selector(function)
     function = options.scope(*_PARENTS[kind], filters=True)(function)
-    function = options.name(noun, required=False, variable=f"KUKE_GET_{kind.upper()}_NAME")(function)
-    named = f"One {noun} by its name is looked up in the default scope where no flag says another."
+    function = options.name(noun, many=True, required=False, variable=f"KUKE_GET_{kind.upper()}_NAME")(function)
+    where = "Names are looked up in the default scope where no flag says another."
     examples = "\n".join(f"    kuke get {line}" for line in _EXAMPLES[kind])
-    text = f"{entry.help}\n\nWithout a name: all. {named}\n\n\b\n{examples}"
+    text = f"{entry.help}\n\nWithout a name: all. {where}\n\n\b\n{examples}"
     return click.command(noun, cls=lazy.Command, help=text)(function)
 
 
@@ -270,14 +262,14 @@ container_command = _command("Container")
 
 
 @click.command("image", cls=lazy.Command)
-@options.name("image", parameter="ref", shown="REF", required=False, variable="KUKE_GET_IMAGE_NAME")
+@options.name("image", parameter="refs", shown="REF", many=True, required=False, variable="KUKE_GET_IMAGE_NAME")
 @options.scope("realm", filters=True)
 @options.output("KUKE_GET_OUTPUT")
 @click.pass_obj
-def image_command(session: Session, ref: str | None, realm: str | None, output: str) -> None:
+def image_command(session: Session, refs: tuple[str, ...], realm: str | None, output: str) -> int:
     """Images of realms.
 
-    Without a reference: those of every realm. One image is looked up in the realm `default` unless --realm says
+    Without a reference: those of every realm. References are looked up in the realm `default` unless --realm says
     another.
 
     \b
@@ -285,10 +277,12 @@ def image_command(session: Session, ref: str | None, realm: str | None, output: 
         kuke get image app:1 --realm default -o json
     """
     out = session.output(output)
-    if ref is None:
-        images(session.client, realm, out)
-    else:
-        image(session.client, ref, realm, out)
+    if refs:
+        return named_images(session.client, options.names_given(refs), realm, out)
+    images(session.client, realm, out)
+    return 0
 
 
-group = lazy.LazyGroup("get", entries=tree.GET, later=tree.LATER, help="Show one resource or many.")
+group = lazy.LazyGroup(
+    "get", entries=tree.GET, instead=tree.GET_INSTEAD, later=tree.LATER, help="Show one resource or many."
+)

@@ -41,6 +41,8 @@ def save(client: Client, refs: Sequence[str], realm: str, to: str, *, platform: 
         with resources.looking_in(client, realm, refs[0] if len(refs) == 1 else ""), closing(pieces()) as archive:
             try:
                 image_files.write(archive, to)
+            except BrokenPipeError:
+                raise  # who read it has enough, which is no trouble with what was to be written
             except OSError as exc:
                 raise errors.HostError(f"cannot write {label}: {exc.strerror}") from exc
 

@@ -179,6 +179,7 @@ def _words(*flags: str, text: str) -> options.Decorator:
 @refusals.elsewhere("-i/--interactive", "is for kuke exec: with a terminal here, what runs gets it anyway", switch=True)
 @_words("--label", "labels", text="Label of the cell.")
 @options.ignore_disk_pressure
+@refusals.described
 @refusals.later("--from-blueprint", "--from-config", "--clone", instead="describe the cell in a file or a profile")
 @options.scope("realm", "space", "stack")
 @options.output()

@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 from plugin_lists import FAILURE
 
-from kukeon_cni import (
-    CniError,
-    Network,
-    PluginNotFound,
-)
+from kukeon_cni import CniError, Network, PluginNotFound
 from kukeon_cni.testing import PluginDir
 
 OTHER_VERSION = json.dumps(

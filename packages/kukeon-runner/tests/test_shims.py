@@ -130,7 +130,7 @@ def test_a_process_in_a_container_is_no_shim_whatever_it_calls_itself(tmp_path: 
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

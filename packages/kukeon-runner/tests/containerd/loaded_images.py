@@ -11,12 +11,7 @@ from kukeon_runner.host.containerd import platforms
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Namespaced
 from kukeon_runner.host.containerd.values import Mount
-from kukeon_runner.testing.archives import (
-    Entry,
-    Layout,
-    chunks_of,
-    tar_of,
-)
+from kukeon_runner.testing.archives import Entry, Layout, chunks_of, tar_of
 
 NAME = "registry.invalid/test/image:1"
 HOST = platforms.host()

@@ -14,15 +14,7 @@ from kukeon_api import errors
 from kukeon_runner.host.containerd import describe
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
-from kukeon_runner.testing.archives import (
-    Entry,
-    Layout,
-    compress,
-    docker_members,
-    encode,
-    path_of,
-    tar_of,
-)
+from kukeon_runner.testing.archives import Entry, Layout, compress, docker_members, encode, path_of, tar_of
 from kukeon_runner.testing.containerd import private_containerd
 
 pytestmark = pytest.mark.host

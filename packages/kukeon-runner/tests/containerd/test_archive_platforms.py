@@ -11,12 +11,7 @@ from kukeon_runner.host.containerd import describe
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Containerd, Namespaced
 from kukeon_runner.host.images import LinuxImages
-from kukeon_runner.testing.archives import (
-    Layout,
-    chunks_of,
-    encode,
-    path_of,
-)
+from kukeon_runner.testing.archives import Layout, chunks_of, encode, path_of
 
 pytestmark = pytest.mark.host
 

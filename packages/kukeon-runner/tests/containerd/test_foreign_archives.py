@@ -11,10 +11,7 @@ from loaded_images import HOST, LOWER, NAME, UPPER, files_of
 
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Namespaced
-from kukeon_runner.testing.archives import (
-    docker_members,
-    tar_of,
-)
+from kukeon_runner.testing.archives import docker_members, tar_of
 from kukeon_runner.testing.containerd import PrivateContainerd
 
 pytestmark = pytest.mark.host

@@ -11,16 +11,7 @@ from loaded_images import HOST, LOWER, NAME, OTHER, UPPER, empty_after_collectio
 from kukeon_api import errors
 from kukeon_runner.host.containerd import unpack
 from kukeon_runner.host.containerd.client import Namespaced
-from kukeon_runner.testing.archives import (
-    OCI_NAME,
-    Entry,
-    Layout,
-    compress,
-    docker_members,
-    encode,
-    path_of,
-    tar_of,
-)
+from kukeon_runner.testing.archives import OCI_NAME, Entry, Layout, compress, docker_members, encode, path_of, tar_of
 
 pytestmark = pytest.mark.host
 

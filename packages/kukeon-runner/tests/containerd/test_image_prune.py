@@ -8,9 +8,8 @@ from loaded_images import LOWER, NAME, good, load
 from kukeon_runner.host.containerd import prune
 from kukeon_runner.host.containerd.client import Namespaced
 from kukeon_runner.host.containerd.images import ImageRecord
-from kukeon_runner.testing.archives import (
-    digest_of,
-)
+from kukeon_runner.testing.archives import digest_of
+from kukeon_runner.testing.containerd import PrivateContainerd
 
 pytestmark = pytest.mark.host
 
@@ -55,3 +54,25 @@ async def test_prune_asks_again_right_before(namespace: Namespaced) -> None:
     done = await prune.prune(namespace, only_once, dry_run=False)
     assert (done.images, done.reclaimed_bytes, asked) == ((), 0, [NAME, NAME])
     assert await namespace.images.find(NAME) is not None
+
+
+async def test_prune_keeps_what_a_name_stands_for_since(
+    namespace: Namespaced, containerd_process: PrivateContainerd
+) -> None:
+    """Somebody pulls the image anew, in between."""
+    await load(namespace, good().tar())
+    newer = "registry.invalid/newer:1"
+    await load(namespace, good(newer, LOWER).tar())
+    asked: list[str] = []
+
+    def asked_twice(record: ImageRecord) -> bool:
+        if record.name != NAME:
+            return False
+        asked.append(record.name)
+        if len(asked) == 2:
+            containerd_process.ctr("images", "tag", "--force", newer, NAME, namespace=namespace.name)
+        return True
+
+    done = await prune.prune(namespace, asked_twice, dry_run=False)
+    assert (done.images, asked) == ((), [NAME, NAME])
+    assert (await namespace.images.get(NAME)).target.digest == (await namespace.images.get(newer)).target.digest

@@ -7,20 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from runner_place import (
-    CELL,
-    LABELS,
-    MAIN,
-    Place,
-    alive,
-    cell,
-    cgroups,
-    realm,
-    remove_cgroup,
-    space,
-    stack,
-    there,
-)
+from runner_place import CELL, LABELS, MAIN, Place, alive, cell, cgroups, realm, remove_cgroup, space, stack, there
 
 from kukeon_api import errors, model
 from kukeon_runner.host import mounts

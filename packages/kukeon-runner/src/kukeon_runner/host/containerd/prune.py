@@ -90,6 +90,9 @@ async def clear(within: Namespaced, keeping: Collection[str] = ()) -> None:
 async def _removed(within: Namespaced, record: ImageRecord, removable: Callable[[ImageRecord], bool]) -> bool:
     if not removable(record):
         return False
+    now = await within.images.find(record.name)
+    if now is None or now.target.digest != record.target.digest:
+        return False  # a pull or a load has moved the name meanwhile: it is not this one that was asked about
     try:
         await within.images.delete(record.name)
     except errors.NotFound:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +21,6 @@ from kukeon_sdk.address import MAX_SOCKET_PATH_BYTES, socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PATIENCE_S = 20.0
 
@@ -222,6 +222,13 @@ def test_a_listener_that_is_no_kukeond(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["/a/b.sock", "unix:///a/b.sock", "unix:/a/b.sock", "UNIX:///a/b.sock"])
 def test_addresses_of_sockets(address: str) -> None:
     assert socket_path(address) == "/a/b.sock"
+
+
+def test_paths_are_addresses() -> None:
+    assert socket_path(Path("/a/b.sock")) == "/a/b.sock"
+    nothing: Any = 5
+    with pytest.raises(TypeError):
+        dial(nothing)
 
 
 @pytest.mark.parametrize("address", ["ssh://root@host", "tcp://1.2.3.4:5", "http://x", "vsock:3:4"])

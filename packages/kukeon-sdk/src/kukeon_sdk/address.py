@@ -26,11 +26,13 @@ def default_address() -> str:
     return os.environ.get(ENVIRONMENT_VARIABLE, DEFAULT_ADDRESS)
 
 
-def socket_path(address: str) -> str:
+def socket_path(address: str | os.PathLike[str]) -> str:
     """Return the path that `address` (`unix:///a/path` or `/a/path`) names.
 
-    Raises `UnsupportedSchemeError` for every other scheme and `Invalid` for a path that no socket can have.
+    Raises `UnsupportedSchemeError` for every other scheme and `Invalid` for a path that no socket can have, TypeError
+    for what is neither text nor a path.
     """
+    address = os.fspath(address)
     if address.startswith("/"):
         return check_socket_path(address)
     scheme = _SCHEME.match(address)

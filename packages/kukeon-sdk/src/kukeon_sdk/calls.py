@@ -6,6 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
+from kukeon_sdk import deadline
 from kukeon_sdk.client import Client
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ R = TypeVar("R")
 def bind(declared: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     """Return the arguments of `declared`, a method of `Client`, by name with defaults filled in, and its timeout.
 
-    Raises TypeError for arguments that it does not take.
+    Raises TypeError for arguments that it does not take, Invalid for a timeout that is no time.
     """
     try:
         bound = _signature(declared).bind(None, *args, **kwargs)
@@ -28,8 +29,7 @@ def bind(declared: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     bound.apply_defaults()
     arguments = bound.arguments
     arguments.pop("self")
-    timeout = arguments.pop("timeout")
-    return arguments, timeout
+    return arguments, deadline.seconds(arguments.pop("timeout"))
 
 
 def dress(method: Any, declared: Callable[..., Any], owner: str) -> Any:

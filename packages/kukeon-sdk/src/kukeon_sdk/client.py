@@ -12,6 +12,7 @@ from kukeon_sdk.verbs.levels import Levels
 from kukeon_sdk.verbs.streams import Streams
 
 if TYPE_CHECKING:
+    import os
     from types import TracebackType
 
     from kukeon_api import model
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 DIAL_TIMEOUT_S = 5.0
 
 
-def dial(address: str | None = None, *, dial_timeout: float = DIAL_TIMEOUT_S) -> Client:
+def dial(address: str | os.PathLike[str] | None = None, *, dial_timeout: float = DIAL_TIMEOUT_S) -> Client:
     """Return a client of the kukeond at `address`: `unix:///a/path`, or an absolute path.
 
     None means `$KUKEON_HOST`, else unix:///run/kukeon/kukeond.sock. Nothing is connected before the first call, which

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import time
+from typing import Any
+
+from kukeon_api import errors
+
+LONGEST_S = 1e9
+"""Some thirty years. From about ten times as long on, gRPC takes what is to come for what is over."""
+
+
+def seconds(timeout: Any) -> float | None:
+    """Return the timeout that a caller gives; None, which is no limit, also for one that nobody will see the end of.
+
+    Raises `Invalid` for what is no number.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)) or math.isnan(timeout):
+        raise errors.Invalid(
+            f"cannot wait {timeout!r}: a timeout is a number of seconds", hint="None waits as long as it takes"
+        )
+    return float(timeout) if timeout < LONGEST_S else None
 
 
 class Deadline:

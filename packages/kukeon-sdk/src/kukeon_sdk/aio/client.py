@@ -9,6 +9,7 @@ from kukeon_sdk.calls import bind, dress
 from kukeon_sdk.client import DIAL_TIMEOUT_S, Client
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
     from types import TracebackType
     from typing import BinaryIO
@@ -21,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def dial(address: str | None = None, *, dial_timeout: float = DIAL_TIMEOUT_S) -> AsyncClient:
+def dial(address: str | os.PathLike[str] | None = None, *, dial_timeout: float = DIAL_TIMEOUT_S) -> AsyncClient:
     """Return a client of the kukeond at `address`, like `kukeon_sdk.dial`; nothing is connected before the first call.
 
     Raises `UnsupportedSchemeError` for schemes that are not supported, `Invalid` for what is no address.

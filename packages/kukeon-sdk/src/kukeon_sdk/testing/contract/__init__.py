@@ -86,6 +86,16 @@ class ClientContract(Levels, Cells, Containers, Purging, Applying, Images, Event
         with pytest.raises(errors.TimedOut):
             client.ping(timeout=0)
 
+    @pytest.mark.parametrize("timeout", [1e9, 1e300, float("inf")])
+    def test_a_timeout_longer_than_any_call_is_none(self, client: Client, timeout: float) -> None:
+        assert client.ping(timeout=timeout).ok
+
+    def test_what_is_no_number_is_no_timeout(self, client: Client) -> None:
+        wrong: tuple[Any, ...] = ("3", float("nan"), [1])
+        for timeout in wrong:
+            with pytest.raises(errors.Invalid, match="a timeout is a number of seconds"):
+                client.ping(timeout=timeout)
+
 
 class WorkloadContract(Logs, Terminals):
     """What clients do with the output and the terminals of containers' own programs."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kukeon_api.parts import Part
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+FRONT_PAGE = README.parents[2] / "README.md"
 (WAITING, CONTAINER, EXEC, LOGS, ATTACH, EVENTS, ASYNCIO, TESTING, PROGRAMS) = re.findall(
     r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL
 )
@@ -106,6 +107,16 @@ def have(memory: MemoryClient, command: str, *args: str, attachable: bool = Fals
     place: dict[str, Any] = {"realm_id": "default", "space_id": "default", "stack_id": "default"}
     spec = model.CellSpec(**place, containers=(container,))
     memory.create_cell(model.CellDoc(metadata=model.Metadata(name="web"), spec=spec))
+
+
+def test_the_front_page(memory: MemoryClient, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    memory.load_image("default", archives.oci("busybox"))
+    memory.apply_documents(MANIFEST)
+    memory.stop_cell(memory.list_cells()[0])
+    (example,) = re.findall(r"^```python\n(.*?)^```$", FRONT_PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert "/run/kukeon/kukeond.sock" in example
+    run(example.replace("/run/kukeon/kukeond.sock", str(daemon.path)))
+    assert capsys.readouterr().out.splitlines() == ["hello Stopped"]
 
 
 def test_exec(web: MemoryClient, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,15 +82,13 @@ class Failures:
     def lost(self, method: Method) -> errors.Unavailable:
         """Return what to tell when the connection ended under a call."""
         # Whether kukeond is back cannot be known yet: a process that ends closes its connections before its socket.
-        again = "the same command can be repeated once kukeond serves again (if it does not: `sudo kuke daemon start`)"
+        hint = "the same command can be repeated once kukeond serves again (if it does not: `sudo kuke daemon start`)"
         if method.name == "Exec":
-            again = f"the program ends with it, or when kukeond is back; {again}"
-            return errors.Unavailable(
-                f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call", hint=again
-            )
+            hint = f"the program ends with it, or when kukeond is back; {hint}"
+        elif method.writes:
+            hint = f"the work may be half done; {hint}"
         return errors.Unavailable(
-            f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call",
-            hint=f"the work may be half done; {again}" if method.writes else again,
+            f"cannot finish {method.name}: kukeond at {self._path!r} ended during the call", hint=hint
         )
 
     @staticmethod

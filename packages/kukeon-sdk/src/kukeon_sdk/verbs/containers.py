@@ -52,7 +52,10 @@ class Containers(Protocol):
     def restart_container(
         self, doc: model.ContainerDoc, *, timeout: float | None = None
     ) -> model.RestartContainerResult:
-        """Stop the container if it runs, and start it. Raises `CellNotFound`, `ContainerNotFound`."""
+        """Stop the container if it runs, and start it.
+
+        Raises `CellNotFound`, `ContainerNotFound`, `RootContainerRefused`.
+        """
         ...
 
     def attach_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.AttachContainerResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,23 @@ class TestExec:
         done = client.exec(WEB, ["cat"]).communicate(data)
         assert (done.status.code, done.stderr) == (3, b"cat")
         assert done.stdout == data
+
+    async def test_input_that_is_none_is_refused_at_once(
+        self, daemon: Daemon, client: UnixClient, later: aio.AsyncClient
+    ) -> None:
+        daemon.answers["exec"] = echo
+        text: Any = "hello"
+        session = client.exec(WEB, ["cat"])
+        with pytest.raises(TypeError, match="bytes"):
+            session.communicate(text)
+        with pytest.raises(errors.Conflict, match="closed"):
+            session.read()
+        other = await later.exec(WEB, ["cat"])
+        with pytest.raises(TypeError, match="bytes"):
+            async with asyncio.timeout(WAIT_S):
+                await other.communicate(text)
+        with pytest.raises(errors.Conflict, match="closed"):
+            await other.read()
 
     def test_input_waits_for_the_program(self, daemon: Daemon, client: UnixClient) -> None:
         got: list[int] = []

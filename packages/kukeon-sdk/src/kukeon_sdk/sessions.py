@@ -198,6 +198,7 @@ class ExecSession(Session):
         feeding = threading.Thread(target=self._feed, args=(stdin,), name="kukeon session input", daemon=True)
         written: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         try:
+            memoryview(stdin)  # what has no bytes is refused here, not on that thread
             feeding.start()
             for stream, data in self:
                 written[stream].append(data)

@@ -83,9 +83,9 @@ class AsyncSession:
     async def close(self) -> None:
         """Hang up, whether or not it is over; whoever waits gets `Conflict`. Twice is fine."""
         self._dialogue.closed = True
+        _hang_up(self._link, self._receiving)
         async with self._changed:
             self._changed.notify_all()
-        _hang_up(self._link, self._receiving)
         # Not awaited: whoever closes may be cancelled meanwhile, and has to notice.
         await asyncio.wait({self._receiving})
 
@@ -182,6 +182,7 @@ class AsyncExecSession(AsyncSession):
         written: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         feeding = asyncio.create_task(self._feed(stdin), name="kukeon session input")
         try:
+            memoryview(stdin)  # what has no bytes is refused here, not in that task
             async for stream, data in self:
                 written[stream].append(data)
             return Completed(await self.wait(), b"".join(written["stdout"]), b"".join(written["stderr"]))

@@ -73,6 +73,16 @@ async def test_what_a_registry_may_answer(
     assert served.address in caught.value.message.removeprefix(f"cannot pull '{served.address}")
 
 
+async def test_one_in_trouble_is_a_registry_all_the_same(served: ServedRegistry, patience: retries.Patience):
+    roots = iter([Reply(503), Reply(429)])
+    served.behaviour = lambda call, _: (
+        error(404, "MANIFEST_UNKNOWN", "") if call.path != "/v2/" else next(roots, Reply(200, b"{}"))
+    )
+    async with Registry(patience=patience) as registry:
+        with pytest.raises(errors.ImageNotFound, match="has no tag '1'"):
+            await registry.resolve(ref(served.address))
+
+
 async def stall(_call: Call, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n0123")
     await writer.drain()

@@ -110,8 +110,13 @@ class Repository:
         )
 
     async def is_registry(self) -> bool:
-        """Tell whether the endpoint speaks the protocol at all (distribution-spec, "Determining Support")."""
+        """Tell whether the endpoint speaks the protocol at all (distribution-spec, "Determining Support").
+
+        Raises Trouble where it is in no state to tell.
+        """
         with contextlib.closing(await self.send("GET", f"{self.endpoint.url}/")) as answer:
+            if answer.status in (408, 429) or answer.status >= 500:
+                raise await self.trouble(answer)
             # Who wants to know who asks before all else gives nothing away, but a challenge does.
             is_page = answer.headers.get("Content-Type", "").startswith("text/html")
             return (answer.status == 200 and not is_page) or (

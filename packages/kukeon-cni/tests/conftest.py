@@ -32,9 +32,9 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
     """Return a function that waits for a condition of another process, with a deadline."""
 
     def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 20
         while not condition():
-            assert time.monotonic() < deadline, "the condition did not come true within 10 s"
+            assert time.monotonic() < deadline, "the condition did not come true within 20 s"
             time.sleep(0.005)
 
     return wait

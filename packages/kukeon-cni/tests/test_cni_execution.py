@@ -84,7 +84,7 @@ async def test_leftovers_without_our_pipes_are_killed_too(alive: Alive, wait_unt
 async def test_cancelling_the_caller_kills_the_group(alive: Alive, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     task = asyncio.create_task(sh(f"sleep 1000 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; wait"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not pids.exists():
             await asyncio.sleep(0.005)
     task.cancel()
@@ -92,7 +92,7 @@ async def test_cancelling_the_caller_kills_the_group(alive: Alive, tmp_path: Pat
         await task
     leader, child = map(int, pids.read_text().split())
     assert not Path(f"/proc/{leader}").exists()  # collected, not even a zombie
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while alive(child):
             await asyncio.sleep(0.005)
 

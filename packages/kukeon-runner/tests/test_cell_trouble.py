@@ -166,7 +166,7 @@ async def settled(found: Controller) -> None:
     """Wait until nobody is at work on the cell, and nobody wants to be."""
     for _ in range(20):
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while found.runner.context.lock.statistics() != (0, 0):  # noqa: ASYNC110 - what tasks in the background do
             await asyncio.sleep(0.001)
 
@@ -214,7 +214,7 @@ async def test_events_bring_the_stored_state_up_to_date(tmp_path: Path) -> None:
         for code, id, state in ((3, A, model.CellState.DEGRADED), (0, B, model.CellState.ERROR)):
             await asyncio.sleep(0)
             host.containers.end(NAMESPACE, id, code)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while stored(found).state is not state:  # noqa: ASYNC110 - what a task in the background does
                     await asyncio.sleep(0.001)
         # What is not ours does not disturb it.

@@ -221,7 +221,7 @@ async def test_it_waits_for_nobody(tmp_path: Path) -> None:
     found = await prepared(FakeHost(), tmp_path)
     await told(found, cell("hello"))
     async with found.runner.context.lock(HELLO):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             dry = await told(found, cell("hello", container("web", env=("A=1",))), dry_run=True)
     assert actions(dry) == ["updated"]
 

@@ -39,7 +39,7 @@ async def test_steps_without_an_order_wait_for_nobody() -> None:
     host.kernel.mount_shm = meet  # type: ignore[assignment,method-assign]
     host.kernel.pin_namespaces = meet  # type: ignore[assignment,method-assign]
     plan: Plan = {SHM: frozenset(), PinNamespaces("/ns", "c"): frozenset()}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await execute(plan, host)
 
 

@@ -100,7 +100,7 @@ def test_a_shim_below_which_a_program_runs_is_not_empty(tmp_path: Path, does: st
                 assert shim.poll() is None
                 os.kill(program, signal.SIGKILL)
             else:
-                assert shim.wait(10) == -signal.SIGKILL
+                assert shim.wait(20) == -signal.SIGKILL
         finally:
             shim.kill()
 

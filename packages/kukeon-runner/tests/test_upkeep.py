@@ -81,7 +81,7 @@ async def test_a_mistake_of_ours_in_one_cell_does_not_end_the_following_of_event
         for count in (1, 2):
             host_of(found).containers.end(NAMESPACE, BAD, 1)
             host_of(found).containers.end(NAMESPACE, GOOD, 1)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while restarts(found) < count or not runs(found, GOOD):  # noqa: ASYNC110 - what a task in the background does
                     await asyncio.sleep(0.001)
         assert not task.done()

@@ -14,7 +14,7 @@ import pytest
 from kukeon_api import errors
 from kukeon_runner import native, native_build
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 
 
 @pytest.fixture

@@ -90,10 +90,33 @@ async def test_a_container_that_cannot_start_keeps_the_others_running(tmp_path: 
     assert alive(host) == {"web", "new", "root"}
     broken = next(each for each in status(found).containers if each.name == "db")
     assert (broken.reason, "no program" in broken.message) == ("StartContainerFailed", True)
+    assert status(found).state is model.CellState.DEGRADED
+    await found.refresh_all()
+    await found.reconcile()
+    assert status(found).state is model.CellState.DEGRADED
     host.containers.broken.clear()
     assert await apply(found, wide) == [("updated", ('container "db" started',))]
     assert await apply(found, wide) == [UNCHANGED]
     assert next(each for each in status(found).containers if each.name == "db").reason == ""
+
+
+async def test_a_cell_whose_only_container_cannot_start_any_more_has_failed_and_says_why(tmp_path: Path) -> None:
+    host = FakeHost()
+    found = await running(host, tmp_path, cell("hello", container("web")))
+    host.containers.broken.add("default_default_hello_web")
+    changed = cell("hello", container("web", env=("A=2",)))
+    ((action, _),) = await apply(found, changed)
+    assert action == "failed"
+    for _ in range(2):
+        told = status(found)
+        assert (told.state, told.reason) == (model.CellState.FAILED, "StartContainerFailed")
+        assert "no program" in told.message
+        await found.reconcile()
+        await found.refresh_all()
+    host.containers.broken.clear()
+    assert (await apply(found, changed))[0][0] == "updated"
+    assert (status(found).state, status(found).reason) == (model.CellState.READY, "")
+    assert await apply(found, changed) == [UNCHANGED]
 
 
 async def test_a_failure_anywhere_in_a_change_keeps_what_it_does_not_concern(tmp_path: Path) -> None:

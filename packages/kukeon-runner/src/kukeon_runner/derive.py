@@ -17,7 +17,7 @@ from kukeon_runner.observed import TaskStatus
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kukeon_runner import wanted
 
@@ -42,6 +42,10 @@ SAME_RUN = frozenset(
 )
 """States after which a running program that has not ended in between is still the one that was started before."""
 BAD = frozenset({model.ContainerState.ERROR, model.ContainerState.FAILED})
+NOT_STARTED = frozenset({model.ContainerState.NOT_CREATED, model.ContainerState.STOPPED})
+
+START_FAILED = "StartContainerFailed"
+"""Reason of a container that could not be started, and of a cell that failed for that."""
 
 SHIM_LOST = "ShimLost"
 """Reason of a container whose task vanished with its shim: it ended, and nobody saw how."""
@@ -101,12 +105,13 @@ def cell(
 
 
 def cell_state(
-    doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, containers: Iterable[model.ContainerStatus]
+    doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, containers: Sequence[model.ContainerStatus]
 ) -> model.CellState:
     """Sum up the workloads. The root container counts only where there is no other."""
     stopped = doc.status.desired is not model.DesiredState.RUNNING
     roots = {each.id for each in doc.spec.containers if each.root}
     workloads = [each.state for each in containers if each.name not in roots]
+    bad = any(each.state in BAD or _not_started(each) for each in containers if each.name not in roots)
     if not workloads:
         workloads = [_state_of(seen.containers.get(site.root_id), wanted_down=stopped)]
     active = [each for each in workloads if each in ACTIVE]
@@ -119,12 +124,16 @@ def cell_state(
     if not seen.cgroup or (model.ContainerState.UNKNOWN in workloads and not active):
         return model.CellState.UNKNOWN
     if active:
-        return model.CellState.DEGRADED if BAD.intersection(workloads) else model.CellState.READY
+        return model.CellState.DEGRADED if bad else model.CellState.READY
     if BAD.intersection(workloads):
         return model.CellState.ERROR
     if all(each is model.ContainerState.EXITED for each in workloads):
         return model.CellState.EXITED
     return model.CellState.STOPPED
+
+
+def _not_started(status: model.ContainerStatus) -> bool:
+    return status.reason == START_FAILED and status.state in NOT_STARTED
 
 
 def container(

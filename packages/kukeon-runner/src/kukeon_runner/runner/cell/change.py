@@ -222,20 +222,29 @@ class Change(Work):
     async def _salvage(self, doc: model.CellDoc, cell: wanted.Cell, error: errors.KukeonError) -> None:
         """After a change failed half-way: have running what can run, and store why the rest does not."""
         site, host = cell.site, self.context.host
+        failed: set[str] = set()
         try:
             for each in cell.containers:
                 seen, _ = await self._observe(doc)
                 try:
                     await execute(plan.start(cell, seen, {site.root_id, each.id}), host)
                 except errors.KukeonError as second:
+                    failed.add(each.name)
                     log.warning("cannot start container %r of cell %s: %s", each.name, site.ref, second)
-            after = await self._store(wishes.done(doc), site, (await self._observe(doc))[0], {})
-            down = {"reason": "StartContainerFailed", "message": derive.one_line(error)}
+            seen, _ = await self._observe(doc)
+            after = await self._store(wishes.done(doc), site, seen, {})
+            down = {"reason": derive.START_FAILED, "message": derive.one_line(error)}
             told = tuple(
-                each if each.state in derive.ACTIVE else msgspec.structs.replace(each, **down)
+                msgspec.structs.replace(each, **down)
+                if each.state in derive.NOT_STARTED or (each.name in failed and each.state not in derive.ACTIVE)
+                else each
                 for each in after.status.containers
             )
             status = msgspec.structs.replace(after.status, containers=told)
+            if any(each.state in derive.ACTIVE for each in told):
+                status = msgspec.structs.replace(status, state=derive.cell_state(after, site, seen, told))
+            else:
+                status = msgspec.structs.replace(status, state=model.CellState.FAILED, **down)
             await self.context.save(msgspec.structs.replace(after, status=status))
         except errors.KukeonError as second:
             log.warning("cannot store what is left of cell %s: %s", site.ref, second)

@@ -7,15 +7,12 @@ import dataclasses
 import msgspec
 
 from kukeon_api import errors, model, names
-from kukeon_runner import observe, observed, wanted
+from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, remains
 from kukeon_runner.runner.cell import wishes
 from kukeon_runner.runner.cell.work import Outcome, Purged, Work, exits
-
-START_FAILED = "StartContainerFailed"
-"""Reason of a cell in which a container that an operator started did not start."""
 
 
 class Containers(Work):
@@ -56,7 +53,7 @@ class Containers(Work):
         async with self.context.lock(_cell(ref)):
             doc = self.get(_cell(ref))
             self.workload(doc, ref, self.site(_cell(ref)), "start")
-            return await self._start(doc, {ref.container}, reason=START_FAILED)
+            return await self._start(doc, {ref.container}, reason=derive.START_FAILED)
 
     async def stop_container(self, ref: model.Ref, end: plan.End) -> Outcome:
         """End one workload. Raises ContainerNotFound; RootContainerRefused for the root container."""
@@ -80,7 +77,7 @@ class Containers(Work):
             # Killed in between, it comes up again.
             doc = await self.context.save(wishes.begun(doc, {ref.container}))
             ended = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
-            again = await self._start(ended.doc, {ref.container}, reason=START_FAILED)
+            again = await self._start(ended.doc, {ref.container}, reason=derive.START_FAILED)
             return found is not None and found.alive, again
 
     async def delete_container(self, ref: model.Ref) -> tuple[model.CellDoc, Outcome]:

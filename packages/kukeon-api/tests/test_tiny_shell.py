@@ -48,6 +48,31 @@ def test_waiting() -> None:
     assert [program.next(), program.next(), program.next()] == [("stdin_taken", 1), ("stdout", b"x"), None]
 
 
+@pytest.mark.parametrize(
+    ("times", "pause_s"),
+    [
+        ("5", 5),
+        ("0.5", 0.5),
+        ("2m", 120),
+        ("1h 1s", 3601),
+        ("inf", None),
+        ("infinity", None),
+        ("1 inf", None),
+        ("", None),
+    ],
+)
+def test_sleeping(times: str, pause_s: float | None) -> None:
+    program = TinyProgram(["sh", "-c", f"sleep {times}; echo awake"], {})
+    for _ in range(2):
+        assert (program.next(), program.code, program.reads, program.pause_s) == (None, None, False, pause_s)
+    program.wake()
+    assert (program.next(), program.next(), program.code) == (("stdout", b"awake\n"), None, 0)
+
+
+def test_no_time_to_sleep() -> None:
+    assert run("sleep", "soon") == (1, b"", b"sleep: cannot do soon\n")
+
+
 def test_an_interactive_shell() -> None:
     assert run("sh", stdin=b"echo hi\nexit 3\n") == (3, b"hi\n", b"")
 

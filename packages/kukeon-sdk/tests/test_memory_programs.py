@@ -105,6 +105,12 @@ class TestExec:
             with pytest.raises(errors.Invalid, match="signal 99"):
                 session.wait(WAIT_S)
 
+    def test_time_passes_for_who_sleeps(self, client: MemoryClient) -> None:
+        client.programs.update(programs.BASIC)
+        client.create_cell(cell())
+        done = client.exec(container(), ["sh", "-c", "sleep 0.01; echo awake; sleep 0.01 & wait $!"]).communicate()
+        assert (done.status.code, done.stdout) == (0, b"awake\n")
+
     def test_closing_ends_them(self, client: MemoryClient) -> None:
         running, ended = threading.Barrier(3), threading.Barrier(3)
 

@@ -1,12 +1,14 @@
 """A few programs that do what those of these names do, without a host: for kukeons in memory. Pure.
 
 `sh -c` knows commands one after the other (`;`, a new line, `&`), words with `$VARIABLES`, `>&2` behind `echo`, and
-beside the commands below `exit`, `read` and `stty size`. What it does not know it does not find, like any shell.
+beside the commands below `exit`, `read`, `wait` and `stty size`. What it does not know it does not find, like any
+shell.
 """
 
 from __future__ import annotations
 
 import collections
+import re
 import shlex
 import string
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ NOT_FOUND = 127
 MISUSED = 2
 
 _SEPARATORS = frozenset({";", "&"})
+_TIME = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)|inf(?:inity)?")
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class TinyProgram:
@@ -36,6 +40,9 @@ class TinyProgram:
         """Its exit code, None as long as it has not ended."""
         self.reads = False
         """Whether what it waits for is input; else it sleeps."""
+        self.pause_s: float | None = None
+        """How long it sleeps, None for ever: whoever runs it calls `wake` then, or lets no time pass."""
+        self._awake = False
         self._env = env
         self._size = size
         self._input: collections.deque[bytes] = collections.deque()
@@ -61,6 +68,10 @@ class TinyProgram:
         """End its input."""
         self._input_ends = True
 
+    def wake(self) -> None:
+        """Tell it that it has slept as long as it wanted to."""
+        self._awake = True
+
     def _command(self, argv: list[str]) -> Doing:
         match argv:
             case ["echo", *words, ">&2"]:
@@ -75,16 +86,14 @@ class TinyProgram:
             case ["cat"]:
                 while data := (yield from self._read()):
                     yield "stdout", data
-            case ["sleep", *_]:
-                while True:
-                    self.reads = False
-                    yield None
+            case ["sleep", *times]:
+                return (yield from self._sleep(times))
             case ["yes"]:
                 while True:
                     yield "stdout", b"y\n" * 4096
             case ["stty", "size"]:
                 yield "stdout", b"%d %d\n" % self._size()
-            case ["true"] | ["trap", *_]:
+            case ["true"] | ["trap" | "wait", *_]:  # what is put behind is waited for where it begins
                 pass
             case ["false"]:
                 return 1
@@ -119,6 +128,18 @@ class TinyProgram:
                     return int(argv[1]) if argv[1:] else code
                 code = yield from self._command(argv)
         return code
+
+    def _sleep(self, times: list[str]) -> Doing:
+        found = [_TIME.fullmatch(each) for each in times]
+        if not all(found):
+            yield "stderr", f"sleep: cannot do {shlex.join(times)}\n".encode()
+            return 1
+        spans = [float(each[1]) * _UNITS_S[each[2]] for each in found if each is not None and each[1]]
+        self.pause_s = sum(spans) if spans and len(spans) == len(times) else None
+        self.reads = self._awake = False
+        while not self._awake:
+            yield None
+        return 0
 
     def _read(self) -> Generator[Part | None, None, bytes]:
         """Wait for input and return it; b"" at its end."""

@@ -110,7 +110,8 @@ def tiny(process: Process) -> int:
                 if not data:
                     program.close_stdin()
             case None if program.code is None:
-                process.sleep()
+                process.sleep(program.pause_s)
+                program.wake()
     return program.code
 
 

@@ -174,7 +174,7 @@ async def test_content_lost_behind_our_back(namespace: Namespaced) -> None:
         await namespace.resolve(NAME)
     assert caught.value.hint
     assert (await describe.brief(namespace, record, await describe.present(namespace))).size == -1
-    with pytest.raises(errors.ImageNotFound, match="cannot get image 'none:1'"):
+    with pytest.raises(errors.ImageNotFound, match="cannot find image 'none:1'"):
         await namespace.resolve("none:1")
 
 

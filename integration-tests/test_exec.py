@@ -1,6 +1,8 @@
 """Programs in containers beside their own: what goes in and out, how they end, and what is left of them."""
 
+import contextlib
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -191,7 +193,8 @@ class TestSession:
         done = client.exec(container(), ["sh", "-c", f"sleep {seconds} & echo there"]).communicate()
         assert (done.status.code, done.stdout) == (0, b"there\n")
         assert time.monotonic() - began < 10 * PATIENCE
-        (pid,) = processes(seconds)
+        # The shell may be gone before what it started has become the other program.
+        (pid,) = until(lambda: processes(seconds), "it to run")
         os.kill(pid, signal.SIGKILL)
 
     def test_leaving_ends_it_and_what_it_started(self, client: kukeon_sdk.Client, shell: Instance) -> None:
@@ -328,9 +331,17 @@ class TestCommand:
         kuke = shell.spawn_kuke("exec", CELL, "--", "sh", "-c", f"trap '' INT; echo up; {script}")
         assert kuke.stdout is not None
         assert kuke.stdout.readline() == "up\n"
-        for _ in range(3):
+        keys = itertools.count()
+
+        def ended() -> bool:
+            next(keys)  # two of a kind at once are one, signal(7): a busy machine may need more than three
             kuke.send_signal(signal.SIGINT)
-            time.sleep(0.05)  # two of a kind at once are one: signal(7)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                kuke.wait(0.1)
+            return kuke.returncode is not None
+
+        until(ended, "kuke to leave it")
+        assert next(keys) >= 3
         _, err = kuke.communicate(timeout=30 * PATIENCE)
         assert (kuke.returncode, err) == (130, "interrupted\n")
         until(lambda: not processes(seconds), "it to end")

@@ -139,7 +139,8 @@ def test_leaving_a_terminal_leaves_the_cell(kukeon: Instance) -> None:
 def test_a_cell_of_a_profile(kukeon: Instance, tmp_path: Path) -> None:
     where = kukeon.home / ".kuke" / "profiles.d"
     where.mkdir(parents=True, exist_ok=True)
-    container = manifests.container("main", "echo ${WORD} $KUKEON_CELL_PROFILE_NAME; exec sleep 3600")
+    script = "echo ${WORD} $KUKEON_CELL_PROFILE_NAME; trap 'exit 0' TERM; sleep 3600 & wait"
+    container = manifests.container("main", script)
     parameters = [{"name": "WORD", "required": True}]
     spec = {"prefix": "box", "parameters": parameters, "cell": {"containers": [container]}}
     profile = {"kind": "CellProfile", "metadata": {"name": "dev"}, "spec": spec}

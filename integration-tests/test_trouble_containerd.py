@@ -79,21 +79,21 @@ def test_containerd_is_away_for_a_while(with_containerd: tuple[Instance, OwnCont
     until(lambda: time.monotonic() - gone_at > away_s, "the time to pass", away_s + 1)
 
     containerd.start()
-    until_equal(lambda: main(instance, "brief").get("exitCode"), 7, "what happened meanwhile", 10)
-    until(lambda: instance.find_task_pid("main", "again") not in {None, pids["again"]}, "the restart that was due", 10)
-    until_equal(lambda: main(instance, "again")["state"], "Ready", "the state of the one that came back", 10)
+    until_equal(lambda: main(instance, "brief").get("exitCode"), 7, "what happened meanwhile")
+    until(lambda: instance.find_task_pid("main", "again") not in {None, pids["again"]}, "the restart that was due")
+    until_equal(lambda: main(instance, "again")["state"], "Ready", "the state of the one that came back")
     # Only an event can tell of this one.
     Path(f"/proc/{pids['later']}/root/go").touch()
-    until_equal(lambda: main(instance, "later").get("exitCode"), 7, "an event", 10)
+    until_equal(lambda: main(instance, "later").get("exitCode"), 7, "an event")
     assert main(instance, "again")["restartCount"] == 1
     log = instance.run_path / "data/default/default/default/again/main/log"
     assert log.read_text().count(" F:start") == 2, "it was started once more, and not twice"
     # The stop was refused: it never began, or it is finished now.
-    until(lambda: instance.state("web") in ("Ready", "Stopped"), "the cell that was to stop", 10)
+    until(lambda: instance.state("web") in ("Ready", "Stopped"), "the cell that was to stop")
     if instance.state("web") == "Ready":
         assert instance.task_pid("web", "web") == pids["web"]
     # What was asked for is what becomes of it.
-    until(lambda: instance.state("idle") in ("Ready", "Stopped"), "the cell that was to start", 10)
+    until(lambda: instance.state("idle") in ("Ready", "Stopped"), "the cell that was to start")
     assert not witness.running(instance, "default") - {
         f"default_default_{cell}_{name}" for cell in ("web", "again", "idle", "new") for name in ("root", "main", "web")
     }
@@ -124,7 +124,7 @@ def test_it_is_killed_and_comes_back_under_a_start(with_containerd: tuple[Instan
     # Those that were begun come up by themselves, and the apply brings the others.
     begun = set(witness.listed(instance, "cell"))
     for name in begun:
-        until_equal(lambda name=name: instance.state(name), "Ready", f"{name}, which was begun", 30)
+        until_equal(lambda name=name: instance.state(name), "Ready", f"{name}, which was begun")
     instance.apply(path.read_text())
     for name in names:
         assert instance.state(name) == "Ready"

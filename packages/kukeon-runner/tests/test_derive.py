@@ -391,6 +391,9 @@ class TestWhatWasBegun:
         status = status_of(doc, seen(ABSENT, ABSENT, ABSENT))
         assert (status.state, status.reason) == (CellState.PENDING, restarts.IMAGE_PULL_FAILED)
         assert status.message == "container 'a': no such tag"
+        wordy = msgspec.structs.replace(lacking, message="ü" * 128)
+        told = status_of(with_status(containers=(wordy,), state=CellState.PENDING), seen(ABSENT, ABSENT, ABSENT))
+        assert len(told.message.encode()) <= derive.MESSAGE_LIMIT_BYTES
         down = msgspec.structs.replace(
             doc, status=msgspec.structs.replace(doc.status, desired=model.DesiredState.STOPPED)
         )

@@ -226,6 +226,19 @@ async def test_what_a_reboot_took_is_brought_back_whatever_its_policy(it: Story,
     assert it.running() == {APP, WEB, ROOT}
 
 
+async def test_an_image_that_somebody_brings_meanwhile_is_used(it: Story) -> None:
+    it.publish()
+    await it.found.create_cell(doc(""))
+    it.host.reboot()
+    await it.host.containers.delete(NAMESPACE, APP)
+    it.withdraw()
+    await it.found.reconcile()
+    assert it.status.state is S.PENDING
+    it.host.images.add(NAMESPACE, NAME)
+    await it.found.runner.cells.fetch(REF)
+    assert (it.status.state, len(it.host.images.asked)) == (S.READY, 1)
+
+
 async def test_siblings_run_on_and_are_restarted_while_one_lacks_its_image(it: Story) -> None:
     it.publish()
     wanted = cell(

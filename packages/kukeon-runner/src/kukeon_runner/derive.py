@@ -276,9 +276,9 @@ def vanished(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tupl
     return tuple(found)
 
 
-def one_line(error: BaseException) -> str:
-    """An error's words on one line of at most 256 bytes."""
-    text = " ".join(str(error).split())
+def one_line(words: BaseException | str) -> str:
+    """Words, an error's for one, on one line of at most 256 bytes."""
+    text = " ".join(str(words).split())
     raw = text.encode()
     if len(raw) <= MESSAGE_LIMIT_BYTES:
         return text
@@ -295,7 +295,7 @@ def _network(before: model.CellNetworkStatus | None, address: observed.Address |
 def _waiting(containers: Iterable[model.ContainerStatus]) -> tuple[str, str]:
     for each in containers:
         if each.reason == restarts.IMAGE_PULL_FAILED:
-            return each.reason, f"container {each.name!r}: {each.message}"
+            return each.reason, one_line(f"container {each.name!r}: {each.message}")
     return "", ""
 
 

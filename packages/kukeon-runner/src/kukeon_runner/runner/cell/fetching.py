@@ -31,10 +31,10 @@ class Fetching(Upkeep):
             if doc is None or ref in self._fetches:
                 return doc
             seen, site = await self._observe(doc, strays=False)
+            # Nothing, when somebody has pulled it meanwhile.
             lacking = await self._lacking(doc, site, seen, self._due(doc, site, seen))
-            if not lacking:
-                return doc
-            log.info("pulling %s for cell %s", ", ".join(lacking), ref)
+            if lacking:
+                log.info("pulling %s for cell %s", ", ".join(lacking), ref)
             work = asyncio.create_task(needs.pulled(self.context, doc, site, lacking), name=f"pull for cell {ref}")
             self._fetches[ref] = work
         try:

@@ -111,6 +111,19 @@ class TestExec:
         done = client.exec(container(), ["sh", "-c", "sleep 0.01; echo awake; sleep 0.01 & wait $!"]).communicate()
         assert (done.status.code, done.stdout) == (0, b"awake\n")
 
+    def test_a_terminal_that_shows_much_more_than_is_read(self, client: MemoryClient) -> None:
+        client.programs.update(programs.BASIC)
+        client.create_cell(cell())
+        typed = b"\n" * 3_000_000  # each is shown twice, as two bytes
+        with client.exec(container(), ["cat"], tty=True) as session:
+            typing = threading.Thread(target=lambda: session.write(typed + b"\x04"), daemon=True)
+            typing.start()
+            typing.join(0.2)  # long enough for it to get ahead
+            shown = 0
+            while (piece := session.read(WAIT_S)) is not None:
+                shown += len(piece.data)
+        assert shown == 4 * len(typed)
+
     def test_closing_ends_them(self, client: MemoryClient) -> None:
         running, ended = threading.Barrier(3), threading.Barrier(3)
 

@@ -28,8 +28,8 @@ IGNORED = frozenset({signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWI
 class Process:
     """A run of a program; see `programs.Process` for what that one sees.
 
-    `wrote(stream, data)` is called for what it writes and may wait, `taken(bytes)` for the input it takes,
-    `ended(code)` once, when it is over.
+    `wrote(stream, data)` is called for what it writes and may wait, `echoed(data)` for what its terminal shows of what
+    is typed and may not, `taken(bytes)` for the input it takes, `ended(code)` once, when it is over.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Process:
         rows: int = 0,
         columns: int = 0,
         wrote: Callable[[str, bytes], None],
+        echoed: Callable[[bytes], None],
         taken: Callable[[int], None] = lambda count: None,
         ended: Callable[[int], None],
     ) -> None:
@@ -58,6 +59,7 @@ class Process:
         self.stdout = _Writer(self, "stdout")
         self.stderr = _Writer(self, "stdout" if tty else "stderr")
         self._wrote = wrote
+        self._echoed = echoed
         self._taken = taken
         self._ended = ended
         self._changed = threading.Condition()
@@ -92,8 +94,8 @@ class Process:
             at = min((found for found in map(data.find, (CTRL_C, CTRL_D)) if found >= 0), default=len(data))
             typed, key, data = data[:at].replace(b"\r", b"\n"), data[at : at + 1], data[at + 1 :]
             if typed:
-                with contextlib.suppress(Ended):
-                    self.write("stdout", typed)
+                if not self._over:
+                    self._echoed(tiny_shell.on_a_terminal(typed))
                 self._put(typed)
             if key == CTRL_C:
                 self.signal(signal.SIGINT)

@@ -99,6 +99,7 @@ class Runs:
             env=(*spec.env, *env),
             **how,
             wrote=channel.put_when_taken,
+            echoed=lambda data: channel.put("stdout", data),
             taken=lambda count: channel.put("stdin_taken", count),
             ended=ended,
         )
@@ -170,6 +171,7 @@ class Runs:
             rows=rows,
             columns=columns,
             wrote=lambda stream, data: self._wrote(ref, process, stream, data),
+            echoed=lambda data: self._wrote(ref, process, "stdout", data),
             ended=lambda code: self._ended(ref, process, code),
         )
         if not spec.attachable:

@@ -242,6 +242,28 @@ def test_a_closed_client_says_so(host: Host, monkeypatch: pytest.MonkeyPatch) ->
         client.list_realms()
 
 
+def test_closing_ends_the_calls_of_other_threads(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    client = inprocess.InProcessClient(host.opened, "/r")
+    client.create_realm(realm("quick"))
+    host.ever[0].begun.clear()
+    met: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            client.create_realm(realm("slow"))
+        except BaseException as error:
+            met.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert host.ever[0].begun.wait(20)
+    client.close()
+    thread.join(20)
+    assert [(type(each), "closed" in str(each)) for each in met] == [(errors.Conflict, True)]
+    assert host.ever[0].undone.is_set()
+
+
 def test_calls_come_from_any_thread(host: Host, client: inprocess.InProcessClient) -> None:
     threads = [threading.Thread(target=client.create_realm, args=(realm(f"r{n}"),)) for n in range(8)]
     for thread in threads:

@@ -6,6 +6,7 @@ It knows controllers by what they do; `local` hands it a way to open one.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import os
 import threading
@@ -132,6 +133,8 @@ class InProcessClient(Calls):
                 raise
             self._give_up(future)
             raise _timed_out(method, timeout) from exc
+        except concurrent.futures.CancelledError as exc:
+            raise errors.Conflict(f"cannot finish {method.name}: this client was closed") from exc
         except KeyboardInterrupt as exc:
             self._give_up(future)
             raise interruption.Interrupted("what had been begun was undone as far as possible") from exc

@@ -182,6 +182,15 @@ async def test_tasks_that_begin_at_once_share_one_attempt(reaching: Reaching) ->
     assert reaching.times == 1
 
 
+async def test_closing_ends_the_attempt_of_other_tasks(reaching: Reaching) -> None:
+    async with aio.AsyncUnixClient("/run/none.sock") as client:
+        call = asyncio.create_task(client.ping())
+        assert await asyncio.to_thread(reaching.begun.wait, PATIENCE_S)
+    with pytest.raises(errors.Conflict, match="is closed"):
+        await call
+    reaching.end.set()  # not before
+
+
 def test_a_listener_that_never_answers(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{tmp_path}/s")

@@ -1,4 +1,4 @@
-"""Streams of items: what `Client.events` and `Client.logs` return."""
+"""Streams of items: what `Client.events`, `Client.logs` and the transfers of images return."""
 
 from __future__ import annotations
 

@@ -64,7 +64,10 @@ class AsyncClient:
     """
 
     async def perform(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
-        """Do the method `name` of `Client` with its `arguments` by name, defaults filled in, and return its result."""
+        """Do the method `name` of `Client` with its `arguments` by name, defaults filled in, and return its result.
+
+        Of a method that returns an `AsyncStream`, that is the `streams.AsyncSource` of the items.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define perform()")
 
     async def close(self) -> None:

@@ -71,8 +71,12 @@ class AsyncUnixClient(AsyncClient):
         """Hang up; calls that are running in other tasks raise `Conflict`. Twice is fine."""
         self._closed = True
         connection, self._connection = self._connection, None
-        # In another loop there is nothing to close it with: it ends with the loop that it belongs to.
-        if connection is not None and self._loop is asyncio.get_running_loop():
+        # In another loop there is nothing to close them with: they end with the loop that they belong to.
+        if self._loop is not asyncio.get_running_loop():
+            return
+        if self._reaching is not None:
+            self._reaching.cancel()
+        if connection is not None:
             await connection.close()
 
     async def _connected(self, method: Method, deadline: Deadline) -> AsyncConnection:

@@ -6,6 +6,7 @@ at a time as kukeond makes cells. A cell is two containers; both rates are of co
 """
 
 import asyncio
+import functools
 import statistics
 import subprocess
 import time
@@ -86,7 +87,7 @@ def from_the_shell(instance: Instance) -> None:
         instance.kuke("kill", "cell", name)
         instance.kuke("delete", "cell", name)
     command = [str(instance.programs / "kuke"), "get", "cells"]
-    work = lambda: subprocess.run(command, env=instance.environment(), capture_output=True, check=True)  # noqa: E731
+    work = functools.partial(subprocess.run, command, env=instance.environment(), capture_output=True, check=True)
     measuring.line("ctr run -d, one container, no network", measuring.milliseconds(theirs))
     measuring.line("kuke run -d, root, workload, network", measuring.milliseconds(ours))
     measuring.line("of that, kuke itself (kuke get cells)", measuring.milliseconds([timed(work) for _ in range(9)]))

@@ -48,7 +48,7 @@ def idle(pids: dict[str, int]) -> None:
     for _ in range(MINUTES):
         began = time.monotonic()
         before = {name: (process_figures.used_s(pid), process_figures.switches(pid)) for name, pid in pids.items()}
-        time.sleep(60)
+        measuring.nothing_for(60)
         took = time.monotonic() - began
         for name, pid in pids.items():
             shares[name].append((process_figures.used_s(pid) - before[name][0]) / took * 100)
@@ -79,7 +79,7 @@ def main() -> None:
             "containerd": process_figures.pids(("containerd --config", directory))[0],
         }
         measuring.line("kuketty with one terminal", str(process_figures.memory(pids["kuketty"])))
-        time.sleep(20)  # containerd settles
+        measuring.nothing_for(20)  # containerd settles
         measuring.line("load before idling", measuring.load())
         idle(pids)
         measuring.line("load after idling", measuring.load())
@@ -90,7 +90,7 @@ def main() -> None:
         instance.stop()
         instance.start()
         measuring.line("kukeond started anew, to its first answer", f"{time.perf_counter() - began:7.2f} s")
-        time.sleep(35)
+        measuring.nothing_for(35)  # with the pass of every 30 s in it
         memory = process_figures.memory(instance.daemon.pid)
         measuring.verdict(f"kukeond anew over {CELLS} cells, RSS", memory.rss_mb, MEMORY_GOAL_MB, " MB")
         measuring.line("that is", str(memory))

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def image_archive() -> Iterator[Path]:
         path = Path(directory) / "busybox.tar"
         subprocess.run([TOP / "scripts" / "build-image", path], check=True, stdout=subprocess.DEVNULL)
         yield path
+
+
+def nothing_for(seconds: float) -> None:
+    """Have nothing happen for so long: what is measured is idleness, of which there is no end to wait for."""
+    time.sleep(seconds)
 
 
 def milliseconds(seconds: Sequence[float]) -> str:

@@ -18,6 +18,7 @@ from kuketest.instance import Instance
 TERMINALS = 20
 MEGABYTES = 5
 GOAL_MB = 25
+IDLE_S = 20
 PATIENCE_S = 120.0
 
 # Reads how many bytes to write, writes them in lines, and says that it is done.
@@ -85,8 +86,8 @@ def main() -> None:
                 read_until(late, f"did-{size + 1}".encode())
         figures[f"after {MEGABYTES} MB from each, read by nobody"] = process_figures.memory(pid)
         before = process_figures.used_s(pid)
-        time.sleep(20)
-        idle = (process_figures.used_s(pid) - before) / 20 * 100
+        measuring.nothing_for(IDLE_S)
+        idle = (process_figures.used_s(pid) - before) / IDLE_S * 100
         for what, figure in figures.items():
             measuring.line(what, str(figure))
         rate = f"{TERMINALS * MEGABYTES / took:7.1f} MB/s, {used / took * 100:.0f} % of a core by kuketty"

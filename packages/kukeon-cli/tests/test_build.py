@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -300,14 +300,14 @@ def test_nowhere_to_put_the_archive(kuke: Kuke, installed: Builders, context: Pa
 
 
 def test_who_is_interrupted_leaves_no_builder_behind(installed: Builders, context: Path, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    installed.install("buildah", body=f"import time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(300)")
+    told = tmp_path / "pid"
+    os.mkfifo(told)
+    hears = os.open(told, os.O_RDONLY | os.O_NONBLOCK)
+    installed.install("buildah", body=f"import time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(300)")
     build = builders.Build(name=APP, context=context, file=context / "Dockerfile")
 
     def interrupt() -> None:
-        deadline = time.monotonic() + 30
-        while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        select.select([hears], [], [], 30)
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGINT)
@@ -318,5 +318,6 @@ def test_who_is_interrupted_leaves_no_builder_behind(installed: Builders, contex
         pytest.fail("it was interrupted")
     thread.join()
     with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+        os.kill(int(os.read(hears, 20)), 0)
+    os.close(hears)
     assert installed.left == []

@@ -326,7 +326,7 @@ class TestStreams:
     def test_items_come_as_they_are_asked_for(self, client: inprocess.InProcessClient, host: Host) -> None:
         stream = client.events("r")
         assert [next(stream).cursor for _ in range(4)] == ["e-1", "e-2", "e-2", "e-3"]
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         assert host.ever[0].undone.is_set()
         assert not host.ever[0].exclusive
 

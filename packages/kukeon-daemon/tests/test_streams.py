@@ -77,7 +77,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def test_items_come_one_by_one_and_together(served: Served, client: UnixClient) -> None:
     stream = client.events()
     assert [next(stream).cursor for _ in range(5)] == ["e-1", "e-2", "e-2", "e-3", "e-4"]
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     served.wait(served.controller.closed)
 
 
@@ -120,7 +120,7 @@ def test_hanging_up_in_the_middle_of_a_reply_is_no_failure_of_ours(
         stream = client.events()
         for _ in range(taken):
             next(stream)
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         served.wait(served.controller.closed)
         served.controller.closed.clear()
     assert not [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]

@@ -85,6 +85,7 @@ def test_members_of_the_group_run_what_was_stopped_again_and_again(
             found = socket.stat()
             assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o660, 0, GROUP)
             screen.type(DETACH)
+            screen.shows(b"it goes on. Back to it: kuke attach web")
             assert screen.ends() == 0, screen.seen
             assert b"denied" not in screen.seen
         kukeon.remember_shims()

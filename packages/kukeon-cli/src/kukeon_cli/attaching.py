@@ -37,6 +37,14 @@ def attach(session: Session, container: Ref, announcement: str) -> Over:
     )
 
 
+def left(container: Ref) -> str:
+    """Return what to say to whoever left the terminal of `container`; the cursor stands where the program had it."""
+    from kukeon_cli import resources
+
+    back = f"kuke attach {container.cell}{resources.scope_flags(container)}"
+    return f"\r\nLeft {container}; it goes on. Back to it: {back}"
+
+
 def _announced(connect: Connect, announcement: str) -> Connect:
     told = False
 

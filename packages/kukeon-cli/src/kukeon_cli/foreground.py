@@ -226,6 +226,7 @@ def attach(session: Session, ending: Ending) -> End | None:
         Output(ending.client, ending.container).finish()
         return end
     if over.how is interaction.How.DETACHED:
+        print(attaching.left(ending.container), file=sys.stderr)
         return None
     if over.code is not None:
         return End(over.code)

@@ -92,12 +92,12 @@ def command(
         kuke attach web
         kuke attach web -c shell
     """
-    from kukeon_cli import resources
+    from kukeon_cli import attaching, resources
 
     cell = resources.get_cell(session.client, resources.Scope(realm, space, stack).at("Cell", name))
     chosen = target(cell, container)
     if attach(session, chosen):
         print(f"\r\nThe program of {chosen} has ended.", file=sys.stderr)
     else:
-        print(f"\r\nLeft {chosen}; it goes on.", file=sys.stderr)
+        print(attaching.left(chosen), file=sys.stderr)
     return 0

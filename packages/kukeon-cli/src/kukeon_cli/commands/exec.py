@@ -135,7 +135,35 @@ def environment(given: Sequence[str], own: Mapping[str, str], *, tty: bool) -> t
     return tuple(made)
 
 
-@click.command("exec", cls=lazy.Command)
+class _Command(lazy.Command):
+    """A command whose first word is a cell and whose others are a program, with what looks like options among them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = _program_at(args, self.get_params(ctx))
+        return super().parse_args(ctx, args if at is None else [*args[:at], "--", *args[at:]])
+
+
+def _program_at(args: Sequence[str], params: Sequence[click.Parameter]) -> int | None:
+    """Return where the program begins that no `--` stands before, None when there is none."""
+    valued = {flag for each in params if isinstance(each, click.Option) and not each.is_flag for flag in each.opts}
+    words, at = 0, 0
+    while at < len(args) and args[at] != "--":
+        word = args[at]
+        if not word.startswith("-") or word == "-":
+            words += 1
+            if words == 2:
+                return at
+        elif word.startswith("--"):
+            at += word in valued
+        else:
+            # Letters up to the first one with a value; that is the rest of the word or, at its end, the next one.
+            letter = next((number for number, each in enumerate(word[1:], 2) if f"-{each}" in valued), 0)
+            at += letter == len(word)
+        at += 1
+    return None
+
+
+@click.command("exec", cls=_Command)
 @options.name("cell", variable="KUKE_EXEC_CELL", shown="CELL")
 @click.argument("program", nargs=-1, required=True, metavar="-- COMMAND...", type=click.UNPROCESSED)
 @options.container("The container; needed when the cell has several.")
@@ -172,6 +200,8 @@ def command(
     The program's exit code is that of kuke; its stdout and stderr come on ours. Signals that kuke gets are for the
     program: press Ctrl-C three times within a second to leave it. When kuke or kukeond ends, it ends, too, with what
     it has started; only what has a session of its own, by setsid, goes on. Exit code 8: kukeond ended first.
+
+    Options of kuke stand before the program, which begins behind -- or with the first word after CELL.
 
     \b
         kuke exec web -- ls -l /tmp

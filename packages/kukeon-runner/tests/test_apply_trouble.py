@@ -119,6 +119,22 @@ async def test_a_cell_whose_only_container_cannot_start_any_more_has_failed_and_
     assert await apply(found, changed) == [UNCHANGED]
 
 
+async def test_a_change_that_fails_as_all_have_ended_is_over(tmp_path: Path) -> None:
+    """Nobody goes on with it: what could be started runs on, and the rest is told."""
+    host = FakeHost()
+    found = await running(host, tmp_path)
+    for name in ("web", "db"):
+        host.containers.end(NAMESPACE, f"default_default_hello_{name}", 0)
+    host.containers.broken.add("default_default_hello_web")
+    changed = cell("hello", container("web", env=("A=2",)), container("db"))
+    (result,) = await results(found, changed)
+    assert result.action == "failed"
+    for _ in range(2):
+        assert status(found).state is model.CellState.DEGRADED
+        assert alive(host) == {"db", "root"}
+        await found.reconcile()
+
+
 async def test_a_failure_anywhere_in_a_change_keeps_what_it_does_not_concern(tmp_path: Path) -> None:
     changed = cell("hello", container("web", env=("A=2",)), container("db"))
     for number in range(1, 40):

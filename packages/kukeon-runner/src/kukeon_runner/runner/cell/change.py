@@ -201,8 +201,7 @@ class Change(Work):
             await self._salvage(doc, cell, error)
             raise
         post = await observe.cell(self.context.host, site, self._ids(doc, site), strays=False)
-        calm = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.READY))
-        after = await self._store(wishes.done(calm), site, post, exits(results), starts(results))
+        after = await self._store(_over(doc), site, post, exits(results), starts(results))
         return Applied(stored, Outcome(after, site, pre, post, len(steps)))
 
     async def _recreate(self, doc: model.CellDoc) -> Outcome:
@@ -232,7 +231,7 @@ class Change(Work):
                     failed.add(each.name)
                     log.warning("cannot start container %r of cell %s: %s", each.name, site.ref, second)
             seen, _ = await self._observe(doc)
-            after = await self._store(wishes.done(doc), site, seen, {})
+            after = await self._store(_over(doc), site, seen, {})
             down = {"reason": derive.START_FAILED, "message": derive.one_line(error)}
             told = tuple(
                 msgspec.structs.replace(each, **down)
@@ -248,6 +247,12 @@ class Change(Work):
             await self.context.save(msgspec.structs.replace(after, status=status))
         except errors.KukeonError as second:
             log.warning("cannot store what is left of cell %s: %s", site.ref, second)
+
+
+def _over(doc: model.CellDoc) -> model.CellDoc:
+    """`doc` with nobody at work on it any more: what was made of it is to be seen."""
+    calm = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, state=model.CellState.READY))
+    return wishes.done(calm)
 
 
 def _check_generation(doc: model.CellDoc | model.ContainerDoc, stored: model.CellDoc) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,9 @@ from living_cells import REF, ROOT, A, B, story, until, watching
 
 from kukeon_api import model
 from kukeon_runner.observed import Happening
+from kukeon_runner.runner.cell import upkeep
 from kukeon_runner.testing.cells import NAMESPACE, cell, container
+from kukeon_runner.testing.host import Crash, Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,3 +231,56 @@ async def test_what_is_stopped_after_a_reboot_stays_down(tmp_path: Path) -> None
     await it.found.stop_container(model.ContainerDoc(metadata=model.Metadata(name="b"), spec=container("b", **place)))
     await it.look()
     assert it.running() == {ROOT, A}
+
+
+@pytest.mark.parametrize("failure", [Failure.REFUSED, Failure.LATE])
+async def test_what_a_reboot_took_is_tried_again_when_it_does_not_come_back(
+    tmp_path: Path, failure: Failure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that boots has much to do at once: what fails now may go in a minute."""
+    monkeypatch.setattr(upkeep, "MEND_PAUSE_S", 0.0)
+    for number in range(1, 60):
+        it = await story(tmp_path / str(number), container("a"), container("b", restart_policy="always"))
+        it.host.reboot()
+        it.host.network = it.host.network.reopened()
+        it.restart()
+        with it.host.failing_at(number, failure):
+            await it.look()
+            last = it.host.faults.done < number
+        it.clock.wait(10)
+        status = await it.look()
+        assert (it.running(), status.state) == ({ROOT, A, B}, model.CellState.READY), number
+        if last:
+            return
+    pytest.fail("it takes more steps than we tried")
+
+
+async def test_who_comes_back_from_a_reboot_comes_whatever_becomes_of_its_siblings(tmp_path: Path) -> None:
+    it = await story(tmp_path, container("a"), container("b", restart_policy="always"), container("c"))
+    it.host.reboot()
+    it.host.network = it.host.network.reopened()
+    it.restart()
+    it.host.containers.broken |= {B, "default_default_hello_c"}
+    status = await it.look()
+    assert it.running() == {ROOT, A}
+    _, b, c = status.containers
+    assert (b.reason, c.reason, "there is no program" in c.message) == ("RestartFailed", "RestartFailed", True)
+    assert (b.next_restart is None, c.next_restart is None) == (False, True)
+    it.host.containers.broken.clear()
+    it.clock.wait(10)
+    await it.look()
+    assert it.running() == {ROOT, A, B}
+
+
+async def test_what_was_begun_is_finished_by_whatever_is_started_first(tmp_path: Path) -> None:
+    it = await story(tmp_path, container("a"), container("b"))
+    with it.host.failing_at(9, Failure.LATE_CRASH), pytest.raises(Crash):
+        await it.found.restart_cell(cell("hello"))
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait({task})
+    it.host.network = it.host.network.reopened()
+    it.restart()
+    place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
+    await it.found.start_container(model.ContainerDoc(metadata=model.Metadata(name="b"), spec=container("b", **place)))
+    await it.look()
+    assert it.running() == {ROOT, A, B}

@@ -19,7 +19,7 @@ from kukeon_runner.testing.host import FakeHost
 from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from kukeon_runner.controller import Controller
@@ -221,3 +221,28 @@ async def watching(found: Controller) -> AsyncIterator[asyncio.Task[None]]:
     finally:
         task.cancel()
         await asyncio.wait({task})
+
+
+async def test_what_a_look_leaves_undone_does_not_bring_the_next_look_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = FakeHost()
+    found = await prepared(host, tmp_path)
+    await found.create_cell(cell("hello", container("a", restart_policy="always")))
+    doc = found.runner.cells.get(model.Ref("default", "default", "default", "hello"))
+    late = [msgspec.structs.replace(each, next_restart=found.runner.context.now()) for each in doc.status.containers]
+    doc = msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=tuple(late)))
+    looks = 0
+
+    async def look(_: model.Ref, begins: Callable[[], object] = dict) -> tuple[model.CellDoc, ReconcileOutcome]:
+        nonlocal looks
+        begins()
+        looks += 1
+        return doc, ReconcileOutcome()
+
+    monkeypatch.setattr(found.runner.cells, "reconcile", look)
+    async with watching(found):
+        host.containers._tell(("default.kukeon.io", "default_default_hello_a"), observed.Happening.STARTED)
+        for _ in range(100):
+            await asyncio.sleep(0)
+    assert 0 < looks < 5

@@ -21,7 +21,7 @@ FETCHING = 8
 """Cells for which images are pulled at the same time; some may wait long for registries that do not answer."""
 
 BESIDE_S = 1.0
-"""Between two looks at a cell for which images are pulled."""
+"""Between two looks at a cell for which images are pulled, or of which something is due that a look could not do."""
 
 Looked = Callable[[model.Ref, model.CellDoc | None], object]
 """Is told of a cell that was looked at: what is stored of it now, None when it is gone."""
@@ -93,9 +93,10 @@ class Watch:
         if (alarm := self._alarms.pop(ref, None)) is not None:
             alarm.cancel()
         if at is not None:
-            # What is fetched was due long ago; who is due beside it is noticed soon.
-            least_s = BESIDE_S if ref in self._fetching else 0.0
-            wait_s = max(least_s, (at - self._runner.context.now()).total_seconds())
+            wait_s = (at - self._runner.context.now()).total_seconds()
+            if ref in self._fetching or wait_s <= 0:
+                # What is fetched was due long ago, or a look could not do it; who is due beside it is noticed soon.
+                wait_s = max(BESIDE_S, wait_s)
             self._alarms[ref] = asyncio.get_running_loop().call_later(wait_s, self._ask, ref)
 
     def lacks(self, ref: model.Ref) -> None:

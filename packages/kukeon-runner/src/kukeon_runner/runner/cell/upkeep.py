@@ -126,12 +126,18 @@ class Upkeep(Life, Change):
                     return await self._end_failed(doc), ReconcileOutcome(updated=True)
             if _half_changed(doc, seen):
                 return await self._go_on(doc, site, seen, _new(told, doc, seen))
-            if lost := _to_bring_back(doc, site, seen, self.context.now()):
+            begun, lost = wishes.unfinished(doc, site, seen), _to_bring_back(doc, site, seen, self.context.now())
+            if lost and not begun and not self._may_mend(ref):
+                lost = ()  # each of them for itself, when it is due
+            if lost:
                 # What else there is of a cell that was changed, or is to be made anew, is to go.
                 only = None if wishes.of_all(doc) or wishes.changed(doc) else lost
                 if not await self._lacks(doc, site, seen, lost):
                     log.info("bringing back %s of cell %s", ", ".join(lost), ref)
-                    return (await self._start(doc, only, asked=False)).doc, ReconcileOutcome(updated=True)
+                    if begun:
+                        return (await self._start(doc, only, asked=False)).doc, ReconcileOutcome(updated=True)
+                    with self._mending(ref):
+                        return await self._bring_back(doc, site, lost), ReconcileOutcome(updated=True)
                 if doc.status.state is not model.CellState.PENDING and not self._alive(doc, site, seen):
                     doc = await self.context.save(wishes.under_way(doc, only))
             if not seen.cgroup and doc.status.ready_observed:
@@ -195,6 +201,24 @@ class Upkeep(Life, Change):
         changed = tuple(each.name for each in status.containers if each != before.get(each.name))
         after = await self.context.save(msgspec.structs.replace(doc, status=status))
         return Refreshed(after, changed=True, containers=changed)
+
+    async def _bring_back(self, doc: model.CellDoc, site: wanted.Site, lost: tuple[str, ...]) -> model.CellDoc:
+        """Start what a reboot took, all at once; when that fails, whatever of it can be started.
+
+        Raises why nothing could be: then that is tried again.
+        """
+        try:
+            return (await self._start(doc, lost, asked=False, final=False)).doc
+        except errors.ConnectContainerd:
+            raise
+        except errors.KukeonError as error:
+            log.warning("cannot bring back all of cell %s at once: %s", site.ref, error)
+            doc = self.get(site.ref)
+            for name in lost:
+                doc = await self._start_again(doc, site, name)
+            if all(each.reason == restarts.RESTART_FAILED for each in doc.status.containers if each.name in lost):
+                raise
+            return doc
 
     async def _start_again(self, doc: model.CellDoc, site: wanted.Site, name: str) -> model.CellDoc:
         """Start a container that ended. When it does not start, its siblings go on, and it is tried again later."""

@@ -163,20 +163,28 @@ class Work:
         reason: str = "",
         spare: bool = False,
         asked: bool = True,
+        final: bool = True,
     ) -> Outcome:
         """Bring the cell up, or of its workloads `only` these; `asked`: somebody wants it now, see `needs.lacking`.
 
         A failure is stored with `reason` (when empty: that of creating or starting a cell) and ends the whole cell;
-        with `spare`, what runs already goes on.
+        with `spare`, what runs already goes on. Unless `final`, what was stored stays as it was: the caller goes on.
         """
         try:
-            return await self._bring_up(doc, only, reason, spare=spare, asked=asked)
+            return await self._bring_up(doc, only, reason, spare=spare, asked=asked, final=final)
         except errors.Invalid as error:
             # The request was well formed and is stored; what it names does not fit this host.
             raise errors.CreateCell(str(error), hint=error.hint) from error
 
     async def _bring_up(
-        self, doc: model.CellDoc, only: Collection[str] | None, reason: str, *, spare: bool, asked: bool
+        self,
+        doc: model.CellDoc,
+        only: Collection[str] | None,
+        reason: str,
+        *,
+        spare: bool,
+        asked: bool,
+        final: bool,
     ) -> Outcome:
         ref = model.ref_of(doc)
         # Nothing was ever made by another spec than this one, whose ids are all known.
@@ -192,12 +200,13 @@ class Work:
             )
         except errors.KukeonError as error:
             # What runs does not suffer from a host that cannot be looked at.
-            if not up and not isinstance(error, errors.ConnectContainerd):
+            if final and not up and not isinstance(error, errors.ConnectContainerd):
                 await self._failed(doc, site, error, reason)
             raise
         if only is not None:
-            # Once there are namespaces again, nothing tells any more that a reboot took them.
-            only = {*only, *derive.taken(before, site, pre)}
+            # Once there are namespaces again, nothing tells any more that a reboot took them; nor what else was begun.
+            waits = restarts.pulled_later(before.status, self.context.now())
+            only = {*only, *derive.taken(before, site, pre), *(() if waits else wishes.unfinished(before, site, pre))}
         limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
         # After a crash, it is this that decides.
         doc = await self.context.save(wishes.under_way(doc, only) if failed else self._wished(doc, site, pre, only))
@@ -215,7 +224,9 @@ class Work:
             raise
         except errors.KukeonError as error:
             # Nor does it from something new that is missing.
-            if up and (self._alive(doc, site, pre) or not unpulled):
+            if not final:
+                await self.context.save(before)
+            elif up and (self._alive(doc, site, pre) or not unpulled):
                 await self.context.save(wishes.done(before))
             elif unpulled and restarts.pulled_again(doc):
                 await self._store(self._unpulled(doc, unpulled, only, again=True), site, pre, {})
@@ -228,7 +239,9 @@ class Work:
             # What is done and what is not shows when containerd is back; who finds the cell so goes on with it.
             raise
         except errors.KukeonError as error:
-            if spare and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
+            if not final:
+                await self.context.save(before)
+            elif spare and any(found.alive for id, found in pre.containers.items() if id != site.root_id):
                 await self._tell(wishes.done(doc), site)
             else:
                 await self._failed(doc, site, error, reason)
@@ -282,7 +295,9 @@ class Work:
                 doc.status, state=model.CellState.FAILED, reason=reason, message=derive.one_line(error)
             ),
         )
-        failed = await self.context.save(failed)
+        # Nothing of it is due any more, whatever becomes of the rest.
+        status = restarts.scheduled(failed, failed.status, self.context.now(), random.random)
+        failed = await self.context.save(msgspec.structs.replace(failed, status=status))
         try:
             await self._end_failed(failed)
         except errors.KukeonError as second:

@@ -14,7 +14,7 @@ from kukelog_process import SOURCES, Logger, Start
 from kukeon_runner import native, native_build
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def checked_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same program, watched by the address and undefined behaviour sanitizers."""
     target = tmp_path_factory.mktemp("native") / "kukelog-checked"

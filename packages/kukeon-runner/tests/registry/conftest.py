@@ -52,7 +52,7 @@ def impatience(patience: retries.Patience) -> retries.Patience:
     return dataclasses.replace(patience, stall_s=0.2)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
     if shutil.which("openssl") is None:
         pytest.skip("these tests need openssl")

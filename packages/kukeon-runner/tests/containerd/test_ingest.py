@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kukeon_api import errors
-from kukeon_runner.host.containerd import content, ingest
+from kukeon_runner.host.containerd import ingest, writing
 from kukeon_runner.host.containerd.client import Containerd
 from kukeon_runner.testing.archives import digest_of
 from kukeon_runner.testing.containerd import private_containerd
@@ -93,20 +93,26 @@ async def test_wrong_content_is_told_and_dropped(leased: Namespaced) -> None:
     assert await leased.content.list() == ()
 
 
-async def test_a_slow_line_has_all_the_time_it_needs(leased: Namespaced, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (content, ingest):
-        monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 0.2, raising=False)
+@pytest.mark.parametrize("way", ["pull", "load"])
+async def test_who_is_slow_has_all_the_time_there_is(
+    leased: Namespaced, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """What is timed is how long containerd takes, and not who sends."""
+    monkeypatch.setattr(writing, "ANSWER_S", 1.0)
     data = os.urandom(300_000)
     clock = asyncio.get_running_loop().time
 
     async def slowly(offset: int) -> AsyncGenerator[bytes, None]:
         for at in range(offset, len(data), 100_000):
-            until = clock() + 0.2
+            until = clock() + 0.5
             while clock() < until:  # noqa: ASYNC110 - a line, which is slow
                 await asyncio.sleep(0.01)
             yield data[at : at + 100_000]
 
-    await write(leased, digest_of(data), len(data), slowly)
+    if way == "pull":
+        await write(leased, digest_of(data), len(data), slowly)
+    else:
+        await leased.content.write_stream(slowly(0), size=len(data), expected=digest_of(data))
     assert await leased.content.read(digest_of(data)) == data
 
 

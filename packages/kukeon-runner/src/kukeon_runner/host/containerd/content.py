@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import hashlib
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import grpc.aio
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -17,6 +15,7 @@ from kukeon_api import errors
 from kukeon_runner.host.containerd import documents, values
 from kukeon_runner.host.containerd._pb import kukeon_containerd_pb2 as pb
 from kukeon_runner.host.containerd.connection import Rpc, Scope
+from kukeon_runner.host.containerd.writing import WRITE, Writing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -28,15 +27,8 @@ UPDATE = Rpc(_SERVICE + "Update", pb.UpdateContentRequest, pb.ContentInfoRespons
 LIST = Rpc(_SERVICE + "List", pb.ListContentRequest, pb.ListContentResponse)
 DELETE = Rpc(_SERVICE + "Delete", pb.DeleteContentRequest, Empty)
 READ = Rpc(_SERVICE + "Read", pb.ReadContentRequest, pb.ReadContentResponse)
-WRITE = Rpc(_SERVICE + "Write", pb.WriteContentRequest, pb.WriteContentResponse)
 LIST_INGESTS = Rpc(_SERVICE + "ListStatuses", pb.ListIngestsRequest, pb.ListIngestsResponse)
 ABORT = Rpc(_SERVICE + "Abort", pb.AbortContentRequest, Empty)
-
-WRITE_TIMEOUT_S = 3600.0
-"""A write lives as long as its source feeds it, which may be a slow client."""
-
-END_TIMEOUT_S = 10.0
-"""How long containerd may take to end a write that is given up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,58 +156,26 @@ class Content:
         holding = self.scope.connection.holding
         holding.add((self.scope.namespace, ref))
         doing = f"write blob {expected or ref}"
-        with self.scope.translated(WRITE, doing):
-            call = self.scope.connection.method(WRITE, "stream_stream")(
-                timeout=WRITE_TIMEOUT_S, metadata=self.scope.headers
-            )
         try:
             with self.scope.translated(WRITE, doing):
-                return await _send(call, chunks, ref, size, expected)
-        except errors.AlreadyExists:
-            return expected
-        except BaseException:
-            # The unfinished write is under the lease too, but should not occupy the disk until that goes.
-            await end(call)
-            with contextlib.suppress(errors.KukeonError):
-                await self.abort(ref)
-            raise
+                blob = Writing(self.scope, ref, size, expected)
+            try:
+                with self.scope.translated(WRITE, doing):
+                    await blob.begin()
+                    # containerd offers what another namespace has of it; it is written over, and so checked.
+                    blob.offset = 0
+                    async for data in chunks:
+                        await blob.write(data)
+                    return await blob.commit()
+            except errors.AlreadyExists:
+                return expected
+            except BaseException:
+                # The unfinished write is under the lease too, but should not occupy the disk until that goes.
+                await blob.end()
+                with contextlib.suppress(errors.KukeonError):
+                    await self.abort(ref)
+                raise
+            finally:
+                blob.close()
         finally:
-            call.cancel()
             holding.discard((self.scope.namespace, ref))
-
-
-async def _send(call: Any, chunks: AsyncIterator[bytes], ref: str, size: int, expected: str) -> str:
-    """Feed `chunks` to an open Write call and return the digest it commits to.
-
-    Each message waits for the answer to the one before: a message sent into a call that containerd has just ended makes
-    gRPC forget why it was ended ("Internal error from Core").
-    """
-
-    async def ask(action: pb.WriteAction, data: bytes = b"") -> str:
-        with contextlib.suppress(asyncio.InvalidStateError):  # ended already: reading says why
-            await call.write(
-                pb.WriteContentRequest(action=action, ref=ref, total=size, expected=expected, offset=offset, data=data)
-            )
-        answer = await call.read()
-        if not isinstance(answer, pb.WriteContentResponse):
-            raise errors.HostError("cannot write a blob: containerd ended the call without an answer")
-        return answer.digest
-
-    offset = 0
-    await ask(pb.STAT)
-    async for data in chunks:
-        await ask(pb.WRITE, data)
-        offset += len(data)
-    return await ask(pb.COMMIT)
-
-
-async def end(call: Any) -> None:
-    """End an open Write call and wait until containerd has let go of the blob; only then can it be dropped.
-
-    A cancelled call may still be at work there, or even be about to begin.
-    """
-    with contextlib.suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError, TimeoutError):
-        async with asyncio.timeout(END_TIMEOUT_S):
-            await call.done_writing()
-            while isinstance(await call.read(), pb.WriteContentResponse):
-                pass

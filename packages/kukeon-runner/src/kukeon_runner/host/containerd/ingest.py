@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors
-from kukeon_runner.host.containerd import content
-from kukeon_runner.host.containerd._pb import kukeon_containerd_pb2 as pb
-from kukeon_runner.host.containerd.content import WRITE, Content
+from kukeon_runner.host.containerd.content import Content
+from kukeon_runner.host.containerd.writing import WRITE, Writing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from kukeon_runner.host.containerd.connection import Scope
 
@@ -22,9 +20,6 @@ log = logging.getLogger(__name__)
 
 PIECE_BYTES = 1024 * 1024
 """What is sent at once: each message waits for the answer to the one before."""
-
-ANSWER_S = 300.0
-"""How long containerd may take for a piece, and at the end for having the blob on disk."""
 
 
 def ref_of(digest: str) -> str:
@@ -65,56 +60,32 @@ async def _write(
 ) -> bool:
     """Say whether the blob is stored; unless this is the `last` try, it is not when its content was wrong."""
     # What is unfinished under a lease is dropped with it; without one it stays for a day, whatever becomes of us.
-    headers = dataclasses.replace(scope, lease="").headers
+    unleased = dataclasses.replace(scope, lease="")
     with scope.translated(WRITE, doing):
-        # However long the line takes: it is each answer that has its time.
-        call = scope.connection.method(WRITE, "stream_stream")(timeout=None, metadata=headers)
-    begun, asking, offset = False, False, 0
-
-    async def ask(action: pb.WriteAction, data: bytes = b"") -> int:
-        nonlocal asking
-        asking = True
-        with contextlib.suppress(asyncio.InvalidStateError):  # ended already: reading says why
-            await call.write(
-                pb.WriteContentRequest(action=action, ref=ref, total=size, expected=digest, offset=offset, data=data)
-            )
-        answer = await call.read()
-        if not isinstance(answer, pb.WriteContentResponse):
-            raise errors.HostError("cannot write a blob: containerd ended the call without an answer")
-        asking = False
-        return int(answer.offset)
-
+        blob = Writing(unleased, ref, size, digest)
+    begun = False
     try:
         with scope.translated(WRITE, doing):
-            offset = await _in_time(ask(pb.STAT), doing)
+            await blob.begin()
             begun = True
-            if offset > size:
+            if blob.offset > size:
                 raise errors.Conflict(f"cannot {doing}: more of it was kept than it has")
-            if offset < size:
-                async with contextlib.aclosing(source(offset)) as pieces:
+            if blob.offset < size:
+                async with contextlib.aclosing(source(blob.offset)) as pieces:
                     async for data in pieces:
-                        await _in_time(ask(pb.WRITE, data), doing)
-                        offset += len(data)
-            await _in_time(ask(pb.COMMIT), doing)
+                        await blob.write(data)
+            await blob.commit()
     except BaseException as error:
         # Another write of it finds it locked until containerd has let go.
-        await content.end(call)
+        await blob.end()
         wrong = isinstance(error, errors.Conflict)
         # What this host does not take is most often too much: kept, it would fill the disk.
-        if begun and (wrong or not offset or (asking and isinstance(error, errors.HostError))):
+        if begun and (wrong or not blob.offset or (blob.asking and isinstance(error, errors.HostError))):
             with contextlib.suppress(errors.KukeonError):  # it is gone already, or containerd is
                 await Content(scope).abort(ref)
         if wrong and begun and not last:
             return False
         raise
     finally:
-        call.cancel()
+        blob.close()
     return True
-
-
-async def _in_time(asked: Awaitable[int], doing: str) -> int:
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            return await asked
-    except TimeoutError as error:
-        raise errors.TimedOut(f"cannot {doing}: containerd gave no answer for {ANSWER_S:g} s") from error

@@ -22,20 +22,17 @@ WAIT_S = 30.0
 
 # A stand-in for `kukeond serve`: it writes its pid, and obeys the file `orders` at each start.
 DAEMON = """
-import os, signal, sys, time
+import os, signal, sys
+told = {signal.SIGTERM, signal.SIGHUP}
+signal.pthread_sigmask(signal.SIG_BLOCK, told)  # taken by sigwait alone: none is lost, whenever it comes
 home = sys.argv[1]
 with open(f"{home}/starts", "a") as f: f.write(f"{os.getpid()} {os.getsid(0)} {os.getppid()}\\n")
-def term(*_):
-    print("stopping", flush=True)
-    sys.exit(0)
-def hup(*_):
-    with open(f"{home}/hups", "a") as f: f.write("hup\\n")
-signal.signal(signal.SIGTERM, term)
-signal.signal(signal.SIGHUP, hup)
 print("serving", flush=True)
 order = open(f"{home}/orders").read().strip() if os.path.exists(f"{home}/orders") else ""
 if order: sys.exit(int(order))
-while True: signal.pause()
+while signal.sigwait(told) == signal.SIGHUP:
+    with open(f"{home}/hups", "a") as f: f.write("hup\\n")
+print("stopping", flush=True)
 """
 
 

@@ -17,7 +17,8 @@ class Containers(Protocol):
     def create_container(self, doc: model.ContainerDoc, *, timeout: float | None = None) -> model.CreateContainerResult:
         """Add the container to its cell, and start it when the cell runs; one that exists is completed.
 
-        Raises `CellNotFound`, and `ImageNotFound` when the realm lacks the image.
+        Raises `CellNotFound`, `ImageNotFound` when the realm lacks the image, and `RootContainerRefused` for one that
+        is to be the cell's root: that comes with its cell.
         """
         ...
 

@@ -56,6 +56,12 @@ def test_a_cell_that_is_there_is_started_if_need_be(
     assert str(memory.docs[WEB].status.state) == "Ready"
 
 
+def test_a_cell_that_waits_for_its_image_is_run_now(kuke: Kuke, memory: MemoryClient) -> None:
+    memory.put(WEB, state=model.CellState.PENDING, reason="ImagePullFailed", containers=())
+    result = kuke("run", "-d", "web")
+    assert (result.code, result.out, result.err) == (0, 'Started cell "web" from stack "default"\n', "")
+
+
 @pytest.mark.parametrize("state", [model.CellState.PENDING, model.CellState.UNKNOWN])
 def test_a_cell_of_which_nobody_knows_what_it_is_is_left_alone(
     kuke: Kuke, memory: MemoryClient, state: model.CellState

@@ -130,11 +130,13 @@ def settled(client: Client, job: Job) -> tuple[Job, model.CellDoc | None]:
 
 def _usable(found: model.CellDoc, *, half_made_is_fine: bool = False) -> model.CellDoc:
     """Return the cell; raises `Conflict` when nobody knows what running it would mean."""
-    from kukeon_api import errors, model
+    from kukeon_api import errors, model, restarts
     from kukeon_cli import resources
 
     state = found.status.state
-    if state is model.CellState.UNKNOWN or (state is model.CellState.PENDING and not half_made_is_fine):
+    # One that waits for its image is not being made: whoever runs it has the image looked for now.
+    half_made = state is model.CellState.PENDING and found.status.reason != restarts.IMAGE_PULL_FAILED
+    if state is model.CellState.UNKNOWN or (half_made and not half_made_is_fine):
         raise errors.Conflict(
             f"cannot run cell {str(model.ref_of(found))!r}: it is {state}",
             hint=f"look again: kuke refresh; if it stays so: kuke delete cell {found.metadata.name}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
-import select
 import selectors
 import signal
 import threading
@@ -245,10 +244,11 @@ class _Session:
     def _send_rest(self) -> None:
         """Have sent what was typed right before leaving, unless the program takes no input."""
         deadline = time.monotonic() + _LEAVING_S
-        while not self.terminal.flush():
-            _, writable, _ = select.select([], [self.terminal], [], max(0.0, deadline - time.monotonic()))
-            if not writable:
-                return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.terminal, selectors.EVENT_WRITE)
+            while not self.terminal.flush():
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return
 
     def _reconnect(self, lost: errors.Unavailable) -> Over | None:
         """Connect again where we were; Over when somebody left meanwhile. Raises `lost`, or why it does not work."""

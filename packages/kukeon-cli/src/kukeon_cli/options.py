@@ -175,7 +175,8 @@ def files(*, required: bool = True) -> Decorator:
         callback=given,
         metavar="FILE",
         allow_from_autoenv=False,
-        help="Manifest, or directory of manifests, or - for standard input; may be given more than once.",
+        help="Manifest, or directory of manifests, or - for standard input; may be given more than once."
+        + ("  [required]" if required else ""),
         type=click.Path(),
     )
 

@@ -160,7 +160,7 @@ def test_prune_tells_what_goes(kuke: Kuke, memory: MemoryClient) -> None:
     memory.load("default", nameless)
     said = kuke("image", "prune", "--dry-run")
     assert (said.code, said.out.split()[:4]) == (0, ["NAME", "FREES", nameless, "1.4"])
-    assert said.err == '1 image would be removed from realm "default", 1.4 MiB freed.\n'
+    assert said.err == '1 image would be removed from realm "default", 1.4 MiB would be freed.\n'
     assert len(memory.world.images["default"]) == 2
     assert kuke("image", "prune", "-o", "name").out == f"image/{nameless}\n"
     assert "--all takes those with a name" in kuke("image", "prune").err

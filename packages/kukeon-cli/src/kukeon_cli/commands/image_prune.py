@@ -50,8 +50,9 @@ def _summary(result: model.PruneImagesResult, *, every: bool) -> str:
         hint = "" if every else "; --all takes those with a name, too"
         return f'There is {which} in realm "{realm}"{hint}.'
     noun = "image" if count == 1 else "images"
-    done = "would be removed" if result.dry_run else "removed"
-    return f'{count} {noun} {done} from realm "{realm}", {quantities.size(result.reclaimed_bytes)} freed.'
+    would = "would be " if result.dry_run else ""
+    size = quantities.size(result.reclaimed_bytes)
+    return f'{count} {noun} {would}removed from realm "{realm}", {size} {would}freed.'
 
 
 @click.command("prune", cls=lazy.Command)

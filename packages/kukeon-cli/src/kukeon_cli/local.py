@@ -61,9 +61,9 @@ def _open(options: Options, *, exclusive: bool) -> AbstractAsyncContextManager[C
     import kukeon_runner
     from kukeon_runner import instance
 
-    if exclusive and instance.find_instance(options.run_path) is None:
+    if instance.find_instance(options.run_path) is None:
         # Nobody ran `kuke init` here. It may well be meant, or be a slip of the run path.
-        _note(f"there is no kukeon at {options.run_path!r} yet: setting one up")
+        _note(f"there is no kukeon at {options.run_path!r}" + (" yet: setting one up" if exclusive else ""))
     return kukeon_runner.open_controller(options, exclusive=exclusive)
 
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from kukeon_api import model
+from kukeon_api import image_ref, model, restarts
 from kukeon_cni import links
 from kukeon_runner.host import mounts, nftables
 from kukeon_runner.host.cgroups import Cgroups
+from kukeon_runner.host.transfer.progress import Progress
+from kukeon_runner.testing import registry
 from kukeon_runner.testing.places import IMAGE, PATIENCE_S, SERVES, Place, alive, cell, until
 
 if TYPE_CHECKING:
@@ -171,6 +173,41 @@ async def test_a_reboot_brings_back_what_ran_and_leaves_what_was_stopped(place: 
         tables = await asyncio.create_subprocess_exec("nft", "list", "tables", stdout=asyncio.subprocess.PIPE)
         listing, _ = await tables.communicate()
         assert place.layout.nft_table in listing.decode()
+
+
+async def test_a_pull_that_a_power_cut_ended_goes_on_when_the_registry_is_back(place: Place) -> None:
+    """Of a cell that has no policy at all: it was being made, and that is finished."""
+    async with registry.served_registry() as serving:
+        name = f"{serving.address}/team/app:1"
+        doc = of("web", sh("main", SERVES[1], image=name))
+        async with place.opened() as found:
+            await place.load(found)
+            images, namespace = found.runner.context.host.images, place.layout.namespace("default")
+            await images.push(namespace, IMAGE, image_ref.parse(name), "", lambda _: None, Progress())
+            await found.create_cell(of("busy", sh("main", SERVES[1])))
+            asked = asyncio.Event()
+
+            async def silent(_: registry.Call) -> None:
+                asked.set()
+                await asyncio.Event().wait()
+
+            serving.behaviour = lambda call, _writer: silent(call)
+            making = asyncio.create_task(found.create_cell(doc))
+            async with asyncio.timeout(PATIENCE_S):
+                await asked.wait()
+            making.cancel()
+            await asyncio.wait({making})
+            assert status(found, "web").state is model.CellState.PENDING
+        await asyncio.to_thread(power_cut, place)
+        serving.behaviour = lambda _call, _writer: registry.error(404, "MANIFEST_UNKNOWN", "")
+        async with place.opened() as found:
+            await seen(lambda: status(found, "web").reason == "ImagePullFailed")
+            await seen(lambda: status(found, "busy").state is model.CellState.READY and len(place.tasks()) == 2)
+            assert status(found, "web").state is model.CellState.PENDING
+            assert restarts.next_due(status(found, "web")) is not None
+            serving.behaviour = lambda _call, _writer: registry.PASS
+            await seen(lambda: status(found, "web").state is model.CellState.READY)
+            assert len(place.tasks()) == 4
 
 
 async def test_an_end_while_kukeond_is_away_is_known_and_made_good(place: Place) -> None:

@@ -135,6 +135,13 @@ async def test_a_change_that_fails_as_all_have_ended_is_over(tmp_path: Path) -> 
         await found.reconcile()
 
 
+async def test_a_seccomp_profile_that_cannot_be_read_is_told_as_one(tmp_path: Path) -> None:
+    found = await running(FakeHost(), tmp_path)
+    (result,) = await results(found, cell("other", container("web", security_opts=("seccomp=/nope.json",))))
+    assert "seccomp profile of container 'web': cannot read '/nope.json'" in result.error
+    assert "securityOpts" in result.details["hint"]
+
+
 async def test_a_failure_anywhere_in_a_change_keeps_what_it_does_not_concern(tmp_path: Path) -> None:
     changed = cell("hello", container("web", env=("A=2",)), container("db"))
     for number in range(1, 40):

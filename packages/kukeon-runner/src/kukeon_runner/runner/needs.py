@@ -190,7 +190,13 @@ async def _found(context: Context, spec_: model.ContainerSpec) -> observed.Found
         devices[path] = await kernel.device(path)
     profile = None
     if path := spec.seccomp_file(spec_):
-        content = await kernel.read_bounded(path, seccomp_file.MAX_BYTES)
+        try:
+            content = await kernel.read_bounded(path, seccomp_file.MAX_BYTES)
+        except errors.Invalid as error:
+            raise errors.Invalid(
+                f"cannot use the seccomp profile of container {spec_.id!r}: {error}",
+                hint="make the file on this host, or correct the container's securityOpts",
+            ) from error
         host = kernel.abilities
         granted = spec.granted(spec_, host)
         profile = seccomp_file.parse(content, path, granted, host.machine, host.kernel)

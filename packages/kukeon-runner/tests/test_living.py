@@ -272,7 +272,8 @@ async def test_who_comes_back_from_a_reboot_comes_whatever_becomes_of_its_siblin
     assert it.running() == {ROOT, A, B}
 
 
-async def test_what_was_begun_is_finished_by_whatever_is_started_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["start_container", "restart_container"])
+async def test_what_was_begun_is_finished_by_whatever_is_started_first(tmp_path: Path, verb: str) -> None:
     it = await story(tmp_path, container("a"), container("b"))
     with it.host.failing_at(9, Failure.LATE_CRASH), pytest.raises(Crash):
         await it.found.restart_cell(cell("hello"))
@@ -281,6 +282,7 @@ async def test_what_was_begun_is_finished_by_whatever_is_started_first(tmp_path:
     it.host.network = it.host.network.reopened()
     it.restart()
     place = {"realm_id": "default", "space_id": "default", "stack_id": "default", "cell_id": "hello"}
-    await it.found.start_container(model.ContainerDoc(metadata=model.Metadata(name="b"), spec=container("b", **place)))
+    doc = model.ContainerDoc(metadata=model.Metadata(name="b"), spec=container("b", **place))
+    await getattr(it.found, verb)(doc)
     await it.look()
     assert it.running() == {ROOT, A, B}

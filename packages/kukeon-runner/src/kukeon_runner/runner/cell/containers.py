@@ -75,7 +75,7 @@ class Containers(Work):
             await needs.cell(self.context, doc, site, pre)
             found = pre.containers.get(identity)
             # Killed in between, it comes up again.
-            doc = await self.context.save(wishes.begun(doc, {ref.container}))
+            doc = await self.context.save(wishes.begun(doc, {ref.container, *self._unfinished(doc, site, pre)}))
             ended = await self._down(doc, site, pre, plan.stop_container(site, pre, identity, end))
             again = await self._start(ended.doc, {ref.container}, reason=derive.START_FAILED)
             return found is not None and found.alive, again

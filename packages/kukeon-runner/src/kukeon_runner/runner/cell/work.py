@@ -205,8 +205,7 @@ class Work:
             raise
         if only is not None:
             # Once there are namespaces again, nothing tells any more that a reboot took them; nor what else was begun.
-            waits = restarts.pulled_later(before.status, self.context.now())
-            only = {*only, *derive.taken(before, site, pre), *(() if waits else wishes.unfinished(before, site, pre))}
+            only = {*only, *derive.taken(before, site, pre), *self._unfinished(before, site, pre)}
         limit = None if only is None else {site.root_id, *self._ids_of(doc, site, only)}
         # After a crash, it is this that decides.
         doc = await self.context.save(wishes.under_way(doc, only) if failed else self._wished(doc, site, pre, only))
@@ -252,6 +251,11 @@ class Work:
         ready = wishes.done(msgspec.structs.replace(doc, status=status))
         ready = await self._store(ready, site, post, exits(results), starts(results))
         return Outcome(ready, site, pre, post, len(steps))
+
+    def _unfinished(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> frozenset[str]:
+        """What somebody began to bring up, unless that waits for an image."""
+        waits = restarts.pulled_later(doc.status, self.context.now())
+        return frozenset() if waits else wishes.unfinished(doc, site, seen)
 
     def _wished(
         self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, only: Collection[str] | None

@@ -7,6 +7,7 @@ import ctypes
 import importlib.util
 import io
 import os
+import queue
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kukeon_api import errors
+from kukeon_api import errors, model
 from kukeon_cli import main, server, service
 from kukeon_cli.commands import daemon
 from kukeon_cli.output import Format, Output
@@ -229,3 +230,40 @@ def host(tmp_path: Path, memory: MemoryClient, children: Children) -> Iterator[H
     yield made
     # Also one that has not come as far as its pid file.
     children.end()
+
+
+class Told:
+    """Events of a kukeond in memory: those it remembers, and those that a test tells."""
+
+    def __init__(self, perform: Callable[..., Any]) -> None:
+        self.perform = perform
+        self.known: list[model.Event] = []
+        self.coming: queue.SimpleQueue[Callable[[], object] | model.Event | BaseException] = queue.SimpleQueue()
+        self.asked: list[str] = []
+
+    def __call__(self, name: str, arguments: dict[str, Any], timeout: float | None) -> Any:
+        if name != "events":
+            return self.perform(name, arguments, timeout)
+        if not arguments["follow"]:
+            return iter(self.known)
+        self.asked.append(arguments["since"])
+        return self._follow()
+
+    def _follow(self) -> Iterator[model.Event]:
+        while True:
+            each = self.coming.get()
+            if isinstance(each, BaseException):
+                raise each
+            if isinstance(each, model.Event):
+                yield each
+            else:
+                each()
+
+
+@pytest.fixture
+def told(memory: MemoryClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+    made = Told(memory.perform)
+    monkeypatch.setattr(memory, "perform", made)
+    yield made
+    # For the thread of a command line that still follows.
+    made.coming.put(errors.Denied("the test is over"))

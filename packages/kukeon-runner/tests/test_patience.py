@@ -31,6 +31,12 @@ def test_what_fails_by_itself_fails() -> None:
     assert not patience.busy
 
 
+def test_what_the_runtime_finds_in_the_way_is_in_the_containers_own_files() -> None:
+    """An image can have a file where a volume is to go: waiting does not help, and nothing of it is to be removed."""
+    words = f"failed to create shim task: OCI runtime create failed: runc create failed: {IN_THE_WAY}"
+    assert not half_done.Patience().again(words)
+
+
 def test_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     patience = half_done.Patience()
     monkeypatch.setattr(half_done, "BUSY_TIMEOUT_S", -1.0)

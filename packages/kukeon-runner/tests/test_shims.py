@@ -42,6 +42,14 @@ def test_only_the_directory_of_that_container_is_cleared(tmp_path: Path, place: 
     assert half_removed.exists() is not removed
 
 
+def test_what_a_runtime_says_of_the_files_of_a_container_clears_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "rootfs" / "io.containerd.runtime.v2.task" / "n" / "id"
+    directory.mkdir(parents=True)
+    words = f"failed to create shim task: OCI runtime create failed: runc create failed: mkdir {directory}: file exists"
+    shims.clear("/nowhere.sock", "n", "id", words)
+    assert directory.exists()
+
+
 def test_words_without_a_directory_clear_nothing(tmp_path: Path) -> None:
     shims.clear("/nowhere.sock", "n", "id", "something else")
     assert not shims.end("/nowhere.sock", "n", "id")

@@ -38,7 +38,7 @@ class Patience:
         """Say whether a creation that failed with these `words` is to be tried once more."""
         taken = runtime_words.is_taken_away(words)
         self._taken_away += taken
-        self.busy = "file exists" in words or (taken and self._taken_away < TAKEN_AWAY_TRIES)
+        self.busy = runtime_words.is_in_the_way(words) or (taken and self._taken_away < TAKEN_AWAY_TRIES)
         return self.busy and not self.over
 
     @property

@@ -16,6 +16,7 @@ _LOST_BUNDLE = re.compile(
     r"failed to (?:start shim|create shim task): (?!OCI runtime).*: no such file or directory"
     r"|/io\.containerd\.runtime\.v2\.task/\S+/log\.json: no such file or directory"
 )
+_IN_THE_WAY = re.compile(r"mkdir (?P<path>/\S+): file exists")
 _CHAIN = re.compile(
     r"^.*OCI runtime (?:create|start|exec) failed: (?:runc (?:create|start) failed: |exec failed: |crun: )?"
     r"(?:unable to start container process: )?"
@@ -28,6 +29,20 @@ def is_taken_away(words: str) -> bool:
     What runc misses by itself is what somebody asked for.
     """
     return _LOST_BUNDLE.search(words) is not None
+
+
+def is_in_the_way(words: str) -> bool:
+    """Whether a creation failed because containerd found something there that it was to make, or runc its own notes.
+
+    What else a runtime finds in the way is in the container's own files, which are its image's to choose.
+    """
+    return "file exists" in words and ("OCI runtime" not in words or "mkdir /run/containerd/runc/" in words)
+
+
+def directory_in_the_way(words: str) -> str:
+    """The directory that containerd, which was to make it, found there; empty where it says something else."""
+    found = _IN_THE_WAY.search(words)
+    return found["path"] if found and "OCI runtime" not in words else ""
 
 
 def explain(words: str) -> tuple[str, str]:

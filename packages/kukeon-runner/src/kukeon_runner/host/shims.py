@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import re
 import shutil
 import signal
 import socket as socketlib
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kukeon_runner.host import mounts
+from kukeon_runner.host import mounts, runtime_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -32,8 +31,6 @@ FRESH_S = 1.0
 
 _SOCKETS = Path("/run/containerd/s")
 """Where shims listen, whatever containerd's own directories are."""
-
-_IN_THE_WAY = re.compile(r"mkdir (?P<path>/\S+): file exists")
 
 
 def end(socket: str, namespace: str, id: str) -> bool:
@@ -167,11 +164,11 @@ def clear(socket: str, namespace: str, id: str, words: str) -> None:
     `words` are containerd's: the path in them is taken only where it is exactly such a directory.
     """
     end(socket, namespace, id)
-    found = _IN_THE_WAY.search(words)
-    if found is None or not found["path"].endswith(f"/io.containerd.runtime.v2.task/{namespace}/{id}"):
+    found = runtime_words.directory_in_the_way(words)
+    if not found.endswith(f"/{_BUNDLES}/{namespace}/{id}"):
         return
-    log.warning("removing what a creation of %s in %s left: %s", id, namespace, found["path"])
-    _remove(Path(found["path"]))
+    log.warning("removing what a creation of %s in %s left: %s", id, namespace, found)
+    _remove(Path(found))
 
 
 def _remove(bundle: Path) -> None:

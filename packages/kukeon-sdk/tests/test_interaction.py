@@ -36,21 +36,33 @@ if TYPE_CHECKING:
 # A person: `interact` in a process of its own, whose keyboard and screen are a pty.
 
 PERSON = """
-import sys
+import os, sys
 import kukeon_sdk
-from kukeon_api import model
+from kukeon_api import errors, model
 from kukeon_sdk import interaction
 kind, path = sys.argv[1:]
-if kind == "socket":
+patience_s = 5
+if kind in ("socket", "away until somebody types"):
     connect = interaction.at_socket(path)
 else:
     spec = model.ContainerSpec(id="web", realm_id="r", space_id="s", stack_id="t", cell_id="c")
     doc = model.ContainerDoc(metadata=model.Metadata(name="web"), spec=spec)
     connect = interaction.through(kukeon_sdk.dial(path), doc)
+if kind == "away until somebody types":
+    patience_s, at_once, really_read, typed = 20, connect, os.read, []
+    def read(fd, size):
+        typed.append(fd)
+        return really_read(fd, size)
+    def connect(position=None, /):
+        if position is not None and 0 not in typed:
+            print("[away]", end="", flush=True)
+            raise errors.Unavailable("cannot connect yet")
+        return at_once(position)
+    os.read = read
 def resize(rows, columns):
     print(f"[size {rows}x{columns}]", end="", flush=True)
 try:
-    over = interaction.interact(connect, 0, 1, resize, reconnect_s=5)
+    over = interaction.interact(connect, 0, 1, resize, reconnect_s=patience_s)
     print(f"[{over.how} {over.code}]", flush=True)
 finally:
     import termios
@@ -189,6 +201,36 @@ def test_a_connection_that_is_cut_off_goes_on_where_it_was(server: Server, perso
     assert hellos == [bytes.fromhex("01 0000000a 01 01 000000000000000b")]
     person.types(b"\x1d\x1d")
     person.sees(b"[detached None]")
+
+
+@pytest.mark.parametrize(("resumed_at", "arrives"), [(5, True), (0, False)])
+def test_what_is_typed_while_the_connection_is_cut_off_is_for_the_same_program(
+    resumed_at: int, arrives: bool, server: Server
+) -> None:
+    typed = []
+
+    def cut(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(WELCOME + output(b"first") + LIVE)
+
+    def resumed(connection: socket.socket) -> None:
+        receive(connection, 15)
+        connection.sendall(frame(0x81, b"\x01\x00" + resumed_at.to_bytes(8, "big")) + LIVE + output(b"back"))
+        while data := connection.recv(100):
+            typed.append(data)
+
+    person = Person("away until somebody types", server.path)
+    try:
+        server.serve(cut, resumed)
+        person.sees(b"[away]")
+        person.types(b"ls\r")
+        person.sees(b"back")
+        person.types(b"\x1d\x1d")
+        person.sees(b"[detached None]")
+    finally:
+        person.close()
+    server.close()
+    assert b"".join(typed) == (frame(0x02, b"ls\r") if arrives else b"")
 
 
 def test_a_signal_leaves_the_terminal_in_order(server: Server, person: Person) -> None:

@@ -33,6 +33,8 @@ _RESIZE_AGAIN_S = 1.0
 _LEAVING_S = 1.0
 """How long the program may take for what was typed before somebody leaves."""
 _READ_BYTES = 16 * 1024
+_MAX_TYPED_BYTES = 64 * 1024
+"""What is kept of what is typed while a connection is made anew."""
 
 
 class How(enum.StrEnum):
@@ -196,6 +198,8 @@ class _Session:
         self._window = window
         self._reconnect_s = reconnect_s
         self._keys = DetachKeys()
+        self._typed = bytearray()
+        """What is to be passed on."""
 
     def run(self, screen: own_terminal.Screen) -> Over:
         while True:
@@ -219,6 +223,7 @@ class _Session:
                 screen.show(shown)
                 if self.terminal.ended:
                     return Over(How.ENDED, self.terminal.code)
+                self._pass_on()
                 waiting = not self.terminal.flush()
                 selector.modify(self.terminal, selectors.EVENT_READ | (selectors.EVENT_WRITE if waiting else 0))
                 patience_s = 0 if shown else _KEY_PAUSE_S if self._keys.held else None
@@ -227,22 +232,28 @@ class _Session:
                     self._send_rest()
                     return Over(How.DETACHED)
                 if not ready and not shown:
-                    self.terminal.put(self._keys.release())
+                    self._typed += self._keys.release()
 
-    def _type(self, *, pass_on: bool = True) -> bool:
-        """Pass on what was typed; True when it is time to leave."""
+    def _type(self) -> bool:
+        """Take what was typed; True when it is time to leave."""
         try:
             typed = os.read(self._keyboard, _READ_BYTES)
         except OSError:
             typed = b""
         passed = self._keys.feed(typed)
-        if pass_on:
-            self.terminal.put(passed)
+        if len(self._typed) < _MAX_TYPED_BYTES:
+            self._typed += passed
         # A terminal that is gone types nothing any more.
         return self._keys.detached or not typed
 
+    def _pass_on(self) -> None:
+        if self._typed:
+            self.terminal.put(bytes(self._typed))
+            self._typed.clear()
+
     def _send_rest(self) -> None:
         """Have sent what was typed right before leaving, unless the program takes no input."""
+        self._pass_on()
         deadline = time.monotonic() + _LEAVING_S
         with selectors.DefaultSelector() as selector:
             selector.register(self.terminal, selectors.EVENT_WRITE)
@@ -263,9 +274,11 @@ class _Session:
                     raise lost from None
             else:
                 self._window.changed()
+                if self.terminal.position != position:
+                    # What was typed meanwhile was for the program that was there before.
+                    self._typed.clear()
                 return None
             with selectors.DefaultSelector() as selector:
                 selector.register(self._keyboard, selectors.EVENT_READ)
-                # What is typed while nobody is there is not for whoever comes.
-                if selector.select(_RECONNECT_PAUSE_S) and self._type(pass_on=False):
+                if selector.select(_RECONNECT_PAUSE_S) and self._type():
                     return Over(How.DETACHED)

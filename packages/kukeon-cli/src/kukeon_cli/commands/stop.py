@@ -32,5 +32,6 @@ container = lifecycle.command(
 )
 
 group = lifecycle.group(
-    VERB, "Stop cells or containers gracefully.\n\nPrograms get SIGTERM, and SIGKILL after a grace period."
+    VERB,
+    "Stop cells or containers gracefully.\n\nPrograms get their stop signal, SIGTERM if they have none of their own, and\nSIGKILL after a grace period.",
 )

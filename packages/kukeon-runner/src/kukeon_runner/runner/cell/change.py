@@ -16,7 +16,8 @@ from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, ports
 from kukeon_runner.runner.cell import wishes
-from kukeon_runner.runner.cell.work import Outcome, Work, exits, starts
+from kukeon_runner.runner.cell.transitions import Transitions, exits, starts
+from kukeon_runner.runner.cell.work import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -47,7 +48,7 @@ class Survey:
         return cls(containers, Counter(id.rpartition("_")[0] for id in containers))
 
 
-class Change(Work):
+class Change(Transitions):
     async def create(self, doc: model.CellDoc, *, start: bool = True) -> tuple[bool, Outcome]:
         """Have the cell running, by its stored spec if there is one; True when it is new.
 

@@ -12,10 +12,11 @@ from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, remains
 from kukeon_runner.runner.cell import wishes
-from kukeon_runner.runner.cell.work import Outcome, Purged, Work, exits
+from kukeon_runner.runner.cell.transitions import Transitions, exits
+from kukeon_runner.runner.cell.work import Outcome, Purged
 
 
-class Containers(Work):
+class Containers(Transitions):
     async def create_container(self, doc: model.ContainerDoc) -> tuple[bool, Outcome]:
         """Add the container to its cell and start it; True when it is new. One that exists keeps its spec.
 

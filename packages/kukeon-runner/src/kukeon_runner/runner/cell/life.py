@@ -13,7 +13,8 @@ from kukeon_runner.execute import execute, sweep
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs, remains
 from kukeon_runner.runner.cell import wishes
-from kukeon_runner.runner.cell.work import Outcome, Purged, Work
+from kukeon_runner.runner.cell.transitions import Transitions
+from kukeon_runner.runner.cell.work import Outcome, Purged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from kukeon_runner.steps import Plan
 
 
-class Life(Work):
+class Life(Transitions):
     async def start(self, ref: model.Ref) -> Outcome:
         """Have the cell running.
 

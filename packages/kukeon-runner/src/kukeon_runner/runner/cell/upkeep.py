@@ -11,30 +11,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kukeon_api import endings, errors, model, names, restarts
+from kukeon_api import errors, model, names, restarts
 from kukeon_runner import derive, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
 from kukeon_runner.runner import needs
-from kukeon_runner.runner.cell import wishes
+from kukeon_runner.runner.cell import verdicts, wishes
 from kukeon_runner.runner.cell.change import Change
 from kukeon_runner.runner.cell.life import Life
-from kukeon_runner.runner.cell.work import exits, starts
+from kukeon_runner.runner.cell.transitions import exits, starts
 from kukeon_runner.verbs import ReconcileOutcome
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from kukeon_runner.steps import Plan, Step
 
 log = logging.getLogger(__name__)
 
 MEND_PAUSE_S = 30.0
 """Between two attempts to repair the same cell."""
-
-OVER = frozenset({model.CellState.EXITED, model.CellState.ERROR, model.CellState.STOPPED, model.CellState.FAILED})
-"""States of a cell whose work is done, one way or the other."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +73,16 @@ class Upkeep(Life, Change):
         seen = await observe.cell(
             self.context.host, site, self._ids(doc, site), strays=False, survey=survey, attached=attached
         )
-        if _doomed(doc) or _to_take_down(doc, site, seen) or self._due(doc, site, seen):
+        if verdicts.doomed(doc) or verdicts.to_take_down(doc, site, seen) or self._due(doc, site, seen):
             return False
-        if _half_changed(doc, seen):
+        if verdicts.half_changed(doc, seen):
             return False
-        if _damaged(doc, site, seen) or _unwound(doc, seen) or _reapable(doc) or _abandoned(doc, seen):
+        if (
+            verdicts.damaged(doc, site, seen)
+            or verdicts.unwound(doc, seen)
+            or verdicts.reapable(doc)
+            or verdicts.abandoned(doc, seen)
+        ):
             return False
         if not seen.cgroup and doc.status.ready_observed:
             return False
@@ -104,29 +105,32 @@ class Upkeep(Life, Change):
             doc = self.find(ref)
             if doc is None:
                 return None, ReconcileOutcome()
-            if _doomed(doc) and self._may_mend(ref):
+            if verdicts.doomed(doc) and self._may_mend(ref):
                 log.info("deleting cell %s, which was begun", ref)
                 with self._mending(ref):
                     await self._delete(ref)
                 return None, ReconcileOutcome(deleted=True)
             if told.out_of_memory:
-                doc = await self.context.save(_out_of_memory(doc, told.out_of_memory))
+                doc = await self.context.save(verdicts.out_of_memory(doc, told.out_of_memory))
             seen, site = await self._observe(doc, strays=False)
-            if (steps := _to_take_down(doc, site, seen)) and self._may_mend(ref):
+            if (steps := verdicts.to_take_down(doc, site, seen)) and self._may_mend(ref):
                 log.info("stopping what is to be stopped of cell %s", ref)
                 with self._mending(ref):
                     # First how they ended that have: their tasks go now.
-                    doc = (await self._refreshed(doc, site, seen, _new(told, doc, seen))).doc
+                    doc = (await self._refreshed(doc, site, seen, verdicts.new(told, doc, seen))).doc
                     return (await self._down(doc, site, seen, steps)).doc, ReconcileOutcome(updated=True)
-            if _abandoned(doc, seen):
+            if verdicts.abandoned(doc, seen):
                 if not self._may_mend(ref):
                     return doc, ReconcileOutcome()
                 log.info("ending what is left of cell %s, which failed", ref)
                 with self._mending(ref):
                     return await self._end_failed(doc), ReconcileOutcome(updated=True)
-            if _half_changed(doc, seen):
-                return await self._go_on(doc, site, seen, _new(told, doc, seen))
-            begun, lost = wishes.unfinished(doc, site, seen), _to_bring_back(doc, site, seen, self.context.now())
+            if verdicts.half_changed(doc, seen):
+                return await self._go_on(doc, site, seen, verdicts.new(told, doc, seen))
+            begun, lost = (
+                wishes.unfinished(doc, site, seen),
+                verdicts.to_bring_back(doc, site, seen, self.context.now()),
+            )
             if lost and not begun and not self._may_mend(ref):
                 lost = ()  # each of them for itself, when it is due
             if lost:
@@ -143,18 +147,18 @@ class Upkeep(Life, Change):
             if not seen.cgroup and doc.status.ready_observed:
                 await self.context.host.kernel.make_cgroup(site.cgroup)
                 seen = dataclasses.replace(seen, cgroup=True)
-            if _damaged(doc, site, seen):
-                seen = await self._mend(doc, site, seen, set() if _own_root(doc) else {site.root_id})
-            found = await self._refreshed(doc, site, seen, _new(told, doc, seen))
+            if verdicts.damaged(doc, site, seen):
+                seen = await self._mend(doc, site, seen, set() if verdicts.own_root(doc) else {site.root_id})
+            found = await self._refreshed(doc, site, seen, verdicts.new(told, doc, seen))
             doc = found.doc
             due = () if lost else restarts.due(doc.status, self.context.now())
             again = [name for name in due if not await self._lacks(doc, site, seen, {name})]
             for name in again:
                 doc = await self._start_again(doc, site, name)
-            if _reapable(doc):
+            if verdicts.reapable(doc):
                 await self._delete(ref)
                 return None, ReconcileOutcome(deleted=True)
-            if not again and _unwound(doc, seen):
+            if not again and verdicts.unwound(doc, seen):
                 return await self._wind_down(doc, site, seen), ReconcileOutcome(updated=True)
             return doc, ReconcileOutcome(updated=found.changed or bool(again))
 
@@ -171,7 +175,9 @@ class Upkeep(Life, Change):
 
     def _due(self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> tuple[str, ...]:
         """The names of the containers that are to be brought up now."""
-        return _to_bring_back(doc, site, seen, self.context.now()) or restarts.due(doc.status, self.context.now())
+        return verdicts.to_bring_back(doc, site, seen, self.context.now()) or restarts.due(
+            doc.status, self.context.now()
+        )
 
     async def _lacking(
         self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, names: Collection[str]
@@ -193,7 +199,7 @@ class Upkeep(Life, Change):
         self, doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, ended: Mapping[str, observed.Exit]
     ) -> Refreshed:
         status = await self._status(doc, site, seen, ended)
-        if _half_changed(doc, seen):
+        if verdicts.half_changed(doc, seen):
             status = msgspec.structs.replace(status, observed_generation=doc.status.observed_generation)
         if status == doc.status:
             return Refreshed(doc, changed=False, containers=())
@@ -275,88 +281,3 @@ class Upkeep(Life, Change):
             self._mend_at[ref] = asyncio.get_running_loop().time() + MEND_PAUSE_S
             raise
         self._mend_at.pop(ref, None)
-
-
-def _doomed(doc: model.CellDoc) -> bool:
-    return doc.status.desired is model.DesiredState.DELETED
-
-
-def _half_changed(doc: model.CellDoc, seen: observed.Cell) -> bool:
-    """Whether somebody began to make another cell of one that runs, and did not finish."""
-    return wishes.changed(doc) and any(each.alive for each in seen.containers.values())
-
-
-def _to_take_down(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> Plan:
-    """What ends what an operator wanted ended and still lives: the whole cell, or containers of it."""
-    if doc.status.desired is not model.DesiredState.RUNNING:
-        return plan.stop(site, seen) if _holds(seen) else {}
-    steps: dict[Step, frozenset[Step]] = {}
-    for each in doc.status.containers:
-        if each.reason == endings.ASKED_TO_END and each.id in seen.containers and seen.containers[each.id].alive:
-            steps |= plan.stop_container(site, seen, each.id, plan.End())
-    return steps
-
-
-def _holds(seen: observed.Cell) -> bool:
-    """Whether something of the cell lives, or is kept for what lives in it."""
-    alive = any(each.alive for each in seen.containers.values())
-    return alive or seen.pinned or seen.network_residue or seen.shm or seen.secrets
-
-
-def _to_bring_back(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell, now: dt.datetime) -> tuple[str, ...]:
-    """The names of the containers that a reboot took from a cell that is to run, or the end of whoever started them."""
-    if restarts.pulled_later(doc.status, now):
-        return ()
-    return tuple(sorted(wishes.unfinished(doc, site, seen))) or derive.taken(doc, site, seen)
-
-
-def _out_of_memory(doc: model.CellDoc, told: Mapping[str, dt.datetime]) -> model.CellDoc:
-    """`doc` with the containers marked of which that was `told`, unless they were started anew since."""
-    containers = tuple(
-        msgspec.structs.replace(each, oom_killed=True)
-        if each.id in told and (each.start_time is None or each.start_time <= told[each.id])
-        else each
-        for each in doc.status.containers
-    )
-    return msgspec.structs.replace(doc, status=msgspec.structs.replace(doc.status, containers=containers))
-
-
-def _new(told: observed.Told, doc: model.CellDoc, seen: observed.Cell) -> dict[str, observed.Exit]:
-    """The ends that nothing else tells: their tasks are gone, and they are later than what is stored."""
-    stored = {each.id: each for each in doc.status.containers}
-    found = {}
-    for id, end in told.ends.items():
-        there, status = seen.containers.get(id), stored.get(id)
-        if (there is not None and there.task is not None) or status is None:
-            continue
-        if status.finish_time is None or (end.at is not None and end.at > status.finish_time):
-            found[id] = end
-    return found
-
-
-def _reapable(doc: model.CellDoc) -> bool:
-    """Whether the cell is to be deleted: it was ready once, is over, and nothing of it comes back."""
-    over = doc.status.state in OVER and doc.status.ready_observed
-    return doc.spec.auto_delete and over and restarts.next_due(doc.status) is None
-
-
-def _unwound(doc: model.CellDoc, seen: observed.Cell) -> bool:
-    """Whether the workloads of a cell ended by themselves, and it still holds namespaces, a network or a process."""
-    running = doc.status.desired is model.DesiredState.RUNNING
-    over = doc.status.state in (model.CellState.EXITED, model.CellState.ERROR) and doc.status.ready_observed
-    stays = any(each.root and each.restart_policy in restarts.FOR_EVER for each in doc.spec.containers)
-    return running and over and _holds(seen) and not stays and restarts.next_due(doc.status) is None
-
-
-def _abandoned(doc: model.CellDoc, seen: observed.Cell) -> bool:
-    """Whether a cell failed, and what it had left could not be taken down at the time."""
-    return doc.status.state is model.CellState.FAILED and _holds(seen) and not _reapable(doc)
-
-
-def _own_root(doc: model.CellDoc) -> bool:
-    return any(each.root for each in doc.spec.containers)
-
-
-def _damaged(doc: model.CellDoc, site: wanted.Site, seen: observed.Cell) -> bool:
-    running = doc.status.desired is model.DesiredState.RUNNING
-    return running and plan.damaged(site, seen, own_root=_own_root(doc))

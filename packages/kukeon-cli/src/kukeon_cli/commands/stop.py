@@ -33,5 +33,6 @@ container = lifecycle.command(
 
 group = lifecycle.group(
     VERB,
-    "Stop cells or containers gracefully.\n\nPrograms get their stop signal, SIGTERM if they have none of their own, and\nSIGKILL after a grace period.",
+    "Stop cells or containers gracefully.\n\n"
+    "Programs get their stop signal, SIGTERM if they have none of their own, and\nSIGKILL after a grace period.",
 )

@@ -56,7 +56,7 @@ async def test_too_much_output_kills(alive: Alive, tmp_path: Path) -> None:
 
 
 async def test_the_time_limit_kills_the_whole_group(alive: Alive, wait_until: Wait, tmp_path: Path) -> None:
-    ended = await sh(f"sleep 1000 & echo $! > {tmp_path}/child; sleep 1000", timeout_s=0.5)
+    ended = await sh(f"sleep 1000 & echo $! > {tmp_path}/child; sleep 1000", timeout_s=2)
     assert (ended.outcome, ended.returncode) == ("timed out", -9)
     child = int((tmp_path / "child").read_text())
     wait_until(lambda: not alive(child))

@@ -158,7 +158,7 @@ async def test_a_missing_address_plugin_is_found_before_anything_runs(
 async def test_a_hanging_plugin_is_killed_and_undone(
     make: Callable[..., Network], ns: Path, plugin_dir: PluginDir
 ) -> None:
-    net = make(timeout_s=1.5)
+    net = make(timeout_s=4)
     plugin_dir.behave("second", "ADD", hang=True)
     with pytest.raises(PluginTimeout):
         await net.add("c1", ns)

@@ -80,7 +80,7 @@ class TestExec:
         with client.exec(container(), ["hangs"]) as session:
             session.signal(signal.SIGKILL)
             assert session.wait() == model.ExitStatus(code=137, signal="SIGKILL")
-        with client.exec(container(), ["hangs"], timeout=0.05) as session, pytest.raises(errors.TimedOut):
+        with pytest.raises(errors.TimedOut), client.exec(container(), ["hangs"], timeout=0.05) as session:
             session.wait()
         session = client.exec(container(), ["hangs"])
         client.stop_cell(cell())

@@ -270,7 +270,7 @@ class TestSessions:
         assert endless.gone.wait(WAIT_S)
 
     def test_time_for_the_whole_runs_out(self, endless: Endless, client: UnixClient) -> None:
-        with client.exec(WEB, ["sleep"], timeout=0.3) as session, pytest.raises(errors.TimedOut):
+        with pytest.raises(errors.TimedOut), client.exec(WEB, ["sleep"], timeout=0.3) as session:
             session.wait()
 
     async def test_a_dropped_one_hangs_up_asynchronously(self, endless: Endless, later: aio.AsyncClient) -> None:

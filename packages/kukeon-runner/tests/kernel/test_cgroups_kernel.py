@@ -102,7 +102,7 @@ def test_kill_ends_everything_below(found: Cgroups, top: str) -> None:
     assert found.processes(top) == ()
     assert [program.end() for program in programs] == [-signal.SIGKILL] * 2
     found.kill(top)
-    found.remove(top, timeout_s=2)
+    found.remove(top, timeout_s=DEADLINE_S)
 
 
 def test_kill_ends_what_keeps_forking(found: Cgroups, top: str) -> None:
@@ -143,7 +143,7 @@ def test_what_somebody_froze_and_never_thawed_is_killed(
 ) -> None:
     """As when kukeond dies in the middle of killing: at the group, above it or below it."""
     Path(f"{freezer}{top}", frozen, "freezer.state").write_text("FROZEN")
-    found.kill(f"{top}/a", timeout_s=5)
+    found.kill(f"{top}/a", timeout_s=DEADLINE_S)
     assert sleeper.end() == -signal.SIGKILL
     assert found.processes(top) == ()
 
@@ -196,7 +196,7 @@ def test_unreaped_processes_do_not_keep_a_group(found: Cgroups, top: str) -> Non
     found.ensure(f"{top}/leaf", leaf=True)
     program = Program(found, f"{top}/leaf", "true")
     os.waitid(os.P_PID, program.process.pid, os.WEXITED | os.WNOWAIT)
-    found.remove(top, timeout_s=5)
+    found.remove(top, timeout_s=DEADLINE_S)
     assert program.end() == 0
 
 

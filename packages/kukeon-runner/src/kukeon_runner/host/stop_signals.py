@@ -9,14 +9,19 @@ log = logging.getLogger(__name__)
 
 
 def number(name: str) -> int:
-    """The number of `SIGTERM`, `TERM` or `15`: images write all three."""
+    """The number of `SIGTERM`, `TERM` or `15`: images write all three. Of what is none of them, SIGTERM's."""
     text = name.strip().upper()
-    if text.isdigit() and 0 < int(text) < signal.NSIG:
-        return int(text)
-    if text.startswith("SIGRTMIN+") and text.removeprefix("SIGRTMIN+").isdigit():
-        return min(signal.SIGRTMIN + int(text.removeprefix("SIGRTMIN+")), signal.SIGRTMAX)
+    if (direct := _count(text)) and direct < signal.NSIG:
+        return direct
+    if text.startswith("SIGRTMIN+") and (above := _count(text.removeprefix("SIGRTMIN+"))) is not None:
+        return min(signal.SIGRTMIN + above, signal.SIGRTMAX)
     try:
         return signal.Signals[text if text.startswith("SIG") else f"SIG{text}"].value
     except KeyError:
-        log.warning("unknown stop signal %r, using SIGTERM", name)
+        log.warning("unknown stop signal %r, using SIGTERM", name[:100])
         return signal.SIGTERM
+
+
+def _count(text: str) -> int | None:
+    """A number of a few digits: the digits of other scripts, and thousands of them, int() refuses."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else None

@@ -234,6 +234,10 @@ def test_only_a_near_word_is_meant(word: str, known: str, meant: str) -> None:
         (("describe", "web"), "no such command 'web'\nhint: say what it is, like: kuke describe cell web"),
         (("ps",), "no such command 'ps'\nhint: what there is: kuke get cells"),
         (("pull", "x"), "no such command 'pull'\nhint: it is about images: kuke image pull"),
+        (
+            ("describe", "image", "x"),
+            "no such command 'image'\nhint: everything about an image: kuke image inspect REF",
+        ),
         (("get", "pods"), "no such command 'pods'\nhint: what others call a pod is a cell: kuke get cells"),
         (("apply", "web.yaml"), "missing option '-f' / '--file'\nhint: say which manifests: kuke apply -f FILE"),
         (("gett",), "no such command 'gett'\nhint: did you mean 'kuke get'?"),

@@ -127,7 +127,9 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        entry = self._by_name.get(args[0])
+        entry, name = self.named(args[0])
+        if entry is not None and name:
+            return entry.name, entry.load(), [name, *args[1:]]
         if entry is None and not ctx.resilient_parsing:
             if args[0] in self.later:
                 from kukeon_api import errors
@@ -139,6 +141,13 @@ class LazyGroup(click.Group):
             return None, None, args[1:]
         # The canonical name, so that `KUKE_GET_CELL_REALM` works for `kuke g ce` too.
         return entry.name, entry.load(), args[1:]
+
+    def named(self, word: str) -> tuple[Entry | None, str]:
+        """Return the entry that `word` means and, where it is KIND/NAME, as `-o name` prints it, the name; else ""."""
+        if word in self._by_name or "cell" not in self._by_name:
+            return self._by_name.get(word), ""
+        kind, _, name = word.partition("/")
+        return (self._by_name.get(kind), name) if name else (None, "")
 
     def _unknown(self, ctx: click.Context, name: str) -> click.UsageError:
         from kukeon_cli import near

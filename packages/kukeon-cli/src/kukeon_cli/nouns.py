@@ -24,9 +24,9 @@ class NounGroup(lazy.LazyGroup):
         if not args and ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         at = self._first_word(ctx, args)
-        noun = self._by_name.get(args[at]) if at is not None else None
+        noun, name = self.named(args[at]) if at is not None else (None, "")
         if noun is not None and at is not None:
-            return super().parse_args(ctx, [noun.name, *args[:at], *args[at + 1 :]])
+            return super().parse_args(ctx, [noun.name, *args[:at], *([name] if name else []), *args[at + 1 :]])
         return super().parse_args(ctx, [self.entries[0].name, *args])
 
     def _first_word(self, ctx: click.Context, args: list[str]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -319,6 +320,17 @@ def container(text: str) -> Decorator:
 def names_given(values: Iterable[str]) -> tuple[str, ...]:
     """Return `values` trimmed, in order, each once."""
     return tuple(dict.fromkeys(value.strip() for value in values))
+
+
+def refs_given(values: Iterable[str]) -> tuple[str, ...]:
+    """Return references of images as `names_given` does, also those that `-o name` printed: `image/docker.io/...`."""
+
+    def ref(value: str) -> str:
+        full = value.removeprefix("image/")
+        # Only a registry, with which what is printed begins, looks like a host.
+        return full if re.match(r"[^/]*[.:][^/]*/|localhost/", full) else value
+
+    return names_given(ref(value.strip()) for value in values)
 
 
 def server_configuration(function: Callable[..., Any]) -> Callable[..., Any]:

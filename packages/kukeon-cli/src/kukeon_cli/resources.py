@@ -41,7 +41,9 @@ class Scope:
             given = getattr(self, level)
             part = _DEFAULTS.get(level, "") if given is None else given.strip()
             parts.append(_checked(part, level, f"--{level}"))
-        return model.Ref(*(*parts, _checked(name, kind.lower(), "")))
+        # As `-o name` prints it, so that one command's output is another one's arguments.
+        own = name.strip().removeprefix(f"{kind.lower()}/")
+        return model.Ref(*(*parts, _checked(own, kind.lower(), "")))
 
     def parents(self) -> dict[str, str]:
         """Return the names that stand in for the parents that a cell's document leaves out, by their keys."""

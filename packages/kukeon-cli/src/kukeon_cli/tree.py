@@ -141,6 +141,8 @@ GET_INSTEAD = {
 }
 """Kinds that people know from elsewhere."""
 
+DESCRIBE_INSTEAD = dict.fromkeys(("image", "images", "img"), "everything about an image: kuke image inspect REF")
+
 LATER = {
     word: f"{words[0]}s"
     for words in (

@@ -91,4 +91,10 @@ stack = _command("Stack")
 cell = _command("Cell")
 container = _command("Container")
 
-group = lazy.LazyGroup("describe", entries=tree.DESCRIBE, later=tree.LATER, help="Tell everything about resources.")
+group = lazy.LazyGroup(
+    "describe",
+    entries=tree.DESCRIBE,
+    instead=tree.DESCRIBE_INSTEAD,
+    later=tree.LATER,
+    help="Tell everything about resources.",
+)

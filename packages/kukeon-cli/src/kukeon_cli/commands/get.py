@@ -278,7 +278,7 @@ def image_command(session: Session, refs: tuple[str, ...], realm: str | None, ou
     """
     out = session.output(output)
     if refs:
-        return named_images(session.client, options.names_given(refs), realm, out)
+        return named_images(session.client, options.refs_given(refs), realm, out)
     images(session.client, realm, out)
     return 0
 

@@ -216,7 +216,7 @@ def delete_command(session: Session, refs: tuple[str, ...], realm: str | None, o
     """
     from kukeon_cli import resources
 
-    return delete(session.client, options.names_given(refs), resources.realm_of(realm), session.output(output))
+    return delete(session.client, options.refs_given(refs), resources.realm_of(realm), session.output(output))
 
 
 group = lazy.LazyGroup("image", entries=tree.IMAGE, help="Pull, push, load, save, list and delete images.")

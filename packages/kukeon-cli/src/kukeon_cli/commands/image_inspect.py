@@ -111,4 +111,4 @@ def command(session: Session, refs: tuple[str, ...], realm: str | None, output: 
     """
     from kukeon_cli import resources
 
-    return inspect(session.client, options.names_given(refs), resources.realm_of(realm), session.output(output))
+    return inspect(session.client, options.refs_given(refs), resources.realm_of(realm), session.output(output))

@@ -78,5 +78,5 @@ def command(session: Session, refs: tuple[str, ...], to: str, format: str, platf
         raise errors.Invalid(
             "cannot write an archive to the terminal", hint="name a file: kuke image save app --to app.tar"
         )
-    names = options.names_given(refs)
+    names = options.refs_given(refs)
     save(session.client, names, resources.realm_of(realm), to, platform=platform, format=format)

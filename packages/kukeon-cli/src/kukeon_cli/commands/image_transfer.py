@@ -86,7 +86,7 @@ def pull_command(session: Session, refs: tuple[str, ...], platform: str, realm: 
     """
     from kukeon_cli import resources
 
-    names, where = options.names_given(refs), resources.realm_of(realm)
+    names, where = options.refs_given(refs), resources.realm_of(realm)
     return pull(session.client, names, where, session.output(output), platform=platform)
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from kukeon_api import errors, manifest, model
-from kukeon_runner import observed, wanted
+from kukeon_runner import manifest_hash, observed
 from kukeon_runner.testing.cells import NAMESPACE, cell, container, controller, prepared
 from kukeon_runner.testing.host import FakeHost
 from kukeon_runner.verbs import ReconcileOutcome
@@ -165,7 +165,7 @@ class TestAnotherVersion:
         host = FakeHost()
         await (await prepared(host, tmp_path)).create_cell(cell("hello"))
         before = host.traces()
-        monkeypatch.setattr(wanted, "SPEC_VERSION", "next")
+        monkeypatch.setattr(manifest_hash, "SPEC_VERSION", "next")
         found = controller(host, tmp_path)
         await found.reconcile()
         assert (await found.start_cell(cell("hello"))).started is False
@@ -183,7 +183,7 @@ class TestAnotherVersion:
         found = await prepared(host, tmp_path)
         await found.create_cell(cell("hello"))
         await found.stop_cell(cell("hello"))
-        monkeypatch.setattr(wanted, "SPEC_VERSION", "next")
+        monkeypatch.setattr(manifest_hash, "SPEC_VERSION", "next")
         host.faults.log.clear()
         await controller(host, tmp_path).start_cell(cell("hello"))
         assert not [line for line in host.faults.log if line.startswith(("create default", "delete default"))]
@@ -203,7 +203,7 @@ class TestAnotherVersion:
     ) -> None:
         host = FakeHost()
         await (await prepared(host, tmp_path)).create_cell(cell("hello"))
-        monkeypatch.setattr(wanted, "SPEC_VERSION", "next")
+        monkeypatch.setattr(manifest_hash, "SPEC_VERSION", "next")
         host.faults.log.clear()
         changed = cell("hello", container("web", env=("A=1",)))
         await controller(host, tmp_path).apply_documents(manifest.dump([changed]).encode())

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from kukeon_api import labels, model, names, ports
-from kukeon_runner import observed, peers, spec, terminals
+from kukeon_runner import manifest_hash, observed, peers, spec, terminals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kukeon_runner.layout import Layout
-
-SPEC_VERSION = "2"
-"""Grows when `spec` makes another document of the same manifest, in a way that existing containers must follow."""
-
-NOT_HASHED = frozenset(
-    {
-        "containerd_id",
-        "realm_id",
-        "space_id",
-        "stack_id",
-        "cell_id",
-        "cni_config_path",
-        "image_pull_policy",
-        "restart_policy",
-        "restart_backoff_seconds",
-        "restart_max_retries",
-        "ports",
-        "labels",
-    }
-)
-"""Fields that a container is not made from: what the server fills in, what is to happen after its end, the labels
-that people find it by, and the ports of the host that lead to the cell."""
 
 STOP_SIGNAL_LABEL = "kukeon.io/stop-signal"
 """What the image asks to be stopped with, kept so that a stop needs no image."""
@@ -216,7 +191,7 @@ def _workload(
     identity = site.container_id(wanted.id, root=wanted.root)
     place = _place(site, wanted.id, identity, nested=nested)
     document = spec.container(place, identity, wanted, image, found)
-    digest = spec_hash(wanted, nested=nested)
+    digest = manifest_hash.spec_hash(wanted, nested=nested)
     return Container(
         name=wanted.id,
         id=identity,
@@ -242,7 +217,7 @@ def _terminal(site: Site, wanted: model.ContainerSpec) -> terminals.Terminal | N
 
 def _pause(site: Site, *, networked: bool) -> Container:
     place = _place(site, names.ROOT, site.root_id)
-    digest = _pause_hash(networked=networked)
+    digest = manifest_hash.pause_hash(networked=networked)
     return Container(
         name=names.ROOT,
         id=site.root_id,
@@ -288,34 +263,11 @@ def _place(site: Site, name: str, id: str, *, nested: bool = False) -> spec.Plac
 def spec_hashes(site: Site, doc: model.CellDoc) -> dict[str, str]:
     """What `spec_hash` is of each container of `doc`, by containerd id, with the root container that it gets."""
     nested = doc.spec.nested_cgroup_runtime
-    found = {site.container_id(each.id, root=each.root): spec_hash(each, nested=nested) for each in doc.spec.containers}
-    return {site.root_id: _pause_hash(networked=networked(doc.spec))} | found
-
-
-def _pause_hash(*, networked: bool) -> str:
-    return f"{SPEC_VERSION}-pause" if networked else f"{SPEC_VERSION}-pause-host-network"
-
-
-def spec_hash(wanted: model.ContainerSpec, *, nested: bool) -> str:
-    """Tell apart containers that must be made anew from those that may be started again with their writable layer.
-
-    `nested` is the cell's own wish, which shows in each of its containers.
-    """
-    plain = msgspec.to_builtins(wanted)
-    kept = {key: value for key, value in sorted(plain.items()) if key not in _NOT_HASHED_NAMES}
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    version = f"{SPEC_VERSION}-nested" if nested else SPEC_VERSION
-    return f"{version}-{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def same_manifest(one: str, other: str) -> bool:
-    """Whether two hashes are of the same manifest, whichever versions of `spec` they name."""
-    return one.partition("-")[2] == other.partition("-")[2] != ""
-
-
-_NOT_HASHED_NAMES = {
-    each.encode_name for each in msgspec.structs.fields(model.ContainerSpec) if each.name in NOT_HASHED
-}
+    found = {
+        site.container_id(each.id, root=each.root): manifest_hash.spec_hash(each, nested=nested)
+        for each in doc.spec.containers
+    }
+    return {site.root_id: manifest_hash.pause_hash(networked=networked(doc.spec))} | found
 
 
 def _labels(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kukeon_api import diff, errors, manifest, model, normalise
-from kukeon_runner import documents, dryrun, wanted
+from kukeon_runner import documents, dryrun, manifest_hash
 from kukeon_runner.controller import prune as pruning
 from kukeon_runner.controller.base import Base
-from kukeon_runner.plan import cell as plan
+from kukeon_runner.plan import reuse
 from kukeon_runner.runner import HostRunner
 from kukeon_runner.runner.cell.change import Survey
 from kukeon_runner.together import together
@@ -257,7 +257,7 @@ def _repaired(before: model.CellDoc, outcome: Outcome) -> list[str]:
         if found is None or not found.alive:
             lines.append(f'container "{each.id}" started')
             continue
-        intact = pre.pinned and pre.shm and plan.intact(wanted.spec_hash(each, nested=nested), found)
+        intact = pre.pinned and pre.shm and reuse.intact(manifest_hash.spec_hash(each, nested=nested), found)
         if own[each.id] == each and not intact:
             lines.append(f'container "{each.id}" restarted')
     if before.status.ready_observed:

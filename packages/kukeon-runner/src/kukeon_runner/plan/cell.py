@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kukeon_runner import etc, observed, peers, wanted
+from kukeon_runner.plan import reuse
 from kukeon_runner.steps import (
     Announce,
     AttachNetwork,
@@ -45,10 +46,6 @@ if TYPE_CHECKING:
 
 STOP_GRACE_S = 10.0
 """How long a program may take to end after its stop signal, unless the caller says otherwise; docker's default, too."""
-
-
-RUNS = frozenset({observed.TaskStatus.RUNNING, observed.TaskStatus.PAUSED, observed.TaskStatus.PAUSING})
-"""States in which a task is left alone. One that was created and never started is made again."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     staying = {
         id
         for id, found in seen.containers.items()
-        if intact and id in by_id and _usable(by_id[id], found) and _runs(found)
+        if intact and id in by_id and reuse.usable(by_id[id], found) and reuse.runs(found)
     }
     if only is not None:
         staying |= {id for id in {*by_id, *seen.containers} if id not in only and (intact or not _alive(seen, id))}
@@ -95,7 +92,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
         if id in staying:
             continue
         gone = _end_task(draft, site, id, found, End())
-        if (found.recorded or found.snapshot) and (id not in by_id or not _usable(by_id[id], found)):
+        if (found.recorded or found.snapshot) and (id not in by_id or not reuse.usable(by_id[id], found)):
             draft.add(DeleteContainer(site.namespace, id), gone)
     missing = [each for each in cell.containers if each.id not in staying]
     alive = any(_alive(seen, id) for id in staying)
@@ -145,7 +142,7 @@ def start(cell: wanted.Cell, seen: observed.Cell, only: Container[str] | None = 
     shim: Step | None = None
     for each in missing:
         recorded = None
-        if each.id in seen.containers and _usable(each, seen.containers[each.id]):
+        if each.id in seen.containers and reuse.usable(each, seen.containers[each.id]):
             if seen.containers[each.id].spec_hash != each.spec_hash:
                 recorded = draft.add(RenewContainer(site.namespace, each.id, each.labels, each.spec), *ended)
         else:
@@ -176,33 +173,9 @@ def damaged(site: wanted.Site, seen: observed.Cell, *, own_root: bool) -> bool:
     if not any(found.alive for id, found in seen.containers.items() if own_root or id != site.root_id):
         return False
     root = seen.containers.get(site.root_id)
-    rooted = own_root or (root is not None and _runs(root))
+    rooted = own_root or (root is not None and reuse.runs(root))
     reachable = seen.address is not None or seen.networkless
     return seen.pinned and seen.shm and not (rooted and seen.cgroup and reachable)
-
-
-def reusable(spec_hash: str, found: observed.Container | None, *, needs_snapshot: bool) -> bool:
-    """Whether what is recorded, and so its writable layer, is the container with this hash."""
-    if found is None or not found.recorded or found.spec_hash != spec_hash:
-        return False
-    return found.snapshot or not needs_snapshot
-
-
-def outdated(spec_hash: str, found: observed.Container | None, *, needs_snapshot: bool) -> bool:
-    """Whether what is recorded is of the same manifest, and another version made it.
-
-    It is not made anew, which would cost what was written in it: where it runs it runs on, and before it is started the
-    next time its record is renewed.
-    """
-    if found is None or not found.recorded or found.spec_hash == spec_hash:
-        return False
-    return (found.snapshot or not needs_snapshot) and wanted.same_manifest(found.spec_hash, spec_hash)
-
-
-def intact(spec_hash: str, found: observed.Container) -> bool:
-    """Whether `found` runs and is the container with this hash, so that `start` leaves it alone."""
-    fits = found.spec_hash == spec_hash or outdated(spec_hash, found, needs_snapshot=False)
-    return found.recorded and fits and _runs(found)
 
 
 def stop(site: wanted.Site, seen: observed.Cell, grace_s: float = STOP_GRACE_S) -> Plan:
@@ -335,14 +308,5 @@ def _create(site: wanted.Site, each: wanted.Container) -> CreateContainer:
     )
 
 
-def _usable(container: wanted.Container, found: observed.Container) -> bool:
-    digest, needed = container.spec_hash, bool(container.image)
-    return reusable(digest, found, needs_snapshot=needed) or outdated(digest, found, needs_snapshot=needed)
-
-
 def _alive(seen: observed.Cell, id: str) -> bool:
     return id in seen.containers and seen.containers[id].alive
-
-
-def _runs(found: observed.Container) -> bool:
-    return found.task is not None and found.task.status in RUNS

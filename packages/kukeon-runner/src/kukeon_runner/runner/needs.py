@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from kukeon_api import errors, image_rules, image_ways, model
-from kukeon_runner import observed, seccomp_file, spec, wanted
-from kukeon_runner.plan import cell as plan
+from kukeon_runner import manifest_hash, observed, seccomp_file, spec, wanted
+from kukeon_runner.plan import reuse
 from kukeon_runner.runner import ports, pulling
 from kukeon_runner.together import together
 
@@ -176,9 +176,9 @@ def _needed(each: model.ContainerSpec, only: Container[str] | None) -> bool:
 
 def _reused(doc: model.CellDoc, each: model.ContainerSpec, site: wanted.Site, seen: observed.Cell) -> bool:
     existing = seen.containers.get(site.container_id(each.id, root=each.root))
-    digest = wanted.spec_hash(each, nested=doc.spec.nested_cgroup_runtime)
-    return plan.reusable(digest, existing, needs_snapshot=True) or (
-        existing is not None and plan.intact(digest, existing)
+    digest = manifest_hash.spec_hash(each, nested=doc.spec.nested_cgroup_runtime)
+    return reuse.reusable(digest, existing, needs_snapshot=True) or (
+        existing is not None and reuse.intact(digest, existing)
     )
 
 

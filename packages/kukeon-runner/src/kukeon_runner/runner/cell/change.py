@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kukeon_api import errors, labels, model, normalise, restarts
-from kukeon_runner import derive, observe, observed, wanted
+from kukeon_runner import derive, manifest_hash, observe, observed, wanted
 from kukeon_runner.execute import execute
 from kukeon_runner.plan import cell as plan
+from kukeon_runner.plan import reuse
 from kukeon_runner.runner import needs, ports
 from kukeon_runner.runner.cell import wishes
 from kukeon_runner.runner.cell.transitions import Transitions, exits, starts
@@ -133,7 +134,7 @@ class Change(Transitions):
         site = self.site(model.ref_of(doc))
         hashes = wanted.spec_hashes(site, stored)
         found = survey.containers
-        if not all(id in found and plan.intact(digest, found[id]) for id, digest in hashes.items()):
+        if not all(id in found and reuse.intact(digest, found[id]) for id, digest in hashes.items()):
             return False
         if survey.counts[site.root_id.rpartition("_")[0]] != len(hashes):
             return False  # strays
@@ -278,7 +279,7 @@ def _new_root(stored: model.CellDoc, doc: model.CellDoc) -> str:
             " cannot be taken away",
             hint="keep it, or delete the cell and apply it again",
         )
-    same = wanted.spec_hash(old, nested=False) == wanted.spec_hash(new, nested=False)
+    same = manifest_hash.spec_hash(old, nested=False) == manifest_hash.spec_hash(new, nested=False)
     return "" if same else f"its root container {old.id!r} changes"
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from kukeon_api import endings, model
 from kukeon_runner import observed
-from kukeon_runner.plan.cell import RUNS
+from kukeon_runner.plan.reuse import RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Container

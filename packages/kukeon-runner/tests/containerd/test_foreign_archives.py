@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from loaded_images import HOST, LOWER, NAME, UPPER, files_of
 
+from kukeon_api import errors
 from kukeon_runner.host.containerd.archive import import_archive
 from kukeon_runner.host.containerd.client import Namespaced
 from kukeon_runner.testing.archives import docker_members, tar_of
@@ -51,6 +52,14 @@ async def test_docker_archive_by_skopeo(namespace: Namespaced, busybox_archive: 
     resolved = await namespace.resolve("docker.io/library/busybox:9")
     inspected = run("skopeo", "inspect", f"docker-archive:{tmp_path}/x.tar")
     assert [layer.digest for layer in resolved.layers] == layers(inspected)
+
+
+async def test_directory_by_skopeo_is_told_apart(namespace: Namespaced, busybox_archive: Path, tmp_path: Path) -> None:
+    run("skopeo", "copy", f"oci-archive:{busybox_archive}", f"dir:{tmp_path}/dir")
+    run("tar", "-C", tmp_path / "dir", "-cf", tmp_path / "x.tar", ".")
+    with pytest.raises(errors.InvalidArchive, match="dir:") as refused:
+        await import_archive(namespace, read(tmp_path / "x.tar"))
+    assert "skopeo copy dir:DIRECTORY oci:LAYOUT:TAG" in refused.value.hint
 
 
 async def test_layout_by_umoci(namespace: Namespaced, tmp_path: Path) -> None:

@@ -80,6 +80,9 @@ def _layout(contents: Contents) -> tuple[Offered, ...]:
 
 
 def _docker(contents: Contents) -> tuple[Offered, ...]:
+    if contents.documents["manifest.json"].lstrip().startswith(b"{"):
+        why = "its manifest.json is the manifest of one image, as skopeo's directories (dir:) have it"
+        raise invalid(why, hint="have it as a layout: skopeo copy dir:DIRECTORY oci:LAYOUT:TAG")
     listed = documents.decode(contents.documents["manifest.json"], list[_Saved], "manifest.json")
     if len(listed) > IMAGES_LIMIT:
         raise invalid(f"it has {len(listed)} images, the limit is {IMAGES_LIMIT}")

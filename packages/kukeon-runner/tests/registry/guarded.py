@@ -4,17 +4,11 @@ import base64
 import json
 from collections.abc import Callable
 
-from kukeon_api import image_ref
 from kukeon_api.docker_config import Login
 from kukeon_runner.testing.registry import PASS, Call, Reply, ServedRegistry, error
 
 LOGIN = Login("ann", "secret")
 BASIC = f"Basic {base64.b64encode(b'ann:secret').decode()}"
-MANIFEST = b'{"schemaVersion": 2}'
-
-
-def ref(address: str) -> image_ref.ImageRef:
-    return image_ref.parse(f"{address}/team/app:1")
 
 
 def only_for(host: str, login: Login = LOGIN) -> Callable[[str], Login | None]:

@@ -1,7 +1,8 @@
 """Logging in: who is asked for which password, and who gets to see it."""
 
 import pytest
-from guarded import BASIC, LOGIN, MANIFEST, Tokens, demand_basic, only_for, ref
+from asking import MANIFEST, ref
+from guarded import BASIC, LOGIN, Tokens, demand_basic, only_for
 
 from kukeon_api import errors, image_ref
 from kukeon_api.docker_config import Login

@@ -1,7 +1,8 @@
 """Ways to a registry: its mirrors, and the proxies of the environment."""
 
 import pytest
-from guarded import MANIFEST, demand_basic, ref
+from asking import MANIFEST, ref
+from guarded import demand_basic
 
 from kukeon_api import errors
 from kukeon_api.docker_config import Login

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from guarded import LOGIN, MANIFEST, ref
+from asking import MANIFEST, ref
+from guarded import LOGIN
 
 from kukeon_api import errors
 from kukeon_runner.host.registry import retries

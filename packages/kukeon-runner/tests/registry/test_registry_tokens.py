@@ -4,7 +4,8 @@ import asyncio
 import urllib.parse
 
 import pytest
-from guarded import MANIFEST, Tokens, only_for, ref
+from asking import MANIFEST, ref
+from guarded import Tokens, only_for
 
 from kukeon_api import errors
 from kukeon_api.docker_config import Login

@@ -316,7 +316,14 @@ class TestContainers:
         uri = f"binary://{native.path('kukelog')}?path={log}&max_size=8192&max_files=2&flag"
         script = "for i in $(busybox seq 1 500); do echo line $i; done; echo done >&2"
         pid = home.run("talking", "sh", "-c", f"alias busybox=/bin/busybox; {script}; exec sleep 1000", log=uri)
-        await wait_until(lambda: log.exists() and "stderr F done" in log.read_text())
+
+        def done() -> bool:
+            try:
+                return "stderr F done" in log.read_text()
+            except FileNotFoundError:  # for a moment, at each rotation
+                return False
+
+        await wait_until(done)
         text = log.with_name("container.log.1").read_text() + log.read_text()
         found = re.findall(r"^\S+Z stdout F line (\d+)$", text, re.MULTILINE)
         assert found == [str(i) for i in range(int(found[0]), 501)]

@@ -25,6 +25,9 @@ class Window:
         self._environment = kukeon.environment()
         self._kuke = str(kukeon.programs / "kuke")
         self.tmux("new-session", "-d", "-x", "100", "-y", "30", "/bin/sh")
+        # tmux settles the terminal after it has answered, and before the shell begins.
+        self.types("echo begun-$((1+1))")
+        self.shows("begun-2")
         self.before = self.modes()
 
     def tmux(self, *arguments: str) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from kukeon_api import errors, model
 from kukeon_runner import Options, instance, open_controller, opening, removal
 from kukeon_runner.host import mounts
+from kukeon_runner.host.cgroups import Cgroups
 from kukeon_runner.layout import Layout
 from kukeon_runner.testing.archives import chunks_of
 
@@ -168,5 +169,7 @@ async def a_place(archive: bytes, system_socket: str = "") -> AsyncIterator[Plac
     )
     yield Place(home, options, archive)
     await removal.uninstall(options)
+    # Of containers that `ctr` made, runc leaves the group that is named by their namespace.
+    await asyncio.to_thread(Cgroups.detect().remove, f"/default.{name}.local")
     mounts.unmount_below(home)
     shutil.rmtree(home)

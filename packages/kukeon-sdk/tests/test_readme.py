@@ -74,7 +74,7 @@ def served(open_session: Callable[..., Any]) -> Callable[..., Iterator[Part]]:
             terminal = isinstance(session, AttachSession)
             yield "started", True if terminal else model.ExecStarted(pid=session.pid)
             verbs = {"stdin": session.write, "input": session.write, "stdin_closed": lambda _: session.close_stdin()}
-            verbs |= {"signal": session.signal} if not terminal else {}
+            verbs |= {"leave": lambda _: session.close()} if terminal else {"signal": session.signal}
 
             def feed() -> None:
                 try:
@@ -84,8 +84,11 @@ def served(open_session: Callable[..., Any]) -> Callable[..., Iterator[Part]]:
                     session.close()
 
             threading.Thread(target=feed, daemon=True).start()
-            for piece in session:
-                yield ("output", piece) if terminal else piece
+            try:
+                for piece in session:
+                    yield ("output", piece) if terminal else piece
+            except errors.Conflict:  # it was left
+                return
             yield ("ended", session.ended) if terminal else ("exit", session.wait())
 
     return answer

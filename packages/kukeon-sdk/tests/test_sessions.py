@@ -312,3 +312,38 @@ class TestAttach:
             assert [(session.read(), session.position) for _ in range(3)] == [(b"one", 8), (b"two", 103), (b"", 103)]
         async with await later.attach(WEB, position=5) as other:
             assert [(await other.read(), other.position) for _ in range(2)] == [(b"one", 8), (b"two", 103)]
+
+    async def test_leaving_waits_for_what_was_typed(
+        self, daemon: Daemon, client: UnixClient, later: aio.AsyncClient
+    ) -> None:
+        told: list[Part] = []
+
+        def terminal(asked: Iterator[Part], **_: Any) -> Iterator[Part]:
+            yield "started", True
+            for part in asked:
+                told.append(part)
+                if part[0] == "leave":
+                    return
+
+        daemon.answers["attach"] = terminal
+        with client.attach(WEB) as session:
+            session.write(b"ls\r")
+        async with await later.attach(WEB) as other:
+            await other.write(b"q")
+        assert told == [("input", b"ls\r"), ("leave", True), ("input", b"q"), ("leave", True)]
+
+    def test_leaving_a_terminal_that_takes_nothing(self, daemon: Daemon, client: UnixClient) -> None:
+        gone = threading.Event()
+
+        def terminal(asked: Iterator[Part], **_: Any) -> Iterator[Part]:
+            try:
+                yield "started", True
+                while True:
+                    yield "output", b"x"
+            finally:
+                gone.set()
+
+        daemon.answers["attach"] = terminal
+        with client.attach(WEB) as session:
+            session.write(b"ls\r")
+        assert gone.wait(WAIT_S)

@@ -121,7 +121,7 @@ _ATTACH = Method(
     "Attach",
     (("doc", model.ContainerDoc), ("rows", int), ("columns", int), ("position", int)),
     stream="both",
-    asks={"input": bytes, "resize": model.WindowSize},
+    asks={"input": bytes, "resize": model.WindowSize, "leave": bool},
     tells={"started": bool, "output": bytes, "ended": model.AttachEnded, "position": int},
     defaults={"rows": 0, "columns": 0, "position": 0},
 )

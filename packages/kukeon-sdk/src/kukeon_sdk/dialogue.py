@@ -41,7 +41,8 @@ class Dialogue:
         """How the program ended, when that was told."""
         self.closed = False
         """Whether this side has hung up: nobody reads or writes any more."""
-        self._over = False
+        self.over = False
+        """Whether nothing comes any more."""
         self._error: errors.KukeonError | None = None
         self._pieces: collections.deque[Part] = collections.deque()
         self._ahead = 0
@@ -77,13 +78,13 @@ class Dialogue:
 
     def finish(self, error: errors.KukeonError | None = None) -> None:
         """Nothing comes any more, because of `error` if there is one; after the program's end none counts."""
-        self._over = True
+        self.over = True
         self._error = error if self.end is None else None
 
     @property
     def readable(self) -> bool:
         """Whether `read` knows what to answer."""
-        return bool(self._pieces) or self._over or self.closed
+        return bool(self._pieces) or self.over or self.closed
 
     def read(self) -> Part | None:
         """Return the next piece of output; None after the last one. Raises what the session ended with, or `Conflict`.
@@ -133,4 +134,4 @@ class Dialogue:
 
     @property
     def _shut(self) -> bool:
-        return self._stdin_closed or self._over or self.closed
+        return self._stdin_closed or self.over or self.closed

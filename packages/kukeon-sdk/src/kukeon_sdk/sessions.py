@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from kukeon_api.parts import Part
 
 
+LEAVING_S = 1.0
+"""How long leaving a terminal waits for it to take what was typed."""
+
+
 class Output(NamedTuple):
     """A piece of what a program wrote; `stream` is "stdout" or "stderr". A terminal has stdout only."""
 
@@ -216,7 +220,12 @@ class ExecSession(Session):
 
 
 class AttachSession(Session):
-    """A container's terminal; iterate over it for what it shows. Leaving the session detaches, and ends nothing."""
+    """A container's terminal; iterate over it for what it shows. Leaving the session detaches, and ends nothing.
+
+    What was typed before reaches the program, unless that takes no input.
+    """
+
+    _typed = False
 
     @property
     def ended(self) -> model.AttachEnded | None:
@@ -248,7 +257,18 @@ class AttachSession(Session):
     def write(self, data: bytes) -> None:
         """Type `data`. After the end this does nothing."""
         for piece in dialogue.pieces(data):
+            self._typed = True
             self._link.send("input", piece)
+
+    def close(self) -> None:
+        """Detach, once the terminal has what was typed; whoever waits gets `Conflict`. Twice is fine."""
+        with self._changed:
+            leaving, self._dialogue.closed = self._typed and not self._dialogue.closed, True
+            self._changed.notify_all()
+            if leaving:
+                self._link.send("leave", True)
+                self._changed.wait_for(lambda: self._dialogue.over, LEAVING_S)
+        super().close()
 
 
 SESSIONS: dict[str, type[ExecSession] | type[AttachSession]] = {"Exec": ExecSession, "Attach": AttachSession}

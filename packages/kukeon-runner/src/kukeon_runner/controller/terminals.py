@@ -40,7 +40,7 @@ class Terminals(Containers):
         """Yield what the container's terminal shows, until its program has ended.
 
         That begins at `position`, if the terminal still knows it, else with recent output. It is typed into what is
-        `asked` meanwhile. Raises like attach_container.
+        `asked` meanwhile; whoever asks to leave gets the end once all of that was typed. Raises like attach_container.
         """
         exec_rules.check_size(rows, columns)
         exec_rules.check_position(position)
@@ -60,6 +60,8 @@ class Terminals(Containers):
                     yield "position", begun
                 yield "output", shown
                 told = stream.position
+            if stream.left:
+                return
             code = stream.code if stream.code is not None else await self._code(ref)
             yield "ended", model.AttachEnded(code=code)
         finally:
@@ -72,6 +74,8 @@ class Terminals(Containers):
         async for name, value in asked:
             if name == "input":
                 await stream.write(value)
+            elif name == "leave":
+                await stream.leave()
             elif name == "resize":
                 try:
                     exec_rules.check_size(value.rows, value.columns)

@@ -30,6 +30,7 @@ class TerminalStream:
         self._writer: asyncio.StreamWriter | None = None
         self._welcome = False
         self.ended = False
+        self.left = False
         self.code: int | None = None
 
     async def connect(self) -> None:
@@ -46,13 +47,18 @@ class TerminalStream:
         self._writer.write(frames.hello(self.position or None))
 
     async def read(self) -> bytes:
-        """Wait for output and return it; b"" when the program has ended. Raises Unavailable when this is cut off."""
+        """Wait for output and return it; b"" when the program has ended, or the terminal has all input of who left.
+
+        Raises Unavailable when this is cut off.
+        """
         while not self.ended:
             assert self._reader is not None
             try:
                 data = await self._reader.read(_READ_BYTES)
             except OSError:
                 data = b""
+            if not data and self.left:
+                return b""
             if not data:
                 await self._reconnect()
             elif shown := self._taken(data):
@@ -66,6 +72,13 @@ class TerminalStream:
             self._writer.write(frames.frame(frames.INPUT, data[start : start + frames.MAX_PAYLOAD]))
         with contextlib.suppress(OSError):
             await self._writer.drain()
+
+    async def leave(self) -> None:
+        """Tell the terminal that nothing is typed any more: it hangs up when it has what was."""
+        assert self._writer is not None
+        self.left = True
+        with contextlib.suppress(OSError):  # it is cut off, which `read` notices
+            self._writer.write_eof()
 
     async def close(self) -> None:
         """Leave the terminal; the program goes on."""

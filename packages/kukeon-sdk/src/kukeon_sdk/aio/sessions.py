@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from kukeon_api import errors, model
 from kukeon_sdk import dialogue
 from kukeon_sdk.dialogue import Dialogue
-from kukeon_sdk.sessions import Completed, Output
+from kukeon_sdk.sessions import LEAVING_S, Completed, Output
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -201,6 +201,8 @@ class AsyncExecSession(AsyncSession):
 class AsyncAttachSession(AsyncSession):
     """A container's terminal, like `kukeon_sdk.sessions.AttachSession`."""
 
+    _typed = False
+
     @property
     def ended(self) -> model.AttachEnded | None:
         """How the terminal's program ended; None as long as it has not."""
@@ -228,7 +230,20 @@ class AsyncAttachSession(AsyncSession):
     async def write(self, data: bytes) -> None:
         """Type `data`. After the end this does nothing."""
         for piece in dialogue.pieces(data):
+            self._typed = True
             self._link.send("input", piece)
+
+    async def close(self) -> None:
+        """Detach, once the terminal has what was typed; whoever waits gets `Conflict`. Twice is fine."""
+        leaving, self._dialogue.closed = self._typed and not self._dialogue.closed, True
+        try:
+            async with self._changed:
+                self._changed.notify_all()
+            if leaving:
+                self._link.send("leave", True)
+                await asyncio.wait({self._receiving}, timeout=LEAVING_S)
+        finally:
+            await super().close()
 
 
 SESSIONS: dict[str, type[AsyncExecSession] | type[AsyncAttachSession]] = {

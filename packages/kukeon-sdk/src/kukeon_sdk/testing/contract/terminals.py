@@ -55,6 +55,16 @@ class Terminals(Placed):
             assert b"".join(session) == b"\r\n"
             assert session.ended == model.AttachEnded(code=4)
 
+    def test_what_is_typed_right_before_leaving_arrives(self, client: Client, place: Place) -> None:
+        box = self.screen(client, place, "/bin/sh", "-c", "read a; exit 6")
+        with client.attach(box, timeout=WAIT_S) as watching:
+            with client.attach(box, timeout=WAIT_S) as hasty:
+                hasty.write(b"\r")
+            with raises_kind("Conflict"):
+                hasty.read()
+            assert b"".join(watching) == b"\r\n"
+            assert watching.ended == model.AttachEnded(code=6)
+
     def test_what_has_no_terminal(self, client: Client, place: Place) -> None:
         client.create_cell(place.cell_doc(), timeout=WAIT_S)
         for verb in (

@@ -113,7 +113,7 @@ class Runs:
     def attach(self, ref: model.Ref, channel: Channel, rows: int, columns: int, position: int) -> None:
         """Show the container's terminal, from `position` on, or from the beginning when that is still to come."""
         viewers = self._viewers.setdefault(ref, [])
-        channel.asked = lambda name, value: self._typed(ref, name, value)
+        channel.asked = lambda name, value: channel.end() if name == "leave" else self._typed(ref, name, value)
         channel.hung_up = lambda: self._left(ref, channel)
         viewers.append(channel)
         self.resize(ref, rows, columns)

@@ -793,14 +793,16 @@ class AttachStart(_message.Message):
     def __init__(self, doc: _Optional[_Union[_resources_pb2.ContainerDoc, _Mapping]] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
 
 class AttachArgs(_message.Message):
-    __slots__ = ("start", "input", "resize")
+    __slots__ = ("start", "input", "resize", "leave")
     START_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     RESIZE_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_FIELD_NUMBER: _ClassVar[int]
     start: AttachStart
     input: bytes
     resize: _streams_pb2.WindowSize
-    def __init__(self, start: _Optional[_Union[AttachStart, _Mapping]] = ..., input: _Optional[bytes] = ..., resize: _Optional[_Union[_streams_pb2.WindowSize, _Mapping]] = ...) -> None: ...
+    leave: bool
+    def __init__(self, start: _Optional[_Union[AttachStart, _Mapping]] = ..., input: _Optional[bytes] = ..., resize: _Optional[_Union[_streams_pb2.WindowSize, _Mapping]] = ..., leave: bool = ...) -> None: ...
 
 class AttachReply(_message.Message):
     __slots__ = ("started", "output", "ended", "position")

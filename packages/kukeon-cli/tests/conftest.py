@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib.util
 import io
 import os
 import queue
@@ -30,14 +29,7 @@ if TYPE_CHECKING:
     from memory_client import MemoryClient
 
 
-def _beside(name: str) -> Any:
-    """Import a module that is beside this file: tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+sys.path.append(str(Path(__file__).parent))  # last: others have a `conftest` of their own
 
 
 @dataclass(frozen=True)
@@ -151,7 +143,9 @@ def until() -> Callable[[Callable[[], bool]], None]:
 def memory(until: Callable[[Callable[[], bool]], None]) -> Iterator[MemoryClient]:
     """A kukeond in memory; the threads of command lines that read from it end with the test."""
     before = set(threading.enumerate())
-    client: MemoryClient = _beside("memory_client").MemoryClient()
+    import memory_client
+
+    client = memory_client.MemoryClient()
     yield client
     client.end()
     until(lambda: not any(each.name == "kuke events" for each in set(threading.enumerate()) - before))

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from run_cells import IMAGE, WEB, cells, only
 
 from kukeon_api import errors, model
 from kukeon_cli import cell_sources, foreground
@@ -19,22 +20,10 @@ if TYPE_CHECKING:
 
     from conftest import Kuke
 
-WEB = model.Ref("default", "default", "default", "web")
-IMAGE = "docker.io/library/busybox:latest"
-
 
 @pytest.fixture(autouse=True)
 def image(memory: MemoryClient) -> None:
     memory.load("default", IMAGE)
-
-
-def cells(memory: MemoryClient) -> list[model.CellDoc]:
-    return [doc for ref, doc in memory.docs.items() if isinstance(doc, model.CellDoc)]
-
-
-def only(memory: MemoryClient) -> model.CellDoc:
-    (cell,) = cells(memory)
-    return cell
 
 
 class Living:

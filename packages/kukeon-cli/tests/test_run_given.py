@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from run_cells import IMAGE, WEB, cells, only
 
 from kukeon_api import model
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from conftest import Kuke
 
-WEB = model.Ref("default", "default", "default", "web")
-IMAGE = "docker.io/library/busybox:latest"
 CELL = """\
 kind: Cell
 metadata: {name: web}
@@ -27,15 +26,6 @@ spec: {realmId: default, spaceId: default, stackId: default, containers: [{id: m
 @pytest.fixture(autouse=True)
 def image(memory: MemoryClient) -> None:
     memory.load("default", IMAGE)
-
-
-def cells(memory: MemoryClient) -> list[model.CellDoc]:
-    return [doc for ref, doc in memory.docs.items() if isinstance(doc, model.CellDoc)]
-
-
-def only(memory: MemoryClient) -> model.CellDoc:
-    (cell,) = cells(memory)
-    return cell
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from run_cells import IMAGE, cells, only
 
 from kukeon_api import labels, model
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from conftest import Kuke
 
-IMAGE = "docker.io/library/busybox:latest"
 PROFILE = """\
 kind: CellProfile
 metadata: {name: dev}
@@ -41,15 +41,6 @@ def profiles(kuke: Kuke) -> Path:
     where.mkdir(parents=True)
     (where / "dev.yaml").write_text(PROFILE)
     return where
-
-
-def cells(memory: MemoryClient) -> list[model.CellDoc]:
-    return [doc for ref, doc in memory.docs.items() if isinstance(doc, model.CellDoc)]
-
-
-def only(memory: MemoryClient) -> model.CellDoc:
-    (cell,) = cells(memory)
-    return cell
 
 
 def test_a_profile(kuke: Kuke, memory: MemoryClient, profiles: Path, tmp_path: Path) -> None:

@@ -181,15 +181,7 @@ async def test_what_was_begun_of_a_running_cell_is_finished_by_the_next_one(
         run_path = tmp_path / str(number)
         found = await before(verb, host, run_path)
         sibling = host.containers.tasks[NAMESPACE, "default_default_hello_a"]
-        with host.failing_at(number, failure):
-            try:
-                await VERBS[verb](found)
-            except Crash:
-                crashed = True
-            else:
-                crashed = False
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait({task})
+        crashed = await crashes(VERBS[verb](found), host, number, failure)
         fresh = controller(host, run_path)
         for _ in range(2):
             await fresh.reconcile()

@@ -21,9 +21,7 @@ def elsewhere(flag: str, why: str, *, switch: bool = False) -> Decorator:
         if value not in (None, False) and not ctx.resilient_parsing:
             raise click.UsageError(f"{flag} {why}", ctx=ctx)
 
-    return click.option(
-        *flag.split("/"), is_flag=switch, hidden=True, expose_value=False, allow_from_autoenv=False, callback=refuse
-    )
+    return _known(*flag.split("/"), callback=refuse, is_flag=switch)
 
 
 _DESCRIBED = (
@@ -43,14 +41,7 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
             raise usage.HintedUsageError(f"no such option {param.opts[-1]!r}", f"that is said {where}", ctx)
 
     for flag in (*_DESCRIBED, *_DESCRIBED_SWITCHES):
-        function = click.option(
-            flag,
-            is_flag=flag in _DESCRIBED_SWITCHES,
-            hidden=True,
-            expose_value=False,
-            allow_from_autoenv=False,
-            callback=refuse,
-        )(function)
+        function = _known(flag, callback=refuse, is_flag=flag in _DESCRIBED_SWITCHES)(function)
     return function
 
 
@@ -68,15 +59,12 @@ def later(*flags: str, instead: str = "", switch: bool = False) -> Decorator:
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for flag in flags:
-            function = click.option(
-                *flag.split("/"),
-                is_flag=switch,
-                multiple=not switch,
-                hidden=True,
-                expose_value=False,
-                allow_from_autoenv=False,
-                callback=refuse,
-            )(function)
+            function = _known(*flag.split("/"), callback=refuse, is_flag=switch, multiple=not switch)(function)
         return function
 
     return add
+
+
+def _known(*names: str, **settings: Any) -> Decorator:
+    """An option that stands in no help, and that the command itself is not given."""
+    return click.option(*names, hidden=True, expose_value=False, allow_from_autoenv=False, **settings)

@@ -33,7 +33,7 @@ class TestSession:
 
     def test_who_where_and_with_what(self, client: kukeon_sdk.Client) -> None:
         def told(script: str, **more: object) -> str:
-            done = client.exec(container(), ["sh", "-c", script], **more).communicate()  # type: ignore[arg-type]
+            done = client.exec(container(), ["sh", "-c", script], **more).communicate()  # type: ignore[arg-type] # by the case
             assert done.status.code == 0, done
             return done.stdout.decode().strip()
 
@@ -65,7 +65,7 @@ class TestSession:
         self, client: kukeon_sdk.Client, shell: Instance, wanted: dict[str, object], kind: type[Exception], words: str
     ) -> None:
         with pytest.raises(kind, match=words):
-            client.exec(container(), **wanted)  # type: ignore[arg-type]
+            client.exec(container(), **wanted)  # type: ignore[arg-type] # wrong on purpose, too
         until(lambda: not left(shell), "nothing to be left")
 
     def test_input_arrives_whole_and_ends(self, client: kukeon_sdk.Client) -> None:
@@ -91,7 +91,7 @@ class TestSession:
             digest, errs = hashlib.sha256(), b""
             with client.exec(container(), ["sh", "-c", script]) as session:
                 for stream, data in session:
-                    time.sleep(pause_s)
+                    time.sleep(pause_s)  # a reader who is slow: the end comes before the rest is read
                     if stream == "stdout":
                         digest.update(data)
                     else:

@@ -42,4 +42,4 @@ def everything(path: Path, wanted: selection.Selection | None = None, *, termina
 
 
 def texts(path: Path, **wanted: object) -> list[str]:
-    return [entry.data.decode() for entry in everything(path, selection.Selection(**wanted))]  # type: ignore[arg-type]
+    return [entry.data.decode() for entry in everything(path, selection.Selection(**wanted))]  # type: ignore[arg-type] # by the case

@@ -71,7 +71,7 @@ def test_waiting_ends_when_it_is_so(
     def change() -> None:
         assert looked.wait(20)
         if condition == "deleted":
-            memory.delete_cell(memory.docs[WEB])  # type: ignore[arg-type]
+            memory.delete_cell(memory.docs[WEB])  # type: ignore[arg-type] # a cell
         else:
             memory.finish(WEB.child("web"), 3)
         if with_events:

@@ -220,7 +220,7 @@ def test_a_table_goes_on_with_what_changes(kuke: Kuke, memory: MemoryClient, tol
 
     for each in (change, KNOWN[2], KNOWN[2], event(5, model.EventType.CREATED, other)):
         told.coming.put(each)
-    told.coming.put(lambda: memory.delete_cell(memory.docs[other]))  # type: ignore[arg-type]
+    told.coming.put(lambda: memory.delete_cell(memory.docs[other]))  # type: ignore[arg-type] # a cell
     told.coming.put(event(6, model.EventType.DELETED, other))
     told.coming.put(errors.Denied("enough"))
     result = kuke("get", "cells", "-w", "--no-headers")

@@ -39,7 +39,7 @@ def follow(client: Client, doc: model.ContainerDoc, *, tail: int = -1, since: st
             lost = lost or time.monotonic()
             if not seen.can_go_on or time.monotonic() - lost > happenings.RECONNECT_S:
                 raise
-            time.sleep(happenings.AGAIN_S)
+            time.sleep(happenings.AGAIN_S)  # nobody tells when kukeond is back
             seen.begin_again()
 
 

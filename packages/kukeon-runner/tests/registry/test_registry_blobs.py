@@ -24,35 +24,28 @@ async def say_nothing(_call: Call, _writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(30)
 
 
-async def drip(_call: Call, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+async def drip(writer: asyncio.StreamWriter, beginning: bytes, piece: bytes) -> None:
+    writer.write(beginning)
     while True:
-        writer.write(b"0")
+        writer.write(piece)
         await writer.drain()
         await asyncio.sleep(0.05)
+
+
+async def drip_content(_call: Call, writer: asyncio.StreamWriter) -> None:
+    await drip(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"0")
 
 
 async def drip_headers(_call: Call, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-    while True:
-        writer.write(b"0")
-        await writer.drain()
-        await asyncio.sleep(0.05)
+    await drip(writer, b"HTTP/1.1 200 OK\r\nX-Long: ", b"0")
 
 
 async def have_us_continue(_call: Call, writer: asyncio.StreamWriter) -> None:
-    while True:
-        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        await writer.drain()
-        await asyncio.sleep(0.05)
+    await drip(writer, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def send_a_chunk_that_never_begins(_call: Call, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;")
-    while True:
-        writer.write(b"x" * 1000)
-        await writer.drain()
-        await asyncio.sleep(0.05)
+    await drip(writer, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"x" * 1000)
 
 
 async def close(_call: Call, writer: asyncio.StreamWriter) -> None:
@@ -85,7 +78,7 @@ async def send_less(_call: Call, writer: asyncio.StreamWriter) -> None:
     [
         (stall, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
         (say_nothing, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
-        (drip, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
+        (drip_content, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
         (drip_headers, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
         (have_us_continue, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
         (send_a_chunk_that_never_begins, errors.RegistryStalled, "sent nothing, or next to nothing, for 0.2 s", 3),
